@@ -1,0 +1,19 @@
+# Stage 1: the encoder with its classifier, loss at 1/8. The void is trained as class 11.
+_base_ = [
+    '../_base_/models/espnet_c.py',
+    '../_base_/datasets/camvid_360x480.py',
+    '../_base_/schedules/adam_step.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    data_preprocessor=dict(
+        mean=_base_.pixel_mean,
+        std=[255 * std for std in _base_.pixel_std],  # the official code divides by 255 too
+        batch_sizes=_base_.batch_sizes,
+        ignore_to_class=11,
+    ),
+    decode_head=dict(num_classes=12, loss_decode=dict(class_weight=_base_.class_weight)),
+)
+train_dataloader = dict(batch_size=14)
+train_cfg = dict(max_iters=39000, val_interval=1000)
+param_scheduler = [dict(type='StepLR', step_size=13000, gamma=0.5, by_epoch=False)]

@@ -1,0 +1,30 @@
+# Fine-tuning from the official Cityscapes weights: their decoder stays 20 wide, only the last layer
+# is new; the void is ignored.
+_base_ = [
+    '../_base_/models/espnet.py',
+    '../_base_/datasets/camvid_360x480.py',
+    '../_base_/schedules/adam_step.py',
+    '../_base_/default_runtime.py',
+]
+max_iters = 2000
+model = dict(
+    data_preprocessor=dict(
+        mean=_base_.pixel_mean,
+        std=[255 * std for std in _base_.pixel_std],  # the official code divides by 255 too
+        batch_sizes=_base_.batch_sizes,
+    ),
+    backbone=dict(skip='level1'),  # as in the released decoders
+    decode_head=dict(
+        in_channels=(16, 131, 256),
+        num_classes=11,
+        channels=20,
+        loss_decode=dict(class_weight=_base_.class_weight[:11]),
+    ),
+)
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, begin=0, end=50, by_epoch=False),
+    dict(type='PolyLR', power=0.9, eta_min=1e-5, begin=50, end=max_iters, by_epoch=False),
+]
+train_cfg = dict(max_iters=max_iters, val_interval=100)
+load_from = 'checkpoints/espnet_p2q8_cityscapes.pth'

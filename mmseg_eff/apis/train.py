@@ -1,0 +1,68 @@
+"""Train a model from its config, as mmseg's own ``tools/train.py`` does, with checks before it."""
+
+import os
+from pathlib import Path
+
+from mmengine.logging import print_log
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+
+from ..converters import load_checkpoint
+from ..converters.checkpoint import mismatch
+from ..errors import InputError
+from .cli import config_parser, load_config, tool
+from .datasets import check_datasets
+
+
+def check_start(runner: Runner) -> None:
+    """Say what ``load_from`` gives to the network, and refuse a file that gives it nothing."""
+    path = runner.cfg.get('load_from')
+    if not path or runner.cfg.get('resume') or '://' in str(path):
+        return
+    state_dict = load_checkpoint(path)['state_dict']
+    wanted = runner.model.state_dict()
+    fits = [name for name in wanted if getattr(state_dict.get(name), 'shape', None) == wanted[name].shape]
+    if not fits:
+        raise InputError(
+            f"{path}: nothing in it fits the config's network: "
+            f'{mismatch(runner.model, state_dict)}; official files are converted by '
+            'tools/convert_weights.py first'
+        )
+    new = [name for name in wanted if name not in set(fits)]
+    print_log(
+        f'{path}: {len(fits)} of {len(wanted)} tensors loaded; new: {", ".join(new) or "none"}',
+        logger='current',
+    )
+
+
+@tool
+def main(argv: list[str] | None = None) -> None:
+    """Parse the arguments of ``tools/train.py`` and train."""
+    parser = config_parser('Train a segmentor')
+    parser.add_argument('--work-dir', help='folder of logs and checkpoints')
+    parser.add_argument(
+        '--resume', action='store_true', help='go on from the last checkpoint in the work dir'
+    )
+    parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
+    parser.add_argument(
+        '--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), default='none', help='job launcher'
+    )
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    args = parser.parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+
+    config = load_config(args)
+    config.launcher = args.launcher
+    if args.work_dir:
+        config.work_dir = args.work_dir
+    elif not config.get('work_dir'):
+        config.work_dir = str(Path('work_dirs', Path(args.config).stem))
+    if args.amp:
+        config.optim_wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic')
+    config.resume = config.get('resume', False) or args.resume
+
+    init_default_scope(config.get('default_scope', 'mmseg'))
+    check_datasets(config, 'train_dataloader', 'val_dataloader')
+    runner = Runner.from_cfg(config)
+    check_start(runner)
+    runner.train()

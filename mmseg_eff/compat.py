@@ -1,0 +1,167 @@
+"""What mmseg 1.2.2 (or its maintained fork, onedl) needs to run on today's torch and setuptools.
+
+``apply()`` runs in the first line of ``mmseg_eff``. Each fix is one function that leaves alone what
+works already; none of them touches ``torch.load``, and ``weights_only=True`` stays in force.
+"""
+
+import importlib.util
+import sys
+import types
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+STOCK = ('mmengine', 'mmengine-lite', 'mmcv', 'mmcv-lite', 'mmsegmentation')
+FORK = ('onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation')
+PACKAGE_ROOT = Path(__file__).parent
+
+
+def apply() -> None:
+    """Apply every fix once; must run before mmseg is imported.
+
+    Raises:
+        ImportError: If both stacks are installed in this environment.
+    """
+    refuse_two_stacks()
+    provide_mmcv_ext()
+    allow_checkpoint_globals()
+    replace_pkg_resources()
+    announce_package()
+
+
+def is_distribution(name: str) -> bool:
+    """Whether a distribution of this name is installed."""
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def refuse_two_stacks() -> None:
+    """Stock OpenMMLab and the fork share import names and overwrite each other's files."""
+    stock = [name for name in STOCK if is_distribution(name)]
+    fork = [name for name in FORK if is_distribution(name)]
+    if stock and fork:
+        raise ImportError(
+            f'two OpenMMLab stacks are installed: {", ".join(stock)} and {", ".join(fork)}. They '
+            'overwrite each other: make a new environment with one of them'
+        )
+
+
+class _MissingExtension(types.ModuleType):
+    """Stands for ``mmcv._ext``: importable, but its ops raise when they are called."""
+
+    def __getattr__(self, name: str) -> Callable:
+        if name.startswith('__'):
+            raise AttributeError(name)
+        if name in ('get_compiler_version', 'get_compiling_cuda_version'):
+            return lambda: 'n/a'  # asked by mmcv.utils.collect_env
+
+        def missing(*args, **kwargs):
+            raise RuntimeError(f'the op {name} needs mmcv with its compiled extension')
+
+        return missing
+
+
+def provide_mmcv_ext() -> None:
+    """mmseg imports ``mmcv.ops`` (for ``point_sample``, pure torch), mmcv-lite has no ``_ext``."""
+    name = 'mmcv._ext'
+    if name not in sys.modules and importlib.util.find_spec(name) is None:
+        module = _MissingExtension(name)
+        module.__spec__ = ModuleSpec(name, None)  # no loader: mmcv_full_available() stays False
+        sys.modules[name] = module
+
+
+def allow_checkpoint_globals() -> None:
+    """Let ``weights_only=True`` read the history and the numpy scalars of mmengine's checkpoints."""
+    import numpy as np
+    import torch
+    from mmengine.logging import HistoryBuffer
+
+    multiarray = np._core.multiarray
+    dtypes = [item for item in vars(np.dtypes).values() if isinstance(item, type)]
+    torch.serialization.add_safe_globals(
+        [
+            HistoryBuffer,
+            multiarray._reconstruct,
+            multiarray.scalar,
+            np.ndarray,
+            np.dtype,
+            getattr,
+            slice,
+            *dtypes,
+        ]
+    )
+
+
+def is_installed(package: str) -> bool:
+    """Whether a distribution or an importable module has this name."""
+    return is_distribution(package) or importlib.util.find_spec(_module_of(package)) is not None
+
+
+def get_installed_path(package: str) -> str:
+    """Folder of the module that ``package`` (a distribution or a module) installs.
+
+    Raises:
+        ModuleNotFoundError: If there is no such module.
+    """
+    spec = importlib.util.find_spec(_module_of(package))
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(f'{package} is not installed')
+    return next(iter(spec.submodule_search_locations))
+
+
+def _module_of(package: str) -> str:
+    """The import name of an OpenMMLab distribution (``mmsegmentation`` -> ``mmseg``)."""
+    from mmengine.config.utils import MODULE2PACKAGE
+
+    return {dist: module for module, dist in MODULE2PACKAGE.items()}.get(package, package)
+
+
+def _refuse_install(package: str) -> None:
+    if not is_installed(package):
+        raise ModuleNotFoundError(f'{package} is not installed, please install it')
+
+
+def replace_pkg_resources() -> None:
+    """Answer mmengine's questions about packages from importlib.
+
+    It asks ``pkg_resources``, which setuptools 82 dropped and which misplaces editable installs; and
+    it runs pip on its own, which would put stock mmseg over the fork.
+    """
+    import mmengine.config.config
+    import mmengine.utils.package_utils
+
+    names = ('mmengine.utils.package_utils', 'mmengine.utils', 'mmengine.config.config')
+    for module in (sys.modules[name] for name in (*names, 'mmengine.hub.hub') if name in sys.modules):
+        for attribute, function in (
+            ('is_installed', is_installed),
+            ('get_installed_path', get_installed_path),
+            ('install_package', _refuse_install),
+        ):
+            if hasattr(module, attribute):
+                setattr(module, attribute, function)
+
+
+def announce_package() -> None:
+    """Make ``mmseg_eff::…`` bases and our model names known to mmengine."""
+    import mmseg
+    from mmengine.config.utils import MODULE2PACKAGE
+    from mmengine.infer import BaseInferencer
+
+    MODULE2PACKAGE.setdefault('mmseg_eff', 'mmseg_eff')
+    original = BaseInferencer._get_models_from_metafile
+    if getattr(original, 'knows_mmseg_eff', False):
+        return
+
+    def models_from_metafile(dir: str) -> Iterator[dict]:
+        yield from original(dir)
+        if Path(mmseg.__path__[0]) in Path(dir).parents:
+            own = PACKAGE_ROOT / '.mim'
+            for model in original(str(own)):
+                yield {**model, 'Config': str(own / model['Config'])}
+
+    models_from_metafile.knows_mmseg_eff = True
+    BaseInferencer._get_models_from_metafile = staticmethod(models_from_metafile)

@@ -1,0 +1,73 @@
+"""Class weights from pixel counts."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def count_pixels(
+    labels: Iterable[NDArray[np.uint8]], num_classes: int, ignore_index: int = 255
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Count the pixels of label maps.
+
+    Args:
+        labels: Label maps (H, W).
+        num_classes: Number of classes.
+        ignore_index: Label of the ignored pixels.
+
+    Returns:
+        Pixels of each class, pixels of all images in which the class occurs, and ignored pixels.
+    """
+    counts = np.zeros(num_classes, np.int64)
+    present = np.zeros(num_classes, np.int64)
+    ignored = 0
+    for label in labels:
+        histogram = np.bincount(label.ravel(), minlength=256)
+        in_image = histogram[:num_classes]
+        counts += in_image
+        present[in_image > 0] += in_image.sum()
+        ignored += int(histogram[ignore_index])
+    return counts, present, ignored
+
+
+def inverse_log_weights(
+    counts: NDArray[np.int64], present: NDArray[np.int64], log_offset: float = 1.10
+) -> NDArray[np.float64]:
+    """``1 / ln(c + p)`` with the share ``p`` of each class (ENet: c = 1.02, ESPNet: c = 1.10).
+
+    Args:
+        counts: Pixels of each class.
+        present: Not used by this formula; all formulas take the same arguments.
+        log_offset: The constant ``c``, above 1.
+    """
+    del present
+    if log_offset <= 1:
+        raise ValueError(f'log_offset must be above 1, got {log_offset}')
+    return 1 / np.log(log_offset + counts / counts.sum())
+
+
+def median_frequency_weights(
+    counts: NDArray[np.int64], present: NDArray[np.int64], log_offset: float = 1.10
+) -> NDArray[np.float64]:
+    """``median(f) / f``, ``f`` the share of a class in the images that hold it (Eigen and Fergus).
+
+    A class that never occurs has weight 0 and stays out of the median.
+
+    Args:
+        counts: Pixels of each class.
+        present: Pixels of all images in which the class occurs.
+        log_offset: Not used by this formula; all formulas take the same arguments.
+    """
+    del log_offset
+    occurs = counts > 0
+    share = counts[occurs] / present[occurs]
+    weights = np.zeros(len(counts))
+    weights[occurs] = np.median(share) / share
+    return weights
+
+
+METHODS: dict[str, Callable[..., NDArray[np.float64]]] = {
+    'inverse-log': inverse_log_weights,
+    'median-frequency': median_frequency_weights,
+}

@@ -1,0 +1,3 @@
+from .espnet import ESPNet
+
+__all__ = ['ESPNet']

@@ -1,0 +1,3 @@
+from .norm_act import norm_act
+
+__all__ = ['norm_act']

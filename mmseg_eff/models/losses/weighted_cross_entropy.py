@@ -1,0 +1,77 @@
+"""Cross-entropy with class weights that leaves ignored pixels alone.
+
+mmseg 1.2.2's ``CrossEntropyLoss`` looks up the weight of every label, the ignored ones too, and
+fails with an IndexError on 255.
+"""
+
+from collections.abc import Sequence
+
+import torch.nn as nn
+from mmseg.models.losses.utils import get_class_weight
+from mmseg.registry import MODELS
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@MODELS.register_module()
+class WeightedCrossEntropy(nn.Module):
+    """Cross-entropy, the weighted mean over the pixels that count: sum(w * ce) / sum(w).
+
+    Args:
+        class_weight: One weight a class, a file with them (.npy, .json, …), or ``None`` for
+            equal weights.
+        loss_weight: Factor of the whole loss.
+        loss_name: Key of the loss in the log.
+    """
+
+    def __init__(
+        self,
+        class_weight: Sequence[float] | str | None = None,
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_ce',
+    ) -> None:
+        super().__init__()
+        self.class_weight = get_class_weight(class_weight)
+        self.loss_weight = loss_weight
+        self.loss_name = loss_name
+
+    def forward(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        ignore_index: int = 255,
+    ) -> Tensor:
+        """Loss of logits ``(N, C, H, W)`` against labels ``(N, H, W)``; 0 where all are ignored.
+
+        Args:
+            pred: Logits.
+            target: Class indices, or ``ignore_index``.
+            weight: Weight of each pixel ``(N, H, W)``, from a pixel sampler.
+            ignore_index: Label of the pixels that do not count.
+
+        Raises:
+            ValueError: If there is one class only, or another number of weights than classes.
+        """
+        num_classes = pred.shape[1]
+        if num_classes == 1:
+            raise ValueError(
+                'WeightedCrossEntropy needs 2 classes or more; for a single class use '
+                "dict(type='CrossEntropyLoss', use_sigmoid=True)"
+            )
+        class_weight = None
+        if self.class_weight is not None:
+            if len(self.class_weight) != num_classes:
+                raise ValueError(
+                    f'class_weight has {len(self.class_weight)} values for {num_classes} classes'
+                )
+            class_weight = pred.new_tensor(self.class_weight)
+        loss = F.cross_entropy(
+            pred, target, weight=class_weight, ignore_index=ignore_index, reduction='none'
+        )
+        counts = (target != ignore_index).to(pred.dtype)
+        if class_weight is not None:
+            counts = counts * class_weight[target.clamp(0, num_classes - 1)]
+        if weight is not None:
+            loss, counts = loss * weight, counts * weight
+        return self.loss_weight * loss.sum() / counts.sum().clamp(min=1e-12)

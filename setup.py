@@ -1,0 +1,57 @@
+"""Install mmseg_eff with its configs, so that they are found from any folder."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).parent
+SHIPPED = ('configs', 'tools', 'model-index.yml')  # what mmengine looks for in <package>/.mim
+
+
+class BuildWithConfigs(build_py):
+    """Put ``SHIPPED`` into ``mmseg_eff/.mim``: copies in a wheel, links in an editable install."""
+
+    def run(self) -> None:
+        super().run()
+        in_place = self.editable_mode
+        target = ROOT / 'mmseg_eff/.mim' if in_place else Path(self.build_lib, 'mmseg_eff/.mim')
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        for name in SHIPPED:
+            if in_place and os.name != 'nt':
+                (target / name).symlink_to(Path('../..', name))
+            elif (ROOT / name).is_dir():
+                shutil.copytree(
+                    ROOT / name, target / name, ignore=shutil.ignore_patterns('__pycache__')
+                )
+            else:
+                shutil.copy(ROOT / name, target / name)
+
+
+def requirements(name: str) -> list[str]:
+    """The requirements in ``requirements/{name}.txt``."""
+    lines = (ROOT / f'requirements/{name}.txt').read_text().splitlines()
+    return [line for line in lines if line and not line.startswith('#')]
+
+
+common = ['torch>=2.6', 'numpy>=2', 'opencv-python', 'pillow', 'rich', 'setuptools']
+setup(
+    name='mmseg_eff',
+    version=re.search(r"__version__ = '(.+)'", (ROOT / 'mmseg_eff/__init__.py').read_text())[1],
+    description='Efficient semantic segmentation networks for MMSegmentation',
+    long_description=(ROOT / 'README.md').read_text(),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    python_requires='>=3.11,<3.14',
+    packages=find_packages(include=['mmseg_eff', 'mmseg_eff.*']),
+    cmdclass=dict(build_py=BuildWithConfigs),
+    # One of the two stacks is needed, and pip cannot say "or": choose it by the extra.
+    install_requires=common,
+    extras_require=dict(
+        openmmlab=requirements('openmmlab'), onedl=requirements('onedl'), test=requirements('test')
+    ),
+)

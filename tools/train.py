@@ -1,0 +1,8 @@
+"""Train a model:  python tools/train.py CONFIG [--work-dir DIR] [--resume] [--cfg-options k=v ...]"""
+
+import sys
+
+from mmseg_eff.apis.train import main
+
+if __name__ == '__main__':
+    sys.exit(main())
