@@ -75,7 +75,7 @@ def provide_mmcv_ext() -> None:
 
 
 def allow_checkpoint_globals() -> None:
-    """Let ``weights_only=True`` read the history and the numpy scalars of mmengine's checkpoints."""
+    """Let ``weights_only=True`` read the history and numpy scalars in mmengine's checkpoints."""
     import numpy as np
     import torch
     from mmengine.logging import HistoryBuffer
@@ -128,14 +128,14 @@ def _refuse_install(package: str) -> None:
 def replace_pkg_resources() -> None:
     """Answer mmengine's questions about packages from importlib.
 
-    It asks ``pkg_resources``, which setuptools 82 dropped and which misplaces editable installs; and
-    it runs pip on its own, which would put stock mmseg over the fork.
+    It asks ``pkg_resources``, which setuptools 82 dropped and which misplaces editable installs;
+    and it runs pip on its own, which would put stock mmseg over the fork.
     """
-    import mmengine.config.config
-    import mmengine.utils.package_utils
 
     names = ('mmengine.utils.package_utils', 'mmengine.utils', 'mmengine.config.config')
-    for module in (sys.modules[name] for name in (*names, 'mmengine.hub.hub') if name in sys.modules):
+    for module in (
+        sys.modules[name] for name in (*names, 'mmengine.hub.hub') if name in sys.modules
+    ):
         for attribute, function in (
             ('is_installed', is_installed),
             ('get_installed_path', get_installed_path),

@@ -2,4 +2,4 @@
 
 
 class InputError(ValueError):
-    """Something the user gave is wrong: the message names the file, the value and what is allowed."""
+    """Wrong input: the message names the file, the value and what is allowed."""

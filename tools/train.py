@@ -1,4 +1,4 @@
-"""Train a model:  python tools/train.py CONFIG [--work-dir DIR] [--resume] [--cfg-options k=v ...]"""
+"""Train a model:  python tools/train.py CONFIG [--work-dir DIR] [--cfg-options k=v ...]"""
 
 import sys
 

@@ -11,7 +11,7 @@ model = dict(
     data_preprocessor=dict(
         mean=_base_.pixel_mean,
         std=[255 * std for std in _base_.pixel_std],  # the official code divides by 255 too
-        batch_sizes=_base_.batch_sizes,
+        batch_sizes=[(270, 360), (360, 480), (450, 600)],
     ),
     backbone=dict(skip='level1'),  # as in the released decoders
     decode_head=dict(
@@ -21,10 +21,17 @@ model = dict(
         loss_decode=dict(class_weight=_base_.class_weight[:11]),
     ),
 )
-optim_wrapper = dict(optimizer=dict(lr=1e-3))
+optim_wrapper = dict(
+    optimizer=dict(_delete_=True, type='AdamW', lr=2e-3, weight_decay=0.01),
+    paramwise_cfg=dict(norm_decay_mult=0.0),
+)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=0, end=50, by_epoch=False),
     dict(type='PolyLR', power=0.9, eta_min=1e-5, begin=50, end=max_iters, by_epoch=False),
 ]
-train_cfg = dict(max_iters=max_iters, val_interval=100)
+train_cfg = dict(max_iters=max_iters, val_interval=200)
+custom_hooks = [
+    dict(type='ChannelsLastHook'),
+    dict(type='EMAHook', momentum=0.005, update_buffers=True),
+]
 load_from = 'checkpoints/espnet_p2q8_cityscapes.pth'

@@ -21,7 +21,11 @@ def check_start(runner: Runner) -> None:
         return
     state_dict = load_checkpoint(path)['state_dict']
     wanted = runner.model.state_dict()
-    fits = [name for name in wanted if getattr(state_dict.get(name), 'shape', None) == wanted[name].shape]
+    fits = [
+        name
+        for name in wanted
+        if getattr(state_dict.get(name), 'shape', None) == wanted[name].shape
+    ]
     if not fits:
         raise InputError(
             f"{path}: nothing in it fits the config's network: "
@@ -45,7 +49,10 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
     parser.add_argument(
-        '--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), default='none', help='job launcher'
+        '--launcher',
+        choices=('none', 'pytorch', 'slurm', 'mpi'),
+        default='none',
+        help='job launcher',
     )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     args = parser.parse_args(argv)

@@ -1,4 +1,4 @@
-"""Checkpoints in mmengine's layout: read safely, cleaned of denormals, written as a whole or not."""
+"""Checkpoints in mmengine's layout: read safely, cleaned of denormals, written whole or not."""
 
 import hashlib
 import os
@@ -54,8 +54,8 @@ def load_checkpoint(path: str | Path) -> dict:
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else 'empty'
         raise InputError(
-            f'{path}: not a readable checkpoint ({path.stat().st_size} bytes: {reason}); expected a '
-            'complete .pth file of tensors'
+            f'{path}: not a readable checkpoint ({path.stat().st_size} bytes: {reason}); expected '
+            'a complete .pth file of tensors'
         ) from error
     state_dict = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
     if not state_dict or not all(isinstance(value, Tensor) for value in state_dict.values()):

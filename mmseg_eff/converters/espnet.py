@@ -106,9 +106,7 @@ def convert_espnet(state_dict: Mapping[str, Tensor]) -> tuple[dict[str, Tensor],
         raise InputError(f'not an official ESPNet file: {reason}')
 
     meta = dict(
-        model=dict(
-            head=type(head).__name__, num_blocks=blocks, skip=skip, num_classes=num_classes
-        )
+        model=dict(head=type(head).__name__, num_blocks=blocks, skip=skip, num_classes=num_classes)
     )
     if num_classes in PREPROCESSING:
         dataset, mean, std, size = PREPROCESSING[num_classes]

@@ -7,28 +7,24 @@ from numpy.typing import NDArray
 
 
 def count_pixels(
-    labels: Iterable[NDArray[np.uint8]], num_classes: int, ignore_index: int = 255
-) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Count the pixels of label maps.
+    labels: Iterable[NDArray[np.uint8]], num_classes: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Count the pixels of label maps; labels from ``num_classes`` on do not count.
 
     Args:
         labels: Label maps (H, W).
         num_classes: Number of classes.
-        ignore_index: Label of the ignored pixels.
 
     Returns:
-        Pixels of each class, pixels of all images in which the class occurs, and ignored pixels.
+        Pixels of each class, and pixels of all images in which the class occurs.
     """
     counts = np.zeros(num_classes, np.int64)
     present = np.zeros(num_classes, np.int64)
-    ignored = 0
     for label in labels:
-        histogram = np.bincount(label.ravel(), minlength=256)
-        in_image = histogram[:num_classes]
+        in_image = np.bincount(label.ravel(), minlength=256)[:num_classes]
         counts += in_image
         present[in_image > 0] += in_image.sum()
-        ignored += int(histogram[ignore_index])
-    return counts, present, ignored
+    return counts, present
 
 
 def inverse_log_weights(

@@ -83,7 +83,9 @@ class Scene:
         for _ in range(rng.integers(2, 5)):
             self.draw_tree()
         for depth in np.sort(rng.uniform(0.15, 0.9, rng.integers(5, 9))):  # the far ones first
-            draw = rng.choice([self.draw_car, self.draw_person, self.draw_pole], p=[0.35, 0.3, 0.35])
+            draw = rng.choice(
+                [self.draw_car, self.draw_person, self.draw_pole], p=[0.35, 0.3, 0.35]
+            )
             draw(depth)
         self.draw_hood()
         self.expose()
@@ -102,7 +104,11 @@ class Scene:
         self.fill([(x, y), (x + w, y), (x + w, y + h), (x, y + h)], color, label)
 
     def ellipse(
-        self, center: tuple[float, float], axes: tuple[float, float], color: Sequence[int], label: int
+        self,
+        center: tuple[float, float],
+        axes: tuple[float, float],
+        color: Sequence[int],
+        label: int,
     ) -> None:
         """Fill an upright ellipse in image and label."""
         center = tuple(round(value) for value in center)
@@ -116,7 +122,10 @@ class Scene:
         return self.vanishing + side * depth * self.width * 0.55, y
 
     def draw_sky(self) -> None:
-        top, bottom = self.color((190, 120, 60), (240, 170, 110)), self.color((210,) * 3, (250,) * 3)
+        top, bottom = (
+            self.color((190, 120, 60), (240, 170, 110)),
+            self.color((210,) * 3, (250,) * 3),
+        )
         ramp = np.linspace(0, 1, self.horizon + 1)[:, None, None]
         self.image[: self.horizon + 1] = (1 - ramp) * top + ramp * bottom
 
@@ -172,7 +181,10 @@ class Scene:
     def draw_person(self, depth: float) -> None:
         x, y = self.ground(self.rng.choice([-1, 1]) * self.rng.uniform(1.1, 1.6), depth)
         h = 12 + 26 * depth
-        trousers, jacket = self.color((30, 20, 20), (90, 60, 60)), self.color((0, 0, 90), (90, 90, 255))
+        trousers, jacket = (
+            self.color((30, 20, 20), (90, 60, 60)),
+            self.color((0, 0, 90), (90, 90, 255)),
+        )
         self.box(x - h * 0.1, y - h * 0.45, h * 0.2, h * 0.45, trousers, PERSON)
         self.box(x - h * 0.14, y - h * 0.82, h * 0.28, h * 0.42, jacket, PERSON)
         self.ellipse((x, y - h * 0.9), (h * 0.09, h * 0.11), (120, 160, 210), PERSON)
@@ -195,7 +207,10 @@ class Scene:
 
     def expose(self) -> None:
         """Outlines become ignored; light, soft focus and noise of a camera."""
-        eroded, dilated = cv2.erode(self.label, np.ones((2, 2))), cv2.dilate(self.label, np.ones((2, 2)))
+        eroded, dilated = (
+            cv2.erode(self.label, np.ones((2, 2))),
+            cv2.dilate(self.label, np.ones((2, 2))),
+        )
         self.label[eroded != dilated] = IGNORED
         image = cv2.GaussianBlur(self.image, (3, 3), 0.6) * self.rng.uniform(0.75, 1.15)
         image += self.rng.normal(0, 4, image.shape)

@@ -32,6 +32,8 @@ class MultiSizeDataPreProcessor(SegDataPreProcessor):
         ignore_index: int = 255,
         **kwargs,
     ) -> None:
+        if kwargs.get('size') is None:  # mmseg wants one of the two: pad to the largest image
+            kwargs = {'size_divisor': 1, **kwargs}
         super().__init__(**kwargs)
         self.batch_sizes = [tuple(size) for size in batch_sizes]
         self.ignore_to_class = ignore_to_class

@@ -6,9 +6,7 @@ pixel_mean = (110.33102643, 108.40886315, 105.03319369)  # of the training image
 pixel_std = (72.12571016, 72.69074534, 69.90434816)
 batch_sizes = [(540, 720), (450, 600), (180, 240), (270, 360), (360, 480)]  # ESPNet's ratios
 # tools/class_weights.py CONFIG --count-ignored: 1 / ln(1.10 + p); the 12th is the void's.
-class_weight = (
-    [4.205, 3.483, 9.596, 2.872, 7.392, 5.555, 9.441, 9.479, 6.791, 9.891, 10.208, 7.658]
-)
+class_weight = [4.205, 3.483, 9.596, 2.872, 7.392, 5.555, 9.441, 9.479, 6.791, 9.891, 10.208, 7.658]
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadCheckedAnnotations', num_classes=num_labels),
@@ -45,9 +43,7 @@ train_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
-    dataset=dict(
-        type=dataset_type, data_root=data_root, split='train', pipeline=train_pipeline
-    ),
+    dataset=dict(type=dataset_type, data_root=data_root, split='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=1,

@@ -4,9 +4,7 @@ data_preprocessor = dict(type='MultiSizeDataPreProcessor', seg_pad_val=255)
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=data_preprocessor,
-    backbone=dict(
-        type='ESPNet', arch='C', num_blocks=(2, 8), out_indices=(2,), norm_cfg=norm_cfg
-    ),
+    backbone=dict(type='ESPNet', arch='C', num_blocks=(2, 8), out_indices=(2,), norm_cfg=norm_cfg),
     decode_head=dict(
         type='ESPNetCHead',
         in_channels=256,

@@ -1,13 +1,14 @@
 """ESPNet: Efficient Spatial Pyramid of Dilated Convolutions for Semantic Segmentation
 (Mehta et al., ECCV 2018), https://arxiv.org/abs/1803.06815.
 
-Fig. 1 -> ESPBlock, Fig. 4 -> VARIANTS and ESPNet (A, B, C); its decoder (Fig. 4d) is ``ESPNetHead``.
+Fig. 1 -> ESPBlock, Fig. 4a-c -> VARIANTS and ESPNet; the decoder (Fig. 4d) is ``ESPNetHead``.
 
 Paper K -> num_branches, alpha_2 and alpha_3 (p, q) -> num_blocks, n -> kernel_size.
 
-    image ─ stem ─ c1 (1/2) ─ strided ESP ─ p ESP blocks ─ c2 (1/4) ─ strided ESP ─ q ESP blocks ─ c3 (1/8)
-      │            ▲ B: -                    ▲ B: concat with the strided ESP        ▲ B: the same
-      └─ pooled ───┘ C: concat ──────────────┘ C: concat the 1/4 image               no image at 1/8
+    image ─ stem ─ c1 (1/2) ─ strided ESP ─ p ESPs ─ c2 (1/4) ─ strided ESP ─ q ESPs ─ c3 (1/8)
+
+A joins nothing; B concatenates the strided ESP's map to the last ESP's at 1/4 and 1/8; C also joins
+the image, pooled to 1/2 and 1/4, to the maps there.
 """
 
 from itertools import accumulate
@@ -74,7 +75,7 @@ class ESPBlock(nn.Module):
         super().__init__()
         if not 1 <= num_branches <= out_channels:
             raise ValueError(
-                f'num_branches must be between 1 and out_channels={out_channels}, got {num_branches}'
+                f'num_branches must be 1 to out_channels={out_channels}, got {num_branches}'
             )
         if use_residual and (stride != 1 or in_channels != out_channels):
             raise ValueError(
@@ -168,7 +169,7 @@ class ESPNet(BaseModule):
             nn.Conv2d(in_channels, STEM_CHANNELS, 3, stride=2, padding=1, bias=False),
             norm_act(STEM_CHANNELS, norm_cfg),
         )
-        # Zeros outside the image count in the mean: its border is darkened, as in the official code.
+        # Zeros outside the image count in the mean, as in the official code: its border darkens.
         self.pool = nn.AvgPool2d(3, stride=2, padding=1)
 
         def stage(in_channels: int, channels: int, num: int) -> tuple[nn.Module, nn.Module]:

@@ -3,8 +3,8 @@
 Fig. 4a-c -> ESPNetCHead (logits at 1/8), Fig. 4d -> ESPNetHead (reduce, upsample, merge).
 
     c3 (1/8) ─ score3 ─ norm ─ up ─┐
-    c2 (1/4) ─ score2 ─────────────┴ concat ─ norm, act ─ ESP block ─ up, norm, act ─┐
-    c1 (1/2) ────────────────────────────────────────────────────────────────────────┴ concat ─ 3x3 ─ up ─ logits
+    c2 (1/4) ─ score2 ─────────────┴ concat ─ norm, act ─ ESP ─ up, norm, act ─┐
+    c1 (1/2) ──────────────────────────────────────────────────────────────────┴ concat ─ 3x3 ─ up
 
 Every "up" is a transposed 2x2 convolution of stride 2. A map of odd size is reached by cutting the
 last row or column, so every image size works; where the official code runs, the result is equal.
@@ -29,8 +29,18 @@ FEW_CLASSES_CHANNELS = 20  # the author's width for data sets of two or three cl
 
 
 def crop_to(x: Tensor, size: Sequence[int]) -> Tensor:
-    """Cut ``x`` (N, C, h, w) at the bottom and right to at most ``size`` (H, W)."""
-    return x[..., : size[0], : size[1]]
+    """Cut ``x`` (N, C, h, w) at the bottom and right to ``size`` (H, W), not larger than it."""
+    if not torch.compiler.is_compiling():
+        return x.narrow(-2, 0, size[0]).narrow(-1, 0, size[1])
+    # A view of symbolic size would fix in the exported graph whether the sample input was cut.
+    for dim, length in zip((-2, -1), size, strict=True):
+        x = x.index_select(dim, torch.arange(length, device=x.device))
+    return x
+
+
+def cut_excess(seg_logits: Tensor, size: Sequence[int]) -> Tensor:
+    """Cut what an odd image's logits (N, C, h, w) have beyond ``size`` (H, W), if anything."""
+    return seg_logits[..., : size[0], : size[1]]
 
 
 @MODELS.register_module()
@@ -116,7 +126,7 @@ class ESPNetHead(BaseDecodeHead):
     def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list[SegDataSample]) -> dict:
         """Losses of ``seg_logits`` cut to the labels' size."""
         size = batch_data_samples[0].gt_sem_seg.shape
-        return super().loss_by_feat(crop_to(seg_logits, size), batch_data_samples)
+        return super().loss_by_feat(cut_excess(seg_logits, size), batch_data_samples)
 
     def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """``seg_logits`` cut to the size of the network's input."""
@@ -124,7 +134,7 @@ class ESPNetHead(BaseDecodeHead):
         # Sliding windows give their size as torch.Size and keep the whole image's pad_shape.
         is_window = isinstance(meta['img_shape'], torch.Size)
         size = meta['img_shape'] if is_window else meta.get('pad_shape', meta['img_shape'])
-        return super().predict_by_feat(crop_to(seg_logits, size), batch_img_metas)
+        return super().predict_by_feat(cut_excess(seg_logits, size), batch_img_metas)
 
 
 @MODELS.register_module()

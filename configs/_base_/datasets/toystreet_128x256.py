@@ -1,5 +1,5 @@
 dataset_type = 'ToyStreetDataset'
-data_root = '{{$MMSEG_EFF_DATA:data}}/toy_street'
+data_root = '{{$MMSEG_EFF_DATA:data}}/toystreet'
 num_labels = 9
 crop_size = (128, 256)
 train_pipeline = [
@@ -38,9 +38,7 @@ train_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
-    dataset=dict(
-        type=dataset_type, data_root=data_root, split='train', pipeline=train_pipeline
-    ),
+    dataset=dict(type=dataset_type, data_root=data_root, split='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=1,

@@ -1,0 +1,59 @@
+"""Class weights of a data set, ready to paste into a config."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+from mmengine.registry import init_default_scope
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from ..datasets.class_weights import METHODS, count_pixels
+from ..errors import InputError
+from .cli import config_parser, load_config, tool
+from .datasets import build_dataset, iterate_labels
+
+IGNORED = 255
+
+
+@tool
+def main(argv: list[str] | None = None) -> None:
+    """Parse the arguments of ``tools/class_weights.py``, count and print."""
+    parser = config_parser(__doc__)
+    parser.add_argument('--method', choices=sorted(METHODS), default='inverse-log')
+    parser.add_argument(
+        '--log-offset', type=float, default=1.10, help='c of inverse-log: ESPNet 1.10, ENet 1.02'
+    )
+    parser.add_argument(
+        '--count-ignored', action='store_true', help='treat ignored pixels as one more class'
+    )
+    parser.add_argument('--out', help='JSON file for counts and weights; class_weight can name it')
+    args = parser.parse_args(argv)
+
+    config = load_config(args)
+    init_default_scope(config.get('default_scope', 'mmseg'))
+    dataset = build_dataset(config.train_dataloader.dataset, 'train_dataloader')
+    names = list(dataset.metainfo['classes'])
+    labels = iterate_labels(dataset, len(names))
+    if args.count_ignored:
+        void = len(names)
+        names.append('ignored')
+        labels = (np.where(label == IGNORED, void, label) for label in labels)
+    labels = track(labels, 'counting', total=len(dataset), console=Console(stderr=True))
+    counts, present = count_pixels(labels, len(names))
+    if not counts.any():
+        raise InputError(f'{args.config}: all pixels of the training labels are ignored (255)')
+    weights = METHODS[args.method](counts, present, args.log_offset).round(4).tolist()
+
+    table = Table('class', 'pixels', 'share', 'weight')
+    for name, count, weight in zip(names, counts, weights, strict=True):
+        table.add_row(name, f'{count}', f'{100 * count / counts.sum():.3f} %', f'{weight:.4f}')
+    Console().print(table)
+    print(f'class_weight={weights}')
+    if args.out:
+        path = Path(args.out)
+        temporary = path.with_name(f'.{path.name}.tmp')
+        temporary.write_text(json.dumps(weights) + '\n')
+        os.replace(temporary, path)

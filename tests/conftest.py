@@ -1,0 +1,69 @@
+"""Fixtures; the first import is ours, because stock mmseg cannot be imported without it."""
+
+import os
+from pathlib import Path
+
+import mmseg_eff  # isort: split
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import DefaultScope, init_default_scope
+
+from mmseg_eff.datasets import make_toy_street
+
+ROOT = Path(__file__).parent.parent
+SHARED = Path(os.environ.get('MMSEG_EFF_SHARED', ROOT.parent / 'shared'))
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+    np.random.seed(0)
+    DefaultScope._instance_dict.clear()
+    init_default_scope('mmseg')
+
+
+@pytest.fixture(scope='session')
+def root():
+    return ROOT
+
+
+@pytest.fixture(scope='session')
+def version():
+    return mmseg_eff.__version__
+
+
+@pytest.fixture(scope='session')
+def shared():
+    """Folder of the authors' weights, their logits and CamVid; see CONTRIBUTING in the README."""
+    if not SHARED.is_dir():
+        pytest.skip(f'{SHARED} is absent (set MMSEG_EFF_SHARED): official weights and logits')
+    return SHARED
+
+
+@pytest.fixture(scope='session')
+def toy_root(tmp_path_factory):
+    """A data folder with a tiny toystreet data set in it."""
+    root = tmp_path_factory.mktemp('data')
+    make_toy_street(root / 'toystreet', num_train=4, num_val=2, size=(64, 128))
+    return root
+
+
+@pytest.fixture
+def data_root(toy_root, monkeypatch):
+    """The same folder, found by the configs."""
+    monkeypatch.setenv('MMSEG_EFF_DATA', str(toy_root))
+    return toy_root
+
+
+@pytest.fixture
+def make_image():
+    def make(path, height=48, width=64):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+        assert cv2.imwrite(str(path), image)
+        return path
+
+    return make

@@ -1,0 +1,82 @@
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmseg_eff.datasets import LoadCheckedAnnotations
+from mmseg_eff.errors import InputError
+
+LABEL = np.array([[0, 1, 2], [2, 255, 0]], np.uint8)
+
+
+def load(path, num_classes=3, size=(2, 3), label_map=None):
+    results = dict(
+        seg_map_path=str(path),
+        label_map=label_map,
+        reduce_zero_label=False,
+        seg_fields=[],
+        ori_shape=size,
+    )
+    return LoadCheckedAnnotations(num_classes)(results)['gt_seg_map']
+
+
+@pytest.fixture
+def label_file(tmp_path):
+    path = tmp_path / 'label.png'
+    cv2.imwrite(str(path), LABEL)
+    return path
+
+
+def test_good_labels_pass(label_file, tmp_path):
+    assert np.array_equal(load(label_file), LABEL)
+    palette_file = tmp_path / 'palette.png'
+    image = Image.fromarray(LABEL)
+    image.putpalette(list(range(256)) * 3)
+    assert image.mode == 'P'
+    image.save(palette_file)
+    assert np.array_equal(load(palette_file), LABEL)
+
+
+def test_mapped_labels_are_checked_after_the_map(label_file):
+    assert load(label_file, num_classes=2, label_map={2: 255}).max() == 255
+
+
+def test_inference_has_no_labels():
+    results = dict(img=np.zeros((2, 3, 3)))
+    assert LoadCheckedAnnotations(3)(dict(results)).keys() == results.keys()
+
+
+def test_value_out_of_range(label_file):
+    message = rf'{label_file}: label value 2 out of range; allowed are 0 to 1 and 255 \(ignored\)'
+    with pytest.raises(InputError, match=message):
+        load(label_file, num_classes=2)
+
+
+def test_other_size_than_the_image(label_file):
+    message = rf'{label_file}: label size \(2, 3\) differs from image size \(4, 3\)'
+    with pytest.raises(InputError, match=message):
+        load(label_file, size=(4, 3))
+
+
+@pytest.mark.parametrize(
+    ('array', 'mode'), [(np.zeros((2, 3, 3), np.uint8), 'RGB'), (np.zeros((2, 3), np.uint16), 'I;16')]
+)
+def test_other_pixel_format(tmp_path, array, mode):
+    path = tmp_path / 'label.png'
+    cv2.imwrite(str(path), array)
+    with pytest.raises(InputError, match=f'{path}: label file of pixel format {mode!r}'):
+        load(path)
+
+
+@pytest.mark.parametrize('keep', [0, 20, 50])
+def test_truncated_file(tmp_path, keep):
+    path = tmp_path / 'label.png'
+    label = np.random.default_rng(0).integers(0, 3, (40, 40), np.uint8)
+    path.write_bytes(cv2.imencode('.png', label)[1].tobytes()[:keep])
+    with pytest.raises(InputError, match=f'{path}: cannot be decoded'):
+        load(path, size=(40, 40))
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(InputError, match=r'none\.png: no such label file'):
+        load(tmp_path / 'none.png')
