@@ -13,7 +13,7 @@ from rich.table import Table
 from ..datasets.class_weights import METHODS, count_pixels
 from ..errors import InputError
 from .cli import config_parser, load_config, tool
-from .datasets import build_dataset, iterate_labels
+from .datasets import build_datasets, iterate_labels
 
 IGNORED = 255
 
@@ -34,14 +34,15 @@ def main(argv: list[str] | None = None) -> None:
 
     config = load_config(args)
     init_default_scope(config.get('default_scope', 'mmseg'))
-    dataset = build_dataset(config.train_dataloader.dataset, 'train_dataloader')
-    names = list(dataset.metainfo['classes'])
-    labels = iterate_labels(dataset, len(names))
+    datasets = build_datasets(config.train_dataloader.dataset, 'train_dataloader')
+    names = list(datasets[0].metainfo['classes'])
+    labels = iterate_labels(datasets, len(names))
     if args.count_ignored:
         void = len(names)
         names.append('ignored')
         labels = (np.where(label == IGNORED, void, label) for label in labels)
-    labels = track(labels, 'counting', total=len(dataset), console=Console(stderr=True))
+    total = sum(map(len, datasets))
+    labels = track(labels, 'counting', total=total, console=Console(stderr=True))
     counts, present = count_pixels(labels, len(names))
     if not counts.any():
         raise InputError(f'{args.config}: all pixels of the training labels are ignored (255)')

@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.registry import DATASETS, init_default_scope
+from mmengine.registry import init_default_scope
 from mmseg.apis import init_model
 from mmseg.models import BaseSegmentor
+from mmseg.registry import DATASETS
 from numpy.typing import NDArray
 
 from ..converters import load_weights

@@ -1,8 +1,10 @@
 """Train a model from its config, as mmseg's own ``tools/train.py`` does, with checks before it."""
 
+import ctypes
 import os
 from pathlib import Path
 
+import torch
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
@@ -12,6 +14,19 @@ from ..converters.checkpoint import mismatch
 from ..errors import InputError
 from .cli import config_parser, load_config, tool
 from .datasets import check_datasets
+
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # parameters of glibc's mallopt
+
+
+def keep_freed_memory() -> bool:
+    """Let glibc keep the memory that a training step frees for the next one.
+
+    It hands large blocks back to the kernel at once, and every step pays for fresh pages: about a
+    fifth of ESPNet's training time on a CPU. Returns whether this C library could be told.
+    """
+    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
+    return bool(mallopt and mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, -1))
 
 
 def check_start(runner: Runner) -> None:
@@ -70,6 +85,8 @@ def main(argv: list[str] | None = None) -> None:
 
     init_default_scope(config.get('default_scope', 'mmseg'))
     check_datasets(config, 'train_dataloader', 'val_dataloader')
+    if not torch.cuda.is_available():
+        keep_freed_memory()
     runner = Runner.from_cfg(config)
     check_start(runner)
     runner.train()

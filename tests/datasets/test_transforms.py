@@ -59,7 +59,8 @@ def test_other_size_than_the_image(label_file):
 
 
 @pytest.mark.parametrize(
-    ('array', 'mode'), [(np.zeros((2, 3, 3), np.uint8), 'RGB'), (np.zeros((2, 3), np.uint16), 'I;16')]
+    ('array', 'mode'),
+    [(np.zeros((2, 3, 3), np.uint8), 'RGB'), (np.zeros((2, 3), np.uint16), 'I;16')],
 )
 def test_other_pixel_format(tmp_path, array, mode):
     path = tmp_path / 'label.png'

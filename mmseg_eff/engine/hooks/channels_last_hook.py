@@ -2,17 +2,27 @@
 
 import torch
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
+from torch import nn
 
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Keep the network's weights in channels-last memory format; its feature maps follow them.
+    """Keep weights and batches in channels-last memory format; the feature maps follow them.
 
     The same mathematics: only the order in memory, and so the rounding, changes.
     """
 
     def before_run(self, runner: Runner) -> None:
-        """Convert the model in place."""
-        runner.model.to(memory_format=torch.channels_last)
+        """Convert the model in place, and every batch behind its data preprocessor."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model.to(memory_format=torch.channels_last)
+        model.data_preprocessor.register_forward_hook(batch_to_channels_last)
+
+
+def batch_to_channels_last(module: nn.Module, args: tuple, batch: dict) -> dict:
+    """Forward hook of a data preprocessor: ``batch['inputs']`` (N, C, H, W) in channels-last."""
+    inputs = batch['inputs']
+    return {**batch, 'inputs': inputs.contiguous(memory_format=torch.channels_last)}

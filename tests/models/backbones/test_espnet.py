@@ -17,10 +17,8 @@ def positive(block: ESPBlock) -> ESPBlock:
 @pytest.mark.parametrize('kernel_size', [3, 5])
 @pytest.mark.parametrize('num_branches', [1, 2, 3, 4, 5])
 def test_effective_receptive_field(num_branches, kernel_size):
-    """Sec. 3.1: [(n-1) 2^(K-1) + 1]^2, seen in the gradient of one output with respect to the input."""
-    block = positive(
-        ESPBlock(8, 8, num_branches, kernel_size=kernel_size, use_residual=False)
-    )
+    """Sec. 3.1: [(n-1) 2^(K-1) + 1]^2, seen in the gradient of one output."""
+    block = positive(ESPBlock(8, 8, num_branches, kernel_size=kernel_size, use_residual=False))
     field = (kernel_size - 1) * 2 ** (num_branches - 1) + 1
     size = field + 4
     x = torch.ones(1, 8, size, size, dtype=torch.double, requires_grad=True)
@@ -104,9 +102,7 @@ def test_export_with_free_size_equals_eager():
             c1_in_channels=19,
             c1_channels=8,
         ),
-        dict(
-            type='SegformerHead', in_channels=[19, 131, 256], in_index=[0, 1, 2], channels=16
-        ),
+        dict(type='SegformerHead', in_channels=[19, 131, 256], in_index=[0, 1, 2], channels=16),
     ],
     ids=lambda head: head['type'],
 )

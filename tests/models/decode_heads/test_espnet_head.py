@@ -32,7 +32,7 @@ def test_parameters_equal_the_official_code(q, num_classes, c_only, level1, leve
 
 
 def uncropped(head: ESPNetHead, c1, c2, c3):
-    """The decoder of the official code in plain tensor operations: sizes must match by themselves."""
+    """The official decoder in plain tensor operations: sizes must match by themselves."""
     p3 = F.conv_transpose2d(head.norm3(F.conv2d(c3, head.score3.weight)), head.up3.weight, stride=2)
     p2 = torch.cat([F.conv2d(c2, head.score2.weight), p3], dim=1)
     p2 = head.up2(head.esp2(head.fuse2(p2)))

@@ -1,0 +1,93 @@
+"""mmseg's own tools and inference functions work on our configs, unmodified and from any folder."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmseg.apis import MMSegInferencer, inference_model, init_model
+
+from mmseg_eff import compat
+from tests.apis.test_train import TINY
+
+NAME = 'espnet-p2q3_1xb8-0.6k_toystreet-128x256'
+CITYSCAPES = 'espnet-c-p2q3_1xb14-319k_cityscapes-512x1024'
+CONFIG = compat.PACKAGE_ROOT / f'.mim/configs/espnet/{NAME}.py'
+
+
+@pytest.fixture
+def image(make_image, tmp_path):
+    return str(make_image(tmp_path / 'image.png', 64, 128))
+
+
+def test_init_and_inference_model(image, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = init_model(str(CONFIG), device='cpu')
+    labels = inference_model(model, image).pred_sem_seg.data
+    assert labels.shape == (1, 64, 128)
+    from_array = inference_model(model, cv2.imread(image)).pred_sem_seg.data
+    assert (labels == from_array).all()
+
+
+@pytest.mark.parametrize('scope', ['mmseg', 'mmseg_eff'])
+def test_inferencer_by_name(image, tmp_path, monkeypatch, scope):
+    monkeypatch.chdir(tmp_path)
+    inferencer = MMSegInferencer(CITYSCAPES, device='cpu', scope=scope)
+    result = inferencer(image, out_dir=str(tmp_path / 'out'), show=False)
+    assert result['predictions'].shape == (64, 128)
+    assert result['predictions'].max() < 20
+    drawn = cv2.imread(str(tmp_path / 'out/vis/image.png'))
+    assert drawn.shape == (64, 128, 3)
+
+
+def test_inferencer_by_path(image):
+    result = MMSegInferencer(str(CONFIG), device='cpu')(image, return_vis=True)
+    assert result['visualization'].shape == (64, 128, 3)
+
+
+def test_names_of_both_packages_are_listed():
+    names = MMSegInferencer.list_models('mmseg')
+    assert NAME in names
+    assert 'fcn_r50-d8_4xb2-40k_cityscapes-512x1024' in names
+    assert NAME in MMSegInferencer.list_models('mmseg_eff')
+
+
+def test_config_inherited_by_package_trains_in_its_scope(data_root, tmp_path):
+    """``mmseg_eff::`` bases carry the scope mmseg_eff in every part, down to the hooks."""
+    from mmengine.runner import Runner
+
+    path = tmp_path / 'own.py'
+    path.write_text(f"_base_ = 'mmseg_eff::espnet/{NAME}.py'\nwork_dir = {str(tmp_path)!r}\n")
+    config = Config.fromfile(path)
+    assert config.model['_scope_'] == 'mmseg_eff'
+    config.merge_from_dict(
+        {
+            key: tuple(eval(value)) if value[0] == '(' else eval(value)
+            for key, _, value in (option.partition('=') for option in TINY)
+        }
+    )
+    Runner.from_cfg(config).train()
+    assert (tmp_path / 'iter_2.pth').is_file()
+
+
+def test_stock_train_and_test_scripts(data_root, tmp_path):
+    tools = Path(compat.get_installed_path('mmseg'), '.mim/tools')
+    environment = {**os.environ, 'MMSEG_EFF_DATA': str(data_root)}
+
+    def run(script, *arguments):
+        command = [sys.executable, '-W', 'ignore', str(tools / script), str(CONFIG), *arguments]
+        command += ['--work-dir', str(tmp_path), '--cfg-options', *TINY]
+        result = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert result.returncode == 0, result.stderr[-2000:]
+        return result.stdout + result.stderr
+
+    run('train.py')
+    assert 'mIoU' in run('test.py', str(tmp_path / 'iter_2.pth'))
+    label = np.unique(cv2.imread(str(next((data_root / 'toystreet/labels/val').iterdir())), 0))
+    assert len(label) > 3  # the evaluated labels are not empty

@@ -1,0 +1,129 @@
+import cv2
+import numpy as np
+import pytest
+
+from mmseg_eff.apis import predict as module
+from mmseg_eff.apis.inference import color_table, draw_overlay, load_segmentor
+from mmseg_eff.apis.predict import collect_sources, main, predict, read_image
+from mmseg_eff.converters import save_checkpoint
+from mmseg_eff.errors import InputError
+
+LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    """Weights of the demo's network, as they are drawn."""
+    from mmengine.config import Config
+    from mmseg.registry import MODELS
+
+    from mmseg_eff import compat
+
+    config = Config.fromfile(compat.PACKAGE_ROOT / '.mim/configs' / LEAF.partition('::')[2])
+    path = tmp_path_factory.mktemp('weights') / 'weights.pth'
+    save_checkpoint(dict(state_dict=MODELS.build(config.model).state_dict(), meta={}), path)
+    return path
+
+
+def make_video(path, frames=3, size=(64, 48)):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), 5, size)
+    for index in range(frames):
+        writer.write(np.full((size[1], size[0], 3), 60 * index, np.uint8))
+    writer.release()
+    return path
+
+
+def brightness(image):
+    return (image.mean(2) // 64).astype(np.uint8)
+
+
+def plain(image, label):
+    return draw_overlay(image, label, color_table([[255, 0, 0]]))
+
+
+def test_folder_video_and_a_bad_file(checkpoint, tmp_path, make_image, capsys):
+    source, out = tmp_path / 'in', tmp_path / 'out'
+    make_image(source / 'a.png')
+    make_image(source / 'deep/b.jpg', 37, 51)  # an odd size
+    make_video(source / 'clip.mp4')
+    (source / 'bad.png').write_bytes((source / 'a.png').read_bytes()[:200])
+    (source / 'notes.txt').write_text('no image')
+
+    argv = [LEAF, str(checkpoint), str(source), '--out', str(out), '--device', 'cpu']
+    assert main(argv) == 1
+    captured = capsys.readouterr()
+    assert '3 of 4 inputs' in captured.out
+    assert f'error: {source}/bad.png: cannot be decoded as an image (200 bytes)' in captured.err
+    files = sorted(str(p.relative_to(out)) for p in out.rglob('*') if p.is_file())
+    assert files == [
+        'labels/a.png',
+        *(f'labels/clip/{frame:06d}.png' for frame in range(3)),
+        'labels/deep/b.png',
+        'overlays/a.png',
+        'overlays/clip.mp4',
+        'overlays/deep/b.png',
+    ]
+    label = cv2.imread(str(out / 'labels/deep/b.png'), cv2.IMREAD_UNCHANGED)
+    assert label.shape == (37, 51) and label.max() < 9
+    model = load_segmentor(
+        module.load_config(module.config_parser('').parse_args([LEAF])), checkpoint
+    )
+    image = read_image(source / 'deep/b.jpg')
+    expected = draw_overlay(image, label, color_table(model.dataset_meta['palette']))
+    assert np.array_equal(read_image(out / 'overlays/deep/b.png'), expected)
+
+
+def test_names_of_the_outputs(tmp_path, make_image):
+    for name in ('x/a.png', 'x/a.jpg', 'x/b.webp', 'y/b.png'):
+        make_image(tmp_path / name)
+
+    def names(*inputs):
+        return sorted(
+            source.name for source in collect_sources([str(tmp_path / i) for i in inputs])
+        )
+
+    assert names('x') == ['a.jpg', 'a.png', 'b']
+    assert names('x/a.*') == ['a.jpg', 'a.png']
+    assert names('.') == ['x/a.jpg', 'x/a.png', 'x/b', 'y/b']
+    assert names('x/b.webp', 'x') == ['a.jpg', 'a.png', 'b']
+    assert names('x/b.webp', 'y/b.png') == ['b.png', 'b.webp']
+    make_image(tmp_path / 'y/b.webp')
+    with pytest.raises(InputError, match=r'b\.webp: two inputs have this name'):
+        names('x/b.webp', 'y/b.webp', 'y/b.png')
+
+
+@pytest.mark.parametrize(
+    ('given', 'message'),
+    [
+        ('none.png', 'no such file or folder, and no match as a glob'),
+        ('empty', 'holds no image or video; known suffixes are .bmp'),
+        ('notes.txt', 'holds no image or video'),
+        ('*.gif', 'no match as a glob'),
+    ],
+)
+def test_nothing_to_segment(tmp_path, given, message):
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'notes.txt').write_text('x')
+    with pytest.raises(InputError, match=message) as caught:
+        collect_sources([str(tmp_path / given)])
+    assert str(caught.value).startswith(str(tmp_path / given))
+
+
+def test_damaged_video_leaves_no_overlay(tmp_path):
+    video = make_video(tmp_path / 'clip.mp4')
+    video.write_bytes(video.read_bytes()[:600])
+    failed = predict(collect_sources([str(video)]), tmp_path / 'out', brightness, plain)
+    assert 'frames could be decoded' in failed[video]
+    assert not list((tmp_path / 'out/overlays').iterdir())
+
+
+def test_overlay_mixes_colors_of_the_palette():
+    image = np.full((1, 3, 3), 100, np.uint8)
+    label = np.array([[0, 1, 255]], np.uint8)
+    overlay = draw_overlay(image, label, color_table([[200, 0, 0], [0, 0, 50]]), opacity=0.5)
+    assert overlay.tolist() == [[[50, 50, 150], [75, 50, 50], [50, 50, 50]]]  # BGR
+
+
+def test_wrong_opacity(checkpoint, tmp_path, capsys):
+    assert main([LEAF, str(checkpoint), '.', '--out', str(tmp_path), '--opacity', '2']) == 1
+    assert '--opacity must be between 0 and 1, got 2.0' in capsys.readouterr().err

@@ -1,0 +1,206 @@
+"""``tools/train.py`` and ``tools/test.py`` on a tiny data set, and what they say of wrong input."""
+
+import re
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mmseg_eff.apis import test as evaluate
+from mmseg_eff.apis import train
+from mmseg_eff.converters import load_checkpoint
+
+LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
+C_LEAF = 'mmseg_eff::espnet/espnet-c-p2q8_1xb14-39k_camvid-360x480.py'
+TINY = [
+    'train_dataloader.batch_size=2',
+    'train_dataloader.num_workers=0',
+    'train_dataloader.persistent_workers=False',
+    'val_dataloader.num_workers=0',
+    'val_dataloader.persistent_workers=False',
+    'test_dataloader.num_workers=0',
+    'test_dataloader.persistent_workers=False',
+    'crop_size=(64,128)',
+    'train_dataloader.dataset.pipeline.2.scale=(128,64)',
+    'train_dataloader.dataset.pipeline.3.crop_size=(64,128)',
+    'model.backbone.num_blocks=(1,1)',
+    'train_cfg.max_iters=2',
+    'train_cfg.val_interval=2',
+    'default_hooks.checkpoint.interval=2',
+    'default_hooks.checkpoint.max_keep_ckpts=3',
+    'default_hooks.logger.interval=1',
+]
+
+
+@pytest.fixture
+def trained(data_root, tmp_path):
+    assert train.main([LEAF, '--work-dir', str(tmp_path), '--cfg-options', *TINY]) == 0
+    return tmp_path
+
+
+def test_train_resume_and_test(trained, capsys):
+    checkpoint = trained / 'iter_2.pth'
+    meta = load_checkpoint(checkpoint)['meta']
+    assert meta['iter'] == 2
+    assert meta['dataset_meta']['classes'][0] == 'road'
+
+    more = [*TINY, 'train_cfg.max_iters=3', 'train_cfg.val_interval=3']
+    more.append('default_hooks.checkpoint.interval=3')
+    assert train.main([LEAF, '--work-dir', str(trained), '--resume', '--cfg-options', *more]) == 0
+    assert load_checkpoint(trained / 'iter_3.pth')['meta']['iter'] == 3
+
+    options = ['--work-dir', str(trained / 'test'), '--cfg-options', *TINY]
+    out = trained / 'labels'
+    assert evaluate.main([LEAF, str(checkpoint), '--out', str(out), *options]) == 0
+    assert len(list(out.glob('*.png'))) == 2
+    assert evaluate.main([LEAF, str(checkpoint), '--tta', *options]) == 0
+    assert capsys.readouterr().out.count('mIoU') >= 4
+
+
+def test_stage_2_takes_the_encoder_of_stage_1(trained, tmp_path, capsys):
+    options = [*TINY, 'model.decode_head.num_classes=10', f'load_from={trained}/iter_2.pth']
+    argv = [LEAF, '--work-dir', str(tmp_path / 'next'), '--cfg-options', *options]
+    assert train.main(argv) == 0
+    assert 'new: decode_head.conv_seg.weight' in capsys.readouterr().out
+
+
+def run(argv, capsys):
+    capsys.readouterr()
+    assert train.main(argv) == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith('error: ')]
+    assert len(lines) == 1
+    return lines[0]
+
+
+@pytest.fixture
+def data(toy_root, tmp_path, monkeypatch):
+    """A copy of the data set that a test may break."""
+    shutil.copytree(toy_root / 'toystreet', tmp_path / 'toystreet')
+    monkeypatch.setenv('MMSEG_EFF_DATA', str(tmp_path))
+    return tmp_path / 'toystreet'
+
+
+def remove_images(data):
+    shutil.rmtree(data / 'images/train')
+    return 'images/train: no such folder or file'
+
+
+def empty_images(data):
+    for path in (data / 'images/train').iterdir():
+        path.unlink()
+    return r'images/train: holds no image \*.png'
+
+
+def remove_label(data):
+    (data / 'labels/train/0001.png').unlink()
+    return 'labels/train/0001.png: no such label file for image .*images/train/0001.png'
+
+
+def write_labels(data, label):
+    for path in (data / 'labels/train').iterdir():
+        cv2.imwrite(str(path), label)
+
+
+def out_of_range(data):
+    write_labels(data, np.full((64, 128), 9, np.uint8))
+    return 'labels/train/000..png: label value 9 out of range; allowed are 0 to 8 and 255'
+
+
+def rgb_labels(data):
+    write_labels(data, np.zeros((64, 128, 3), np.uint8))
+    return "labels/train/000..png: label file of pixel format 'RGB'"
+
+
+def other_size(data):
+    write_labels(data, np.zeros((64, 64), np.uint8))
+    return r'labels/train/000..png: label size \(64, 64\) differs from image size \(64, 128\)'
+
+
+def truncated_image(data):
+    for path in (data / 'images/train').iterdir():
+        path.write_bytes(path.read_bytes()[:500])
+    return 'failed to load image: .*images/train/000..png'
+
+
+BREAKERS = [
+    remove_images,
+    empty_images,
+    remove_label,
+    out_of_range,
+    rgb_labels,
+    other_size,
+    truncated_image,
+]
+
+
+@pytest.mark.parametrize('num_workers', [0, 1])
+@pytest.mark.parametrize('breaker', BREAKERS)
+def test_wrong_data_is_one_line(data, tmp_path, capsys, breaker, num_workers):
+    expected = breaker(data)
+    options = [*TINY, f'train_dataloader.num_workers={num_workers}']
+    line = run([LEAF, '--work-dir', str(tmp_path / 'out'), '--cfg-options', *options], capsys)
+    assert re.search(expected, line), line
+
+
+@pytest.mark.parametrize(
+    ('option', 'expected'),
+    [
+        ('model.backbone.arch=D', "arch must be one of ['A', 'B', 'C'], got 'D'"),
+        ('model.decode_head.num_classes=0', 'num_classes must be 1 or more, got 0'),
+        ('model.backbone.type=NoNet', 'NoNet is not in the mmseg::model registry'),
+    ],
+)
+def test_wrong_config_is_one_line(data_root, tmp_path, capsys, option, expected):
+    options = [*TINY, option]
+    assert expected in run([LEAF, '--work-dir', str(tmp_path), '--cfg-options', *options], capsys)
+
+
+def test_weights_of_another_network(data_root, tmp_path, capsys):
+    path = tmp_path / 'other.pth'
+    torch.save(dict(state_dict=torch.nn.Linear(2, 2).state_dict()), path)
+    options = [*TINY, f'load_from={path}']
+    line = run([LEAF, '--work-dir', str(tmp_path), '--cfg-options', *options], capsys)
+    assert f"{path}: nothing in it fits the config's network" in line
+    argv = [LEAF, str(path), '--work-dir', str(tmp_path), '--cfg-options', *TINY]
+    assert evaluate.main(argv) == 1
+    assert f"{path}: does not fit the config's network" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('model', 'head'),
+    [('espnet_c', dict(in_channels=256)), ('espnet', dict(in_channels=(19, 131, 256)))],
+)
+def test_loss_falls_in_20_iterations(toy_root, model, head):
+    """Both stages from random weights, on the same batch of the toy data set."""
+    from mmengine.config import Config
+    from mmseg.registry import DATASETS, MODELS
+
+    from mmseg_eff import compat
+
+    base = compat.PACKAGE_ROOT / '.mim/configs/_base_'
+    config = Config.fromfile(base / f'models/{model}.py').model
+    config.decode_head.update(num_classes=9)
+    config.data_preprocessor.update(mean=(100,) * 3, std=(50,) * 3)
+    net = MODELS.build(config)
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadCheckedAnnotations', num_classes=9)]
+    dataset = DATASETS.build(
+        dict(
+            type='ToyStreetDataset',
+            data_root=str(toy_root / 'toystreet'),
+            pipeline=[*pipeline, dict(type='PackSegInputs')],
+        )
+    )
+    items = [dataset[index] for index in range(4)]
+    optimizer = torch.optim.Adam(net.parameters(), 5e-3)
+    losses = []
+    for _ in range(20):
+        data = {key: [item[key].clone() for item in items] for key in ('inputs', 'data_samples')}
+        data = net.data_preprocessor(data, training=True)
+        loss, _ = net.parse_losses(net(**data, mode='loss'))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert np.mean(losses[-3:]) < 0.7 * losses[0]

@@ -1,0 +1,92 @@
+import os
+
+import pytest
+import torch
+from torch import nn
+
+from mmseg_eff.converters import load_checkpoint, load_weights, save_checkpoint, zero_denormals
+from mmseg_eff.errors import InputError
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / 'weights.pth'
+    save_checkpoint(dict(state_dict=nn.Linear(3, 2).state_dict(), meta=dict(epoch=7)), path)
+    return path
+
+
+def test_round_trip(file):
+    checkpoint = load_checkpoint(file)
+    assert checkpoint['meta'] == dict(epoch=7)
+    assert checkpoint['state_dict'].keys() == {'weight', 'bias'}
+    assert load_weights(nn.Linear(3, 2), file) == dict(epoch=7)
+
+
+def test_bare_state_dict(tmp_path):
+    torch.save(nn.Linear(3, 2).state_dict(), tmp_path / 'bare.pth')
+    assert load_checkpoint(tmp_path / 'bare.pth')['meta'] == {}
+
+
+def test_denormals_become_zero_in_place():
+    weights = dict(a=torch.tensor([1e-40, -3e-20, 0.0, 2.0**-40, 2.0]), n=torch.tensor(3))
+    assert zero_denormals(weights) == 2
+    assert weights['a'].tolist() == [0, 0, 0, 2.0**-40, 2]
+    assert weights['n'] == 3
+
+
+def test_loading_cleans(tmp_path):
+    layer = nn.Linear(1, 1)
+    layer.weight.data.fill_(1e-41)
+    save_checkpoint(dict(state_dict=layer.state_dict(), meta={}), tmp_path / 'a.pth')
+    load_weights(layer, tmp_path / 'a.pth')
+    assert layer.weight.item() == 0
+
+
+@pytest.mark.parametrize('keep', [0, 40, -60])
+def test_truncated_file(file, keep):
+    file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(InputError, match=f'^{file}: not a readable checkpoint') as caught:
+        load_checkpoint(file)
+    assert '\n' not in str(caught.value)
+
+
+def test_code_in_a_checkpoint_is_not_run(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / 'ran'),)
+
+    torch.save(dict(state_dict=Evil()), tmp_path / 'evil.pth')
+    with pytest.raises(InputError, match='not a readable checkpoint'):
+        load_checkpoint(tmp_path / 'evil.pth')
+    assert not (tmp_path / 'ran').exists()
+
+
+def test_missing_and_senseless_files(tmp_path):
+    with pytest.raises(InputError, match=r'none\.pth: no such checkpoint'):
+        load_checkpoint(tmp_path / 'none.pth')
+    torch.save([1, 2], tmp_path / 'list.pth')
+    with pytest.raises(InputError, match=r'list\.pth: holds no state dict'):
+        load_checkpoint(tmp_path / 'list.pth')
+
+
+def test_another_network_is_refused(file):
+    message = r'weights.pth: does not fit .*1 other shape \(first: weight \(2, 3\) for \(2, 4\)\)'
+    with pytest.raises(InputError, match=message):
+        load_weights(nn.Linear(4, 2), file)
+    with pytest.raises(
+        InputError, match=r'2 missing \(first: 0.bias\); 2 unexpected \(first: bias'
+    ):
+        load_weights(nn.Sequential(nn.Linear(3, 2)), file)
+
+
+def test_failed_write_leaves_the_old_file(file, monkeypatch):
+    before = file.read_bytes()
+
+    def disk_full(*_):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(torch, 'save', disk_full)
+    with pytest.raises(InputError, match=r'cannot be written \(No space left on device\)'):
+        save_checkpoint(dict(state_dict={}, meta={}), file)
+    assert file.read_bytes() == before
+    assert list(file.parent.iterdir()) == [file]

@@ -1,0 +1,143 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mmseg_eff.converters import convert_espnet, load_checkpoint, zero_denormals
+from mmseg_eff.errors import InputError
+from mmseg_eff.models import ESPNet, ESPNetCHead, ESPNetHead
+
+FIXTURES = {  # logits of the official code -> the weights that made them
+    'espnet_p2_q3_city': 'espnet_p_2_q_3.pth',
+    'espnet_p2_q8_city': 'espnet_p_2_q_8.pth',
+    'espnetc_p2_q8_city': 'encoder/espnet_p_2_q_8.pth',
+    'espnet_p2_q8_camvid': 'espnet_p_2_q_8_camvid.pth',
+}
+NORM = ('weight', 'bias', 'running_mean', 'running_var')
+
+
+def official_shapes(q: int, classes: int, skip_channels: int | None) -> dict[str, tuple[int, ...]]:
+    """Names and shapes in the authors' files for p = 2, written from their layout."""
+    shapes = {}
+
+    def norm_act(name: str, channels: int) -> None:
+        shapes.update({f'{name}.bn.{key}': (channels,) for key in NORM})
+        shapes[f'{name}.act.weight'] = (channels,)
+
+    def block(name: str, inputs: int, outputs: int, stride: int) -> None:
+        n = outputs // 5
+        size = 3 if stride == 2 else 1
+        shapes[f'{name}.c1.conv.weight'] = (n, inputs, size, size)
+        for dilation in (1, 2, 4, 8, 16):
+            width = outputs - 4 * n if dilation == 1 else n
+            shapes[f'{name}.d{dilation}.conv.weight'] = (width, n, 3, 3)
+        norm_act(name if stride == 2 else f'{name}.bn', outputs)
+
+    encoder = '' if skip_channels is None else 'encoder.'
+    shapes[f'{encoder}level1.conv.weight'] = (16, 3, 3, 3)
+    norm_act(f'{encoder}level1', 16)
+    for level, channels in ((1, 19), (2, 131), (3, 256)):
+        norm_act(f'{encoder}b{level}', channels)
+    block(f'{encoder}level2_0', 19, 64, 2)
+    block(f'{encoder}level3_0', 131, 128, 2)
+    for index in range(2):
+        block(f'{encoder}level2.{index}', 64, 64, 1)
+    for index in range(q):
+        block(f'{encoder}level3.{index}', 128, 128, 1)
+    shapes[f'{encoder}classifier.conv.weight'] = (classes, 256, 1, 1)
+    if skip_channels is not None:
+        shapes['level3_C.conv.weight'] = (classes, 131, 1, 1)
+        shapes.update({f'br.{key}': (classes,) for key in NORM})
+        shapes['conv.conv.weight'] = (classes, classes + skip_channels, 3, 3)
+        norm_act('conv', classes)
+        norm_act('combine_l2_l3.0', 2 * classes)
+        block('combine_l2_l3.1', 2 * classes, classes, 1)
+        norm_act('up_l2.1', classes)
+        for name in ('up_l3.0', 'up_l2.0', 'classifier'):
+            shapes[f'{name}.weight'] = (classes, classes, 2, 2)
+    return shapes
+
+
+def official(*args) -> dict[str, torch.Tensor]:
+    return {name: torch.rand(shape) for name, shape in official_shapes(*args).items()}
+
+
+def build(meta: dict) -> nn.ModuleDict:
+    model = meta['model']
+    backbone = ESPNet(num_blocks=model['num_blocks'], skip=model['skip'])
+    if model['head'] == 'ESPNetHead':
+        head = ESPNetHead(backbone.out_channels, model['num_classes'], model['num_classes'])
+    else:
+        head = ESPNetCHead(backbone.out_channels[-1], model['num_classes'])
+    return nn.ModuleDict(dict(backbone=backbone, decode_head=head)).eval()
+
+
+@pytest.mark.parametrize(
+    ('layout', 'skip'),
+    [
+        ((3, 20, 16), 'level1'),
+        ((2, 12, 19), 'level1_image'),
+        ((1, 20, None), 'level1_image'),
+        ((1, 7, 16), 'level1'),
+    ],
+)
+def test_every_tensor_finds_its_place(layout, skip):
+    source = official(*layout)
+    converted, meta = convert_espnet(source)
+    assert meta['model']['skip'] == skip
+    assert meta['model']['num_blocks'] == (2, layout[0])
+    build(meta).load_state_dict(converted)
+    kept = {name: value for name, value in converted.items() if 'num_batches' not in name}
+    assert sorted(v.sum().item() for v in kept.values()) == sorted(
+        v.sum().item() for v in source.values()
+    )
+    assert ('dataset_meta' in meta) == (layout[1] in (12, 20))
+
+
+def test_branches_keep_their_dilation():
+    source = official(1, 20, None)
+    converted, _ = convert_espnet(source)
+    for index, dilation in enumerate((1, 2, 4, 8, 16)):
+        ours = converted[f'backbone.down3.branches.{index}.weight']
+        assert torch.equal(ours, source[f'level3_0.d{dilation}.conv.weight'])
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda s: s.pop('encoder.b2.act.weight'), '1 missing .first: backbone.fuse2.act.weight'),
+        (lambda s: s.update(extra=torch.zeros(1)), '1 unexpected .first: extra'),
+        (lambda s: s.update({'br.bias': torch.zeros(3)}), r'1 other shape .*norm3.bias \(3,\)'),
+        (lambda s: s.clear(), 'it has no ESPNet encoder'),
+    ],
+)
+def test_other_files_are_refused(change, message):
+    source = official(1, 20, 16)
+    change(source)
+    with pytest.raises(InputError, match=f'^not an official ESPNet file: {message}'):
+        convert_espnet(source)
+
+
+def test_espnetv2_file_is_refused(shared):
+    path = shared / 'checkpoints/espnetv2/espnetv2_s_0.5_city_512x256.pth'
+    with pytest.raises(InputError, match='it has no ESPNet encoder'):
+        convert_espnet(load_checkpoint(path)['state_dict'])
+
+
+@pytest.mark.parametrize(('fixture', 'file'), FIXTURES.items())
+def test_logits_equal_the_official_code(shared, fixture, file):
+    source = load_checkpoint(shared / 'checkpoints/espnet' / file)['state_dict']
+    converted, meta = convert_espnet(source)
+    plain, cleaned = build(meta), build(meta)
+    plain.load_state_dict(converted)
+    assert zero_denormals(converted) > 5000
+    cleaned.load_state_dict(converted)
+    data = np.load(shared / f'parity/{fixture}.npz')
+    for case in (0, 1):
+        with torch.inference_mode():
+            x = torch.from_numpy(data[f'input{case}'])
+            logits = cleaned['decode_head'](cleaned['backbone'](x))
+            assert torch.equal(logits, plain['decode_head'](plain['backbone'](x)))
+        expected = torch.from_numpy(data[f'logits{case}'])
+        assert (logits - expected).abs().max() <= 2e-4
+        assert torch.equal(logits.argmax(1), expected.argmax(1))
