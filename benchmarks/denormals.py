@@ -15,18 +15,14 @@ import torch
 from torch import nn
 
 from mmseg_eff.converters import convert_espnet, load_checkpoint, zero_denormals
-from mmseg_eff.models import ESPNet, ESPNetCHead, ESPNetHead
+from mmseg_eff.converters.espnet import build_espnet
 
 
 def build(state_dict: dict, model: dict) -> nn.Sequential:
     """The network of a converted state dict, in evaluation mode."""
-    backbone = ESPNet(num_blocks=model['num_blocks'], skip=model['skip'])
-    if model['head'] == 'ESPNetHead':
-        head = ESPNetHead(backbone.out_channels, model['num_classes'], model['num_classes'])
-    else:
-        head = ESPNetCHead(backbone.out_channels[-1], model['num_classes'])
-    nn.ModuleDict(dict(backbone=backbone, decode_head=head)).load_state_dict(state_dict)
-    return nn.Sequential(backbone, head).eval()
+    network = build_espnet(model)
+    network.load_state_dict(state_dict)
+    return nn.Sequential(network['backbone'], network['decode_head']).eval()
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from ..errors import InputError
 from .cli import tool
 
 matplotlib.use('Agg')
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 SMOOTH = 5  # logged values in the running mean of the loss
 
@@ -35,8 +35,8 @@ def plot_curves(scalars: list[dict], path: Path, title: str) -> None:
     figure, left = plt.subplots(figsize=(7, 4), dpi=110, layout='constrained')
     left.plot(*loss.T, color='tab:red', alpha=0.25)
     window = min(SMOOTH, len(loss))
-    mean = np.convolve(loss[:, 1], np.ones(window) / window, 'valid')
-    left.plot(loss[window - 1 :, 0], mean, color='tab:red')
+    mean = [np.convolve(column, np.ones(window) / window, 'valid') for column in loss.T]
+    left.plot(*mean, color='tab:red')
     left.set(xlabel='iteration', ylabel='training loss', ylim=(0, None), title=title)
     left.yaxis.label.set_color('tab:red')
     if len(miou):

@@ -15,7 +15,6 @@ from ..errors import InputError
 from .cli import config_parser, load_config, tool
 from .datasets import check_datasets
 
-
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # parameters of glibc's mallopt
 
 

@@ -65,6 +65,17 @@ def num_blocks(state_dict: Mapping[str, Tensor], level: int) -> int:
     return len({match[1] for match in map(pattern.match, state_dict) if match})
 
 
+def build_espnet(model: Mapping) -> nn.ModuleDict:
+    """``backbone`` and ``decode_head`` of converted weights, from ``meta['model']``."""
+    backbone = ESPNet(num_blocks=model['num_blocks'], skip=model['skip'])
+    num_classes = model['num_classes']
+    if model['head'] == 'ESPNetHead':
+        head = ESPNetHead(backbone.out_channels, num_classes, channels=num_classes)
+    else:
+        head = ESPNetCHead(backbone.out_channels[-1], num_classes)
+    return nn.ModuleDict(dict(backbone=backbone, decode_head=head))
+
+
 def convert_espnet(state_dict: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict]:
     """Convert an official ESPNet-C or ESPNet state dict.
 
@@ -96,18 +107,13 @@ def convert_espnet(state_dict: Mapping[str, Tensor]) -> tuple[dict[str, Tensor],
         tracked = key.replace('running_mean', 'num_batches_tracked')  # torch 0.3 had none
         converted.setdefault(tracked, torch.tensor(0))
 
-    backbone = ESPNet(num_blocks=blocks, skip=skip)
-    if is_decoder:
-        head = ESPNetHead(backbone.out_channels, num_classes, channels=num_classes)
-    else:
-        head = ESPNetCHead(backbone.out_channels[-1], num_classes)
-    reason = mismatch(nn.ModuleDict(dict(backbone=backbone, decode_head=head)), converted)
+    head = 'ESPNetHead' if is_decoder else 'ESPNetCHead'
+    model = dict(head=head, num_blocks=blocks, skip=skip, num_classes=num_classes)
+    reason = mismatch(build_espnet(model), converted)
     if reason:
         raise InputError(f'not an official ESPNet file: {reason}')
 
-    meta = dict(
-        model=dict(head=type(head).__name__, num_blocks=blocks, skip=skip, num_classes=num_classes)
-    )
+    meta = dict(model=model)
     if num_classes in PREPROCESSING:
         dataset, mean, std, size = PREPROCESSING[num_classes]
         meta['dataset_meta'] = {key: dataset.METAINFO[key] for key in ('classes', 'palette')}

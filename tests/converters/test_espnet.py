@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from mmseg_eff.converters import convert_espnet, load_checkpoint, zero_denormals
+from mmseg_eff.converters.espnet import build_espnet
 from mmseg_eff.errors import InputError
-from mmseg_eff.models import ESPNet, ESPNetCHead, ESPNetHead
 
 FIXTURES = {  # logits of the official code -> the weights that made them
     'espnet_p2_q3_city': 'espnet_p_2_q_3.pth',
@@ -62,16 +61,6 @@ def official(*args) -> dict[str, torch.Tensor]:
     return {name: torch.rand(shape) for name, shape in official_shapes(*args).items()}
 
 
-def build(meta: dict) -> nn.ModuleDict:
-    model = meta['model']
-    backbone = ESPNet(num_blocks=model['num_blocks'], skip=model['skip'])
-    if model['head'] == 'ESPNetHead':
-        head = ESPNetHead(backbone.out_channels, model['num_classes'], model['num_classes'])
-    else:
-        head = ESPNetCHead(backbone.out_channels[-1], model['num_classes'])
-    return nn.ModuleDict(dict(backbone=backbone, decode_head=head)).eval()
-
-
 @pytest.mark.parametrize(
     ('layout', 'skip'),
     [
@@ -86,7 +75,7 @@ def test_every_tensor_finds_its_place(layout, skip):
     converted, meta = convert_espnet(source)
     assert meta['model']['skip'] == skip
     assert meta['model']['num_blocks'] == (2, layout[0])
-    build(meta).load_state_dict(converted)
+    build_espnet(meta['model']).load_state_dict(converted)
     kept = {name: value for name, value in converted.items() if 'num_batches' not in name}
     assert sorted(v.sum().item() for v in kept.values()) == sorted(
         v.sum().item() for v in source.values()
@@ -128,7 +117,7 @@ def test_espnetv2_file_is_refused(shared):
 def test_logits_equal_the_official_code(shared, fixture, file):
     source = load_checkpoint(shared / 'checkpoints/espnet' / file)['state_dict']
     converted, meta = convert_espnet(source)
-    plain, cleaned = build(meta), build(meta)
+    plain, cleaned = (build_espnet(meta['model']).eval() for _ in range(2))
     plain.load_state_dict(converted)
     assert zero_denormals(converted) > 5000
     cleaned.load_state_dict(converted)
