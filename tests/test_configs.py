@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from mmengine.config import Config
 from mmseg.registry import DATASETS, MODELS
@@ -100,7 +101,10 @@ def test_official_weights_load_as_they_stand(shared, tmp_path, file, leaf):
     assert processor.mean.flatten().tolist() == pytest.approx(expected['mean'])
     assert processor.std.flatten().tolist() == pytest.approx(expected['std'])
     assert tuple(config.crop_size) == expected['size']
-    assert not processor.channel_conversion and not expected['bgr_to_rgb']
+    bgr = torch.tensor([[[10.0]], [[20.0]], [[30.0]]])
+    normalised = (bgr - processor.mean) / processor.std  # the order of the channels stays
+    assert not expected['bgr_to_rgb']
+    assert torch.equal(processor(dict(inputs=[bgr]))['inputs'][0], normalised)
 
 
 def test_data_root_follows_the_environment(monkeypatch):

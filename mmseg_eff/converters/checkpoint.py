@@ -3,12 +3,14 @@
 import hashlib
 import os
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from ..compat import allow_checkpoint_globals
 from ..errors import InputError
 
 TINY = 1e-15  # well below anything that moves a float32 logit, far above the denormals
@@ -49,10 +51,12 @@ def load_checkpoint(path: str | Path) -> dict:
     path = Path(path)
     if not path.is_file():
         raise InputError(f'{path}: no such checkpoint')
+    allow_checkpoint_globals()  # again: the fork's own loading takes them off torch's list
     try:
         checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else 'empty'
+        code = re.search(r'GLOBAL (\S+)', str(error))
+        reason = f'loading it would run {code[1]}' if code else 'damaged or cut off'
         raise InputError(
             f'{path}: not a readable checkpoint ({path.stat().st_size} bytes: {reason}); expected '
             'a complete .pth file of tensors'

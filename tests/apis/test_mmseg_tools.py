@@ -8,11 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from helpers import TINY
 from mmengine.config import Config
 from mmseg.apis import MMSegInferencer, inference_model, init_model
 
 from mmseg_eff import compat
-from tests.apis.test_train import TINY
 
 NAME = 'espnet-p2q3_1xb8-0.6k_toystreet-128x256'
 CITYSCAPES = 'espnet-c-p2q3_1xb14-319k_cityscapes-512x1024'

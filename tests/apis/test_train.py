@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from helpers import TINY
 
 from mmseg_eff.apis import test as evaluate
 from mmseg_eff.apis import train
@@ -14,24 +15,6 @@ from mmseg_eff.converters import load_checkpoint
 
 LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 C_LEAF = 'mmseg_eff::espnet/espnet-c-p2q8_1xb14-39k_camvid-360x480.py'
-TINY = [
-    'train_dataloader.batch_size=2',
-    'train_dataloader.num_workers=0',
-    'train_dataloader.persistent_workers=False',
-    'val_dataloader.num_workers=0',
-    'val_dataloader.persistent_workers=False',
-    'test_dataloader.num_workers=0',
-    'test_dataloader.persistent_workers=False',
-    'crop_size=(64,128)',
-    'train_dataloader.dataset.pipeline.2.scale=(128,64)',
-    'train_dataloader.dataset.pipeline.3.crop_size=(64,128)',
-    'model.backbone.num_blocks=(1,1)',
-    'train_cfg.max_iters=2',
-    'train_cfg.val_interval=2',
-    'default_hooks.checkpoint.interval=2',
-    'default_hooks.checkpoint.max_keep_ckpts=3',
-    'default_hooks.logger.interval=1',
-]
 
 
 @pytest.fixture

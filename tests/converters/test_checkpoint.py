@@ -56,7 +56,7 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path):
             return os.mkdir, (str(tmp_path / 'ran'),)
 
     torch.save(dict(state_dict=Evil()), tmp_path / 'evil.pth')
-    with pytest.raises(InputError, match='not a readable checkpoint'):
+    with pytest.raises(InputError, match=r'loading it would run posix\.mkdir'):
         load_checkpoint(tmp_path / 'evil.pth')
     assert not (tmp_path / 'ran').exists()
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from helpers import official
 
 from mmseg_eff.converters import convert_espnet, load_checkpoint, zero_denormals
 from mmseg_eff.converters.espnet import build_espnet
@@ -12,53 +13,6 @@ FIXTURES = {  # logits of the official code -> the weights that made them
     'espnetc_p2_q8_city': 'encoder/espnet_p_2_q_8.pth',
     'espnet_p2_q8_camvid': 'espnet_p_2_q_8_camvid.pth',
 }
-NORM = ('weight', 'bias', 'running_mean', 'running_var')
-
-
-def official_shapes(q: int, classes: int, skip_channels: int | None) -> dict[str, tuple[int, ...]]:
-    """Names and shapes in the authors' files for p = 2, written from their layout."""
-    shapes = {}
-
-    def norm_act(name: str, channels: int) -> None:
-        shapes.update({f'{name}.bn.{key}': (channels,) for key in NORM})
-        shapes[f'{name}.act.weight'] = (channels,)
-
-    def block(name: str, inputs: int, outputs: int, stride: int) -> None:
-        n = outputs // 5
-        size = 3 if stride == 2 else 1
-        shapes[f'{name}.c1.conv.weight'] = (n, inputs, size, size)
-        for dilation in (1, 2, 4, 8, 16):
-            width = outputs - 4 * n if dilation == 1 else n
-            shapes[f'{name}.d{dilation}.conv.weight'] = (width, n, 3, 3)
-        norm_act(name if stride == 2 else f'{name}.bn', outputs)
-
-    encoder = '' if skip_channels is None else 'encoder.'
-    shapes[f'{encoder}level1.conv.weight'] = (16, 3, 3, 3)
-    norm_act(f'{encoder}level1', 16)
-    for level, channels in ((1, 19), (2, 131), (3, 256)):
-        norm_act(f'{encoder}b{level}', channels)
-    block(f'{encoder}level2_0', 19, 64, 2)
-    block(f'{encoder}level3_0', 131, 128, 2)
-    for index in range(2):
-        block(f'{encoder}level2.{index}', 64, 64, 1)
-    for index in range(q):
-        block(f'{encoder}level3.{index}', 128, 128, 1)
-    shapes[f'{encoder}classifier.conv.weight'] = (classes, 256, 1, 1)
-    if skip_channels is not None:
-        shapes['level3_C.conv.weight'] = (classes, 131, 1, 1)
-        shapes.update({f'br.{key}': (classes,) for key in NORM})
-        shapes['conv.conv.weight'] = (classes, classes + skip_channels, 3, 3)
-        norm_act('conv', classes)
-        norm_act('combine_l2_l3.0', 2 * classes)
-        block('combine_l2_l3.1', 2 * classes, classes, 1)
-        norm_act('up_l2.1', classes)
-        for name in ('up_l3.0', 'up_l2.0', 'classifier'):
-            shapes[f'{name}.weight'] = (classes, classes, 2, 2)
-    return shapes
-
-
-def official(*args) -> dict[str, torch.Tensor]:
-    return {name: torch.rand(shape) for name, shape in official_shapes(*args).items()}
 
 
 @pytest.mark.parametrize(

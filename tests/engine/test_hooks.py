@@ -1,9 +1,9 @@
 from types import SimpleNamespace
 
 import torch
+from helpers import build_segmentor, samples
 
 from mmseg_eff.engine import ChannelsLastHook
-from tests.helpers import build_segmentor, samples
 
 
 def test_channels_last_changes_the_format_and_not_the_result():

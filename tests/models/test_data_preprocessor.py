@@ -1,7 +1,7 @@
 import torch
+from helpers import samples
 
 from mmseg_eff.models import MultiSizeDataPreProcessor
-from tests.helpers import samples
 
 
 def batch(size=(32, 48)):

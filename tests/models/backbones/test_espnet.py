@@ -1,10 +1,10 @@
 import pytest
 import torch
+from helpers import count_parameters, train_step
 from mmseg.registry import MODELS
 from torch.nn import functional as F
 
 from mmseg_eff.models.backbones.espnet import VARIANTS, ESPBlock, ESPNet
-from tests.helpers import count_parameters, train_step
 
 
 def positive(block: ESPBlock) -> ESPBlock:

@@ -1,9 +1,9 @@
 import pytest
 import torch
+from helpers import build_segmentor, count_parameters, samples, train_step
 from torch.nn import functional as F
 
 from mmseg_eff.models import ESPNet, ESPNetCHead, ESPNetHead
-from tests.helpers import build_segmentor, count_parameters, samples, train_step
 
 # Parameters of the official code (run by us), C = outputs: ESPNet-C, ESPNet with the skip of the
 # test code and with that of the training code.

@@ -1,0 +1,77 @@
+"""What the README shows exists and runs."""
+
+import re
+
+import pytest
+from mmengine.registry import DefaultScope, init_default_scope
+
+from mmseg_eff.apis import class_weights, convert_weights, demo, plot_curves, predict, test, train
+
+TOOLS = dict(
+    class_weights=class_weights,
+    convert_weights=convert_weights,
+    demo=demo,
+    plot_curves=plot_curves,
+    predict=predict,
+    test=test,
+    train=train,
+)
+
+
+@pytest.fixture(scope='module')
+def readme(root):
+    return (root / 'README.md').read_text()
+
+
+def blocks(readme, language):
+    found = re.findall(rf'```{language}\n(.*?)```', readme, flags=re.DOTALL)
+    assert found
+    return found
+
+
+def test_python_blocks_run(readme, make_image, tmp_path, monkeypatch):
+    make_image(tmp_path / 'image.png', 64, 96)
+    monkeypatch.chdir(tmp_path)
+    for block in blocks(readme, 'python'):
+        DefaultScope._instance_dict.clear()
+        init_default_scope('mmseg')
+        names = {}
+        exec(block, names)
+        if 'labels' in names:
+            assert names['labels'].shape == (64, 96)
+        if 'model' in names:
+            from mmseg.registry import MODELS
+
+            assert MODELS.build(names['model']).decode_head.num_classes == 19
+
+
+def test_make_targets_exist(readme, root):
+    makefile = (root / 'Makefile').read_text()
+    targets = set(re.findall(r'\bmake ([a-z][a-z-]*)', readme)) - {'and'}
+    assert {'demo', 'test', 'install', 'wheel', 'lint', 'test-slow', 'test-onedl'} <= targets
+    for target in targets:
+        assert re.search(rf'^{target}:', makefile, flags=re.MULTILINE), target
+
+
+def test_files_exist(readme, root):
+    for name in re.findall(r'\b((?:configs|docs|benchmarks|tools)/[\w./-]+\.\w+)', readme):
+        assert (root / name).is_file(), name
+    for pattern, name in re.findall(r'\| `((?:de|en)coder/[^`]+)` \| `([^`]+)` \|', readme):
+        for q in '358' if '{' in pattern else '8':
+            assert (root / 'configs/espnet' / name.replace('{3,5,8}', q)).is_file()
+
+
+def test_every_tool_is_listed_and_has_its_help(readme, root, capsys):
+    listed = set(re.findall(r'`python tools/(\w+)\.py', readme))
+    assert listed == {path.stem for path in (root / 'tools').glob('*.py')} == TOOLS.keys()
+    for module in TOOLS.values():
+        with pytest.raises(SystemExit, match='0'):
+            module.main(['--help'])
+        assert capsys.readouterr().out.startswith('usage:')
+
+
+def test_no_figure_is_missing(readme):
+    assert not re.findall(
+        r'\b[A-Z]+_[A-Z]+\b',
+        readme.replace('MMSEG_EFF', 'x').replace('WORK_DIR', 'x').replace('PIP_ARGS', 'x'),
+    )
