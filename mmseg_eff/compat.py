@@ -4,6 +4,7 @@
 works already; none of them touches ``torch.load``, and ``weights_only=True`` stays in force.
 """
 
+import functools
 import importlib.util
 import sys
 import types
@@ -28,6 +29,7 @@ def apply() -> None:
     allow_checkpoint_globals()
     replace_pkg_resources()
     announce_package()
+    draw_contiguous_images()
 
 
 def is_distribution(name: str) -> bool:
@@ -165,3 +167,19 @@ def announce_package() -> None:
 
     models_from_metafile.knows_mmseg_eff = True
     BaseInferencer._get_models_from_metafile = staticmethod(models_from_metafile)
+
+
+def draw_contiguous_images() -> None:
+    """OpenCV 5 draws class names only into contiguous arrays; browse_dataset.py gives others."""
+    import numpy as np
+    from mmseg.visualization import SegLocalVisualizer
+
+    original = SegLocalVisualizer._draw_sem_seg
+    if hasattr(original, '__wrapped__'):
+        return
+
+    @functools.wraps(original)
+    def draw(self, image: np.ndarray, *args, **kwargs) -> np.ndarray:
+        return original(self, np.ascontiguousarray(image), *args, **kwargs)
+
+    SegLocalVisualizer._draw_sem_seg = draw

@@ -65,6 +65,21 @@ def test_applying_twice_changes_nothing():
     assert BaseInferencer._get_models_from_metafile is before
 
 
+def test_class_names_are_drawn_into_a_transposed_image():
+    from mmengine.structures import PixelData
+    from mmseg.structures import SegDataSample
+    from mmseg.visualization import SegLocalVisualizer
+
+    visualizer = SegLocalVisualizer()
+    visualizer.dataset_meta = dict(classes=['a', 'b'], palette=[[255, 0, 0], [0, 255, 0]])
+    image = np.zeros((3, 64, 96), np.uint8).transpose(1, 2, 0)
+    label = torch.arange(2).repeat_interleave(48).expand(1, 64, 96)
+    sample = SegDataSample(pred_sem_seg=PixelData(data=label))
+    visualizer.add_datasample('drawn', image, sample, draw_gt=False, with_labels=True)
+    drawn = visualizer.get_image()
+    assert drawn.shape == (64, 96, 3) and drawn.any()
+
+
 def test_installed_packages():
     assert compat.is_installed('mmseg')
     assert compat.is_installed('mmsegmentation')

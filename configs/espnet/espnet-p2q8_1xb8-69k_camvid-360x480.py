@@ -6,12 +6,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 model = dict(
-    data_preprocessor=dict(
-        mean=_base_.pixel_mean,
-        std=[255 * std for std in _base_.pixel_std],  # the official code divides by 255 too
-        batch_sizes=_base_.batch_sizes,
-        ignore_to_class=11,
-    ),
+    data_preprocessor=_base_.espnet_preprocessor,
     decode_head=dict(
         num_classes=12, channels=12, loss_decode=dict(class_weight=_base_.class_weight)
     ),

@@ -9,9 +9,9 @@ _base_ = [
 max_iters = 2000
 model = dict(
     data_preprocessor=dict(
-        mean=_base_.pixel_mean,
-        std=[255 * std for std in _base_.pixel_std],  # the official code divides by 255 too
+        _base_.espnet_preprocessor,
         batch_sizes=[(270, 360), (360, 480), (450, 600)],
+        ignore_to_class=None,
     ),
     backbone=dict(skip='level1'),  # as in the released decoders
     decode_head=dict(

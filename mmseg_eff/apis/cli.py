@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
 
 from .. import compat
 from ..errors import InputError
@@ -87,4 +88,29 @@ def load_config(args: argparse.Namespace) -> Config:
     config = Config.fromfile(path)
     if args.cfg_options:
         config.merge_from_dict(args.cfg_options)
+    return config
+
+
+def runner_parser(description: str) -> argparse.ArgumentParser:
+    """``config_parser`` with the arguments of the tools that start mmengine's runner."""
+    parser = config_parser(description)
+    parser.add_argument('--work-dir', help='folder of logs and checkpoints')
+    parser.add_argument(
+        '--launcher',
+        choices=('none', 'pytorch', 'slurm', 'mpi'),
+        default='none',
+        help='job launcher',
+    )
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    return parser
+
+
+def load_runner_config(args: argparse.Namespace) -> Config:
+    """``load_config`` with the launcher and the work dir that the runner needs."""
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    config = load_config(args)
+    config.launcher = args.launcher
+    default = Path('work_dirs', Path(args.config).stem)
+    config.work_dir = args.work_dir or config.get('work_dir') or str(default)
+    init_default_scope(config.get('default_scope', 'mmseg'))
     return config

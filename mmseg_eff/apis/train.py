@@ -1,18 +1,15 @@
 """Train a model from its config, as mmseg's own ``tools/train.py`` does, with checks before it."""
 
 import ctypes
-import os
-from pathlib import Path
 
 import torch
 from mmengine.logging import print_log
-from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from ..converters import load_checkpoint
 from ..converters.checkpoint import mismatch
 from ..errors import InputError
-from .cli import config_parser, load_config, tool
+from .cli import load_runner_config, runner_parser, tool
 from .datasets import check_datasets
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # parameters of glibc's mallopt
@@ -56,33 +53,17 @@ def check_start(runner: Runner) -> None:
 @tool
 def main(argv: list[str] | None = None) -> None:
     """Parse the arguments of ``tools/train.py`` and train."""
-    parser = config_parser('Train a segmentor')
-    parser.add_argument('--work-dir', help='folder of logs and checkpoints')
+    parser = runner_parser('Train a segmentor')
     parser.add_argument(
         '--resume', action='store_true', help='go on from the last checkpoint in the work dir'
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
-    parser.add_argument(
-        '--launcher',
-        choices=('none', 'pytorch', 'slurm', 'mpi'),
-        default='none',
-        help='job launcher',
-    )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     args = parser.parse_args(argv)
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
 
-    config = load_config(args)
-    config.launcher = args.launcher
-    if args.work_dir:
-        config.work_dir = args.work_dir
-    elif not config.get('work_dir'):
-        config.work_dir = str(Path('work_dirs', Path(args.config).stem))
+    config = load_runner_config(args)
     if args.amp:
         config.optim_wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic')
     config.resume = config.get('resume', False) or args.resume
-
-    init_default_scope(config.get('default_scope', 'mmseg'))
     check_datasets(config, 'train_dataloader', 'val_dataloader')
     if not torch.cuda.is_available():
         keep_freed_memory()

@@ -2,9 +2,13 @@ dataset_type = 'CamVidDataset'
 data_root = '{{$MMSEG_EFF_DATA:data}}/camvid'
 num_labels = 11
 crop_size = (360, 480)
-pixel_mean = (110.33102643, 108.40886315, 105.03319369)  # of the training images, BGR
-pixel_std = (72.12571016, 72.69074534, 69.90434816)
-batch_sizes = [(540, 720), (450, 600), (180, 240), (270, 360), (360, 480)]  # ESPNet's ratios
+# Of the BGR pixels; ESPNet divides by 255 after mean and std. The void is its class 11.
+espnet_preprocessor = dict(
+    mean=(110.33102643, 108.40886315, 105.03319369),
+    std=[255 * std for std in (72.12571016, 72.69074534, 69.90434816)],
+    batch_sizes=[(540, 720), (450, 600), (180, 240), (270, 360), (360, 480)],
+    ignore_to_class=11,
+)
 # tools/class_weights.py CONFIG --count-ignored: 1 / ln(1.10 + p); the 12th is the void's.
 class_weight = [4.205, 3.483, 9.596, 2.872, 7.392, 5.555, 9.441, 9.479, 6.791, 9.891, 10.208, 7.658]
 train_pipeline = [

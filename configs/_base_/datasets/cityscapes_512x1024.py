@@ -3,9 +3,13 @@ dataset_type = 'CityscapesDataset'
 data_root = '{{$MMSEG_EFF_DATA:data}}/cityscapes'
 num_labels = 19
 crop_size = (512, 1024)
-pixel_mean = (72.3923111, 82.90893555, 73.15840149)  # of the training images, BGR
-pixel_std = (45.3192215, 46.15289307, 44.91483307)
-batch_sizes = [(768, 1536), (720, 1280), (256, 512), (384, 768), (512, 1024)]  # ESPNet's five
+# Of the BGR pixels; ESPNet divides by 255 after mean and std. The void is its class 19.
+espnet_preprocessor = dict(
+    mean=(72.3923111, 82.90893555, 73.15840149),
+    std=[255 * std for std in (45.3192215, 46.15289307, 44.91483307)],
+    batch_sizes=[(768, 1536), (720, 1280), (256, 512), (384, 768), (512, 1024)],
+    ignore_to_class=19,
+)
 # 1 / ln(1.10 + p) of the fine training labels; the 20th is the void's.
 class_weight = [
     2.8149,
