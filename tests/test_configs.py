@@ -19,21 +19,39 @@ NAME = re.compile(
     r'_(?P<gpus>\d+)xb(?P<batch>\d+)-(?P<kilo>[\d.]+)k_(?P<dataset>[^_-]+)-(?P<h>\d+)x(?P<w>\d+)'
 )
 DATASET_TYPES = dict(
-    cityscapes='CityscapesDataset', camvid='CamVidDataset', toystreet='ToyStreetDataset'
+    cityscapes='CityscapesDataset',
+    camvid='CamVidDataset',
+    toystreet='ToyStreetDataset',
+    voc12aug='PascalVOCDataset',
 )
 OFFICIAL = {  # file of the authors -> the leaf that it loads into
-    'espnet_p_2_q_3.pth': 'espnet-p2q3_1xb8-558k_cityscapes-512x1024',
-    'espnet_p_2_q_5.pth': 'espnet-p2q5_1xb8-558k_cityscapes-512x1024',
-    'espnet_p_2_q_8.pth': 'espnet-p2q8_1xb8-558k_cityscapes-512x1024',
-    'espnet_p_2_q_8_camvid.pth': 'espnet-p2q8_1xb8-69k_camvid-360x480',
-    'encoder/espnet_p_2_q_3.pth': 'espnet-c-p2q3_1xb14-319k_cityscapes-512x1024',
-    'encoder/espnet_p_2_q_5.pth': 'espnet-c-p2q5_1xb14-319k_cityscapes-512x1024',
-    'encoder/espnet_p_2_q_8.pth': 'espnet-c-p2q8_1xb14-319k_cityscapes-512x1024',
+    'espnet/espnet_p_2_q_3.pth': 'espnet-p2q3_1xb8-558k_cityscapes-512x1024',
+    'espnet/espnet_p_2_q_5.pth': 'espnet-p2q5_1xb8-558k_cityscapes-512x1024',
+    'espnet/espnet_p_2_q_8.pth': 'espnet-p2q8_1xb8-558k_cityscapes-512x1024',
+    'espnet/espnet_p_2_q_8_camvid.pth': 'espnet-p2q8_1xb8-69k_camvid-360x480',
+    'espnet/encoder/espnet_p_2_q_3.pth': 'espnet-c-p2q3_1xb14-319k_cityscapes-512x1024',
+    'espnet/encoder/espnet_p_2_q_5.pth': 'espnet-c-p2q5_1xb14-319k_cityscapes-512x1024',
+    'espnet/encoder/espnet_p_2_q_8.pth': 'espnet-c-p2q8_1xb14-319k_cityscapes-512x1024',
+}
+OFFICIAL |= {
+    f'espnetv2/espnetv2_s_{s}_{part}.pth': f'espnetv2-s{s}_{training}'
+    for s in ('0.5', '1.0', '1.5', '2.0')
+    for part, training in (
+        ('city_512x256', '1xb25-11.9k_cityscapes-256x512'),
+        ('city_1024x512', '1xb6-49.6k_cityscapes-512x1024'),
+        ('pascal_256x256', '1xb40-26.5k_voc12aug-256x256'),
+        ('pascal_384x384', '1xb32-33.1k_voc12aug-384x384'),
+    )
 }
 
 
+def inner_datasets(config):
+    return config.datasets if 'datasets' in config else [config]
+
+
 def test_there_are_leaves():
-    assert len(LEAVES) == len({path.stem for path in LEAVES}) >= 10
+    assert len(LEAVES) == len({path.stem for path in LEAVES}) >= 30
+    assert len(OFFICIAL) == 7 + 16
 
 
 @pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
@@ -46,29 +64,38 @@ def test_name_says_what_is_in_it(path):
     assert config.train_dataloader.batch_size == int(name['batch'])
     assert config.train_cfg.max_iters == round(float(name['kilo']) * 1000)
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
-        assert loader.dataset.type == DATASET_TYPES[name['dataset']]
+        types = {dataset.type for dataset in inner_datasets(loader.dataset)}
+        assert types == {DATASET_TYPES[name['dataset']]}
     assert tuple(config.crop_size) == (int(name['h']), int(name['w']))
-    assert bool(name['pre']) == ('checkpoints/' in (config.load_from or ''))
-    if name['pre']:
-        assert name['pre'] in config.load_from
+    start = (config.load_from or '').partition('checkpoints/')[2].removesuffix('.pth')
+    start = start.rpartition('_')[2]
+    assert name['pre'] == (start if start not in ('', 'imagenet') else None)
     backbone, head = config.model.backbone, config.model.decode_head
-    family, _, blocks = name['model'].rpartition('-')
-    assert f'p{backbone.num_blocks[0]}q{backbone.num_blocks[1]}' == blocks
-    assert head.type == {'espnet': 'ESPNetHead', 'espnet-c': 'ESPNetCHead'}[family]
+    family, _, size = name['model'].rpartition('-')
+    if family == 'espnetv2':
+        assert f's{backbone.width_multiplier}' == size
+        assert f'espnetv2-{size}' in config.load_from or f'espnetv2_{size}' in config.load_from
+    else:
+        assert f'p{backbone.num_blocks[0]}q{backbone.num_blocks[1]}' == size
+        assert head.type == {'espnet': 'ESPNetHead', 'espnet-c': 'ESPNetCHead'}[family]
 
 
 @pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
 def test_builds_and_agrees_with_its_data(path):
     config = Config.fromfile(path)
     model = MODELS.build(config.model)
-    dataset = DATASETS.get(config.train_dataloader.dataset.type)
-    real = len(dataset.METAINFO['classes'])
+    (dataset, *_) = inner_datasets(config.train_dataloader.dataset)
+    real = len(DATASETS.get(dataset.type).METAINFO['classes'])
     assert config.num_labels == real
     void = config.model.data_preprocessor.get('ignore_to_class')
-    assert model.decode_head.num_classes == real + (void is not None)
     assert void in (None, real)
+    num_classes = model.decode_head.num_classes
     weights = model.decode_head.loss_decode.class_weight
-    assert weights is None or len(weights) == model.decode_head.num_classes
+    assert weights is None or len(weights) == num_classes
+    is_untrained_output = weights is not None and weights[-1] == 0
+    assert num_classes == real + (void is not None or is_untrained_output)
+    if config.model.get('neck'):
+        assert model.neck.in_channels == tuple(model.backbone.out_channels)
 
 
 @pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
@@ -93,22 +120,22 @@ def test_metafiles_name_existing_configs():
 @pytest.mark.parametrize(('file', 'leaf'), OFFICIAL.items())
 def test_official_weights_load_as_they_stand(shared, tmp_path, file, leaf):
     target = tmp_path / 'converted.pth'
-    convert('espnet', shared / 'checkpoints/espnet' / file, target)
-    config = Config.fromfile(CONFIGS / f'espnet/{leaf}.py')
+    convert(file.partition('/')[0], shared / 'checkpoints' / file, target)
+    config = Config.fromfile(next(path for path in LEAVES if path.stem == leaf))
     model = MODELS.build(config.model)
     meta = load_weights(model, target)
     expected, processor = meta['preprocessing'], model.data_preprocessor
     assert processor.mean.flatten().tolist() == pytest.approx(expected['mean'])
     assert processor.std.flatten().tolist() == pytest.approx(expected['std'])
-    assert tuple(config.crop_size) == expected['size']
-    bgr = torch.tensor([[[10.0]], [[20.0]], [[30.0]]])
-    normalised = (bgr - processor.mean) / processor.std  # the order of the channels stays
-    assert not expected['bgr_to_rgb']
-    assert torch.equal(processor(dict(inputs=[bgr]))['inputs'][0], normalised)
+    assert tuple(config.crop_size) == expected.get('size', tuple(config.crop_size))
+    image = torch.tensor([[[10.0]], [[20.0]], [[30.0]]])  # as it is read, BGR
+    ordered = image.flip(0) if expected['bgr_to_rgb'] else image
+    normalised = (ordered - processor.mean) / processor.std
+    assert torch.equal(processor(dict(inputs=[image]))['inputs'][0], normalised)
 
 
 def test_data_root_follows_the_environment(monkeypatch):
-    path = CONFIGS / f'espnet/{OFFICIAL["espnet_p_2_q_8_camvid.pth"]}.py'
+    path = CONFIGS / f'espnet/{OFFICIAL["espnet/espnet_p_2_q_8_camvid.pth"]}.py'
     monkeypatch.delenv('MMSEG_EFF_DATA', raising=False)
     assert Config.fromfile(path).test_dataloader.dataset.data_root == 'data/camvid'
     monkeypatch.setenv('MMSEG_EFF_DATA', '/elsewhere')

@@ -44,8 +44,9 @@ def check_start(runner: Runner) -> None:
             'tools/convert_weights.py first'
         )
     new = [name for name in wanted if name not in set(fits)]
+    listed = ', '.join(new[:3]) + (', …' if len(new) > 3 else '')
     print_log(
-        f'{path}: {len(fits)} of {len(wanted)} tensors loaded; new: {", ".join(new) or "none"}',
+        f'{path}: {len(fits)} of {len(wanted)} tensors loaded; new: {listed or "none"}',
         logger='current',
     )
 

@@ -1,11 +1,16 @@
 from .checkpoint import load_checkpoint, load_weights, save_checkpoint, zero_denormals
 from .espnet import convert_espnet
+from .espnetv2 import convert_espnetv2
 
-CONVERTERS = {'espnet': convert_espnet}  # name on the command line -> official state dict to ours
+CONVERTERS = {  # name on the command line -> official state dict to ours
+    'espnet': convert_espnet,
+    'espnetv2': convert_espnetv2,
+}
 
 __all__ = [
     'CONVERTERS',
     'convert_espnet',
+    'convert_espnetv2',
     'load_checkpoint',
     'load_weights',
     'save_checkpoint',

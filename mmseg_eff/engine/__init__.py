@@ -1,3 +1,4 @@
-from .hooks import ChannelsLastHook
+from .hooks import ChannelsLastHook, FrozenNormHook
+from .schedulers import HybridLR
 
-__all__ = ['ChannelsLastHook']
+__all__ = ['ChannelsLastHook', 'FrozenNormHook', 'HybridLR']

@@ -1,3 +1,4 @@
 from .espnet import ESPNet
+from .espnetv2 import ESPNetv2
 
-__all__ = ['ESPNet']
+__all__ = ['ESPNet', 'ESPNetv2']

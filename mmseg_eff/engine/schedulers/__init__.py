@@ -1,0 +1,3 @@
+from .hybrid_lr import HybridLR
+
+__all__ = ['HybridLR']

@@ -1,0 +1,3 @@
+from .epp import EPP
+
+__all__ = ['EPP']

@@ -1,0 +1,196 @@
+"""The decoder of ESPNetv2 (Mehta et al., CVPR 2019) with efficient pyramid pooling (EPP).
+
+EfficientPyramidPool is the pyramid module, GatedMerge the merging of encoder maps, EPP the decoder,
+as in the authors' final code (EdgeNets).
+
+    coarsest map ─ pyramid ─ x2 ─ + gated next map ─ norm, act ─ pyramid ─ x2 ─ + … ─ pyramid ─ p
+
+The official last pyramid ends in the classifier; here it ends before it, and a 1x1 classifier with
+bias (``FCNHead`` without convolutions) is the same network.
+"""
+
+from collections.abc import Sequence
+from math import ceil, gcd
+
+import torch
+import torch.nn as nn
+from mmengine.model import BaseModule
+from mmseg.registry import MODELS
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..layers import KAIMING_FAN_OUT, norm_act
+
+SCALES = (2.0, 1.5, 1.0, 0.5, 0.1)
+MIN_SIZE = 5  # of a scaled map's sides
+BN = dict(type='BN')
+
+
+class EfficientPyramidPool(nn.Module):
+    """Depth-wise 3x3 convolutions at several scales, fused channel by channel (EPP).
+
+    Project to few channels; at each scale resize, convolve and resize back; concatenate; shuffle so
+    that the scales of one channel lie side by side; fuse them by a grouped 3x3 convolution; expand.
+
+    Args:
+        in_channels: Channels of the input ``(N, C, H, W)``.
+        proj_channels: Channels at each scale.
+        out_channels: Channels of the output; ``None`` ends with the ``proj_channels`` fused ones.
+        scales: Scales of the branches; a scaled side is rounded up and at least 5.
+        norm_cfg: Config of the normalisation layers.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        proj_channels: int,
+        out_channels: int | None = None,
+        *,
+        scales: Sequence[float] = SCALES,
+        norm_cfg: dict | None = None,
+    ) -> None:
+        super().__init__()
+        norm_cfg = norm_cfg or BN
+        self.scales = tuple(scales)
+        pyramid_channels = len(self.scales) * proj_channels
+        self.project = nn.Sequential(
+            nn.Conv2d(in_channels, proj_channels, 1, bias=False), norm_act(proj_channels, norm_cfg)
+        )
+        self.branches = nn.ModuleList(
+            nn.Conv2d(proj_channels, proj_channels, 3, padding=1, groups=proj_channels, bias=False)
+            for _ in self.scales
+        )
+        self.norm_act = norm_act(pyramid_channels, norm_cfg)
+        self.fuse = nn.Sequential(
+            nn.Conv2d(
+                pyramid_channels, proj_channels, 3, padding=1, groups=proj_channels, bias=False
+            ),
+            norm_act(proj_channels, norm_cfg),
+        )
+        self.expand = nn.Identity()
+        if out_channels is not None:
+            self.expand = nn.Sequential(
+                nn.Conv2d(proj_channels, out_channels, 1, bias=False),
+                norm_act(out_channels, norm_cfg),
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.project(x)
+        size = x.shape[2:]
+        maps = []
+        for scale, branch in zip(self.scales, self.branches, strict=True):
+            scaled = [max(MIN_SIZE, ceil(side * scale)) for side in size]
+            if scale == 1:
+                maps.append(branch(x))
+            elif scale > 1:
+                maps.append(F.adaptive_avg_pool2d(branch(upsample(x, scaled)), size))
+            else:
+                maps.append(upsample(branch(F.adaptive_avg_pool2d(x, scaled)), size))
+        x = self.norm_act(torch.cat(maps, dim=1))
+        x = x.unflatten(1, (len(self.scales), -1)).transpose(1, 2).flatten(1, 2)  # channel shuffle
+        return self.expand(self.fuse(x))
+
+
+class GatedMerge(nn.Module):
+    """An encoder map at the decoder's width, weighted by its own global context.
+
+    A grouped 3x3 convolution makes the width; a sigmoid gate from the globally pooled map scales
+    each channel. The gate sees the whole extent of the input: windows and whole images differ.
+
+    Args:
+        in_channels: Channels of the encoder's map ``(N, C, H, W)``.
+        out_channels: Channels of the output ``(N, out_channels, H, W)``.
+        norm_cfg: Config of the normalisation layer.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, norm_cfg: dict | None = None
+    ) -> None:
+        super().__init__()
+        groups = gcd(in_channels, out_channels)
+        self.conv = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, 3, padding=1, groups=groups, bias=False),
+            norm_act(out_channels, norm_cfg or BN),
+        )
+        self.gate = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(in_channels, out_channels, 1, bias=False),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x) * self.gate(x)
+
+
+@MODELS.register_module()
+class EPP(BaseModule):
+    """ESPNetv2's decoder as a neck: one map at the size of the finest input map.
+
+    Args:
+        in_channels: Channels of the backbone's maps, finest first; each is about half the size of
+            the one before it.
+        channels: Decoder widths behind the pyramids, from the coarsest map up, one fewer than maps.
+        proj_channels: Channels at each scale of a pyramid, and of the output. The official code
+            takes half the number of classes, at most 16 (10 for 20 or 21).
+        scales: Scales of the pyramids.
+        norm_cfg: Config of all normalisation layers.
+        init_cfg: Initialisation config of mmengine; the authors' Kaiming initialisation without it.
+
+    Attributes:
+        out_channels: Channels of the level returned.
+
+    Raises:
+        ValueError: If the numbers of maps and widths do not fit, at construction; if the maps given
+            are not those described, when called.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        channels: Sequence[int] = (64, 48, 32),
+        proj_channels: int = 16,
+        *,
+        scales: Sequence[float] = SCALES,
+        norm_cfg: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg or KAIMING_FAN_OUT)
+        if len(in_channels) != len(channels) + 1:
+            raise ValueError(
+                f'channels must have one value fewer than in_channels, got {list(channels)} for '
+                f'{list(in_channels)}'
+            )
+        norm_cfg = norm_cfg or BN
+        self.in_channels = tuple(in_channels)
+        self.out_channels = [proj_channels]
+        coarsest, *skips = reversed(self.in_channels)
+        inputs, outputs = (coarsest, *channels), (*channels, None)
+        self.pyramids = nn.ModuleList(
+            EfficientPyramidPool(width, proj_channels, out, scales=scales, norm_cfg=norm_cfg)
+            for width, out in zip(inputs, outputs, strict=True)
+        )
+        self.merges = nn.ModuleList(
+            GatedMerge(skip, width, norm_cfg=norm_cfg)
+            for skip, width in zip(skips, channels, strict=True)
+        )
+        self.norm_acts = nn.ModuleList(norm_act(width, norm_cfg) for width in channels)
+
+    def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor]:
+        given = tuple(x.shape[1] for x in inputs)
+        if given != self.in_channels:
+            raise ValueError(
+                f'EPP was built for in_channels={list(self.in_channels)} and got maps of '
+                f'{list(given)} channels from the backbone'
+            )
+        coarsest, *skips = reversed(inputs)
+        x = self.pyramids[0](coarsest)
+        for skip, merge, norm, pyramid in zip(
+            skips, self.merges, self.norm_acts, self.pyramids[1:], strict=True
+        ):
+            x = pyramid(norm(upsample(x, skip.shape[2:]) + merge(skip)))
+        return (x,)
+
+
+def upsample(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Bilinear with aligned corners, as everywhere in the official decoder."""
+    return F.interpolate(x, size=tuple(size), mode='bilinear', align_corners=True)
