@@ -23,6 +23,8 @@ DATASET_TYPES = dict(
     camvid='CamVidDataset',
     toystreet='ToyStreetDataset',
     voc12aug='PascalVOCDataset',
+    voc12augcoco='PascalVOCDataset',
+    vocforeground='ForegroundVOCDataset',
 )
 OFFICIAL = {  # file of the authors -> the leaf that it loads into
     'espnet/espnet_p_2_q_3.pth': 'espnet-p2q3_1xb8-558k_cityscapes-512x1024',

@@ -56,9 +56,13 @@ def test_make_targets_exist(readme, root):
 def test_files_exist(readme, root):
     for name in re.findall(r'\b((?:configs|docs|benchmarks|tools)/[\w./-]+\.\w+)', readme):
         assert (root / name).is_file(), name
-    for pattern, name in re.findall(r'\| `((?:de|en)coder/[^`]+)` \| `([^`]+)` \|', readme):
-        for q in '358' if '{' in pattern else '8':
-            assert (root / 'configs/espnet' / name.replace('{3,5,8}', q)).is_file()
+    rows = re.findall(r'\| `([^`]+\.pth)` \| `(espnet[^`]+)` \|', readme)
+    assert len(rows) == 7
+    for _, name in rows:
+        choices = re.search(r'\{(.*?)\}', name)
+        for choice in choices[1].split(',') if choices else ['']:
+            config = name.replace(choices[0], choice) if choices else name
+            assert list((root / 'configs').glob(f'*/{config}')), config
 
 
 def test_every_tool_is_listed_and_has_its_help(readme, root, capsys):

@@ -1,5 +1,14 @@
 from .camvid import CamVidDataset
+from .foreground import ForegroundVOCDataset
+from .score_at_input_size import ScoreAtInputSize
 from .toy_street import ToyStreetDataset, make_toy_street
 from .transforms import LoadCheckedAnnotations
 
-__all__ = ['CamVidDataset', 'LoadCheckedAnnotations', 'ToyStreetDataset', 'make_toy_street']
+__all__ = [
+    'CamVidDataset',
+    'ForegroundVOCDataset',
+    'LoadCheckedAnnotations',
+    'ScoreAtInputSize',
+    'ToyStreetDataset',
+    'make_toy_street',
+]

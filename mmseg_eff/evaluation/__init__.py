@@ -1,0 +1,3 @@
+from .protocol_iou_metric import ProtocolIoUMetric
+
+__all__ = ['ProtocolIoUMetric']

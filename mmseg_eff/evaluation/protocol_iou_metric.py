@@ -1,0 +1,195 @@
+"""Mean IoU as several papers count it, from one confusion matrix.
+
+Rows are the ground truth, the last one void; columns are the predictions, the last one all outputs
+of the network beyond the classes of the data set:
+
+                 class 0 … C-1 | other outputs
+    class 0      .             | .                 'standard', 'outputs': the rows of the classes
+    …            .             | .
+    void         .             | .                 'void_counted', 'with_void': this row too
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger, print_log
+from mmseg.evaluation import IoUMetric
+from mmseg.registry import METRICS
+from prettytable import PrettyTable
+from torch import Tensor
+
+from ..errors import InputError
+
+
+class Protocol(NamedTuple):
+    void_pixels: bool  # do predictions on void pixels count
+    void_class: bool  # is void one more class, predicted by the other outputs
+    all_outputs: bool  # is the mean taken over all outputs
+
+
+PROTOCOLS = {
+    'standard': Protocol(void_pixels=False, void_class=False, all_outputs=False),  # mmseg
+    'void_counted': Protocol(void_pixels=True, void_class=False, all_outputs=False),  # ESPNet
+    'outputs': Protocol(void_pixels=False, void_class=False, all_outputs=True),  # EdgeNets
+    'with_void': Protocol(void_pixels=True, void_class=True, all_outputs=False),
+}
+
+
+@METRICS.register_module()
+class ProtocolIoUMetric(IoUMetric):
+    """mmseg's ``IoUMetric`` with further readings, reported as ``mIoU_void_counted`` and so on.
+
+    - ``standard``: what ``IoUMetric`` gives, always part of the result. Void pixels do not count;
+      another output predicted on a class is a miss.
+    - ``void_counted``: a class predicted on a void pixel is a false positive of it; the mean of the
+      classes. So ESPNet's CamVid figure: 55.65 with the official weights, 57.17 by ``standard``.
+    - ``outputs``: the mean over all outputs of the network, as the ESPNetv2 authors' training
+      prints it. An output that is no class, or a class that is absent, has IoU 0: with 20 outputs
+      for 19 classes, 19/20 of the standard mean.
+    - ``with_void``: void is one more class, all outputs beyond the classes predict it.
+
+    Args:
+        protocols: Readings to report.
+        num_outputs: Number of outputs of the network, for ``outputs``.
+        kwargs: Arguments of ``IoUMetric``.
+    """
+
+    def __init__(
+        self,
+        *,
+        protocols: Sequence[str] = ('standard',),
+        num_outputs: int | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.protocols = (protocols,) if isinstance(protocols, str) else tuple(protocols)
+        self.num_outputs = num_outputs
+        unknown = [name for name in self.protocols if name not in PROTOCOLS]
+        if unknown:
+            raise ValueError(f'protocols must be of {sorted(PROTOCOLS)}, got {unknown}')
+        if num_outputs is None and 'outputs' in self.protocols:
+            raise ValueError("protocol 'outputs' needs num_outputs, the outputs of the network")
+
+    @BaseMetric.dataset_meta.setter
+    def dataset_meta(self, dataset_meta: dict) -> None:
+        """Meta information of the data set.
+
+        Raises:
+            ValueError: If it has more classes than the network has outputs.
+        """
+        num_classes = len(dataset_meta['classes'])
+        if self.num_outputs is not None and self.num_outputs < num_classes:
+            raise ValueError(
+                f'num_outputs must be {num_classes} (the classes of the data set) or more, '
+                f'got {self.num_outputs}'
+            )
+        BaseMetric.dataset_meta.fset(self, dataset_meta)
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Count the pixels of each sample and write its PNG, if there is an ``output_dir``.
+
+        Raises:
+            InputError: If a label is neither a class nor ignored, or the sizes differ.
+        """
+        for sample in data_samples:
+            try:
+                super().process(data_batch, [sample])
+            except InputError as error:
+                path = sample.get('seg_map_path') or sample.get('img_path')
+                raise InputError(f'{path}: {error}' if path else str(error)) from error
+            self.fold_results()
+
+    def fold_results(self) -> None:
+        """Add all matrices but the last into the first; zeros hold their places.
+
+        ``BaseMetric.evaluate`` drops what a sampler repeats to give all processes equally many
+        images, by its place: the last of a process. So the last must not be in the sum yet.
+        """
+        if len(self.results) > 2:
+            self.results[0] += self.results[-2]
+            self.results[-2] = 0
+
+    def intersect_and_union(
+        self, pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int
+    ) -> Tensor:
+        """Confusion matrix (C + 1, C + 1) of one image, int64; ``IoUMetric.process`` keeps it.
+
+        Args:
+            pred_label: Predicted outputs (H, W).
+            label: Ground truth (H, W).
+            num_classes: Number of classes C of the data set.
+            ignore_index: Label of void pixels.
+
+        Raises:
+            InputError: See ``process``; also if an output exceeds ``num_outputs``.
+        """
+        if pred_label.shape != label.shape:
+            raise InputError(
+                f'prediction of size {tuple(pred_label.shape)} for a label map of size '
+                f'{tuple(label.shape)} (height, width)'
+            )
+        if self.num_outputs is not None and pred_label.max() >= self.num_outputs:
+            raise InputError(
+                f'output {int(pred_label.max())} predicted; num_outputs={self.num_outputs} allows '
+                f'0 to {self.num_outputs - 1}'
+            )
+        void = label == ignore_index
+        bad = label[~void & ((label < 0) | (label >= num_classes))]
+        if len(bad):
+            values = ', '.join(str(int(value)) for value in bad.unique()[:8])
+            raise InputError(
+                f'label value {values} out of range; allowed are 0 to {num_classes - 1} and '
+                f'{ignore_index} (ignored)'
+            )
+        other = (pred_label < 0) | (pred_label >= num_classes)
+        rows = label.long().masked_fill(void, num_classes)
+        columns = pred_label.long().masked_fill(other, num_classes)
+        size = num_classes + 1
+        counts = torch.bincount((size * rows + columns).flatten(), minlength=size * size)
+        return counts.view(size, size).cpu()
+
+    def compute_metrics(self, results: list[Tensor | int]) -> dict[str, float]:
+        """Metrics of ``IoUMetric`` and the mean IoU in percent of each further reading.
+
+        Args:
+            results: Matrices of ``intersect_and_union``, summed or not.
+        """
+        if self.format_only:
+            return super().compute_metrics(results)
+        size = len(self.dataset_meta['classes']) + 1
+        matrix = sum(results, start=torch.zeros(size, size, dtype=torch.int64))
+        metrics = super().compute_metrics([areas(matrix, PROTOCOLS['standard'])])
+        table = PrettyTable(['Reading', 'mIoU', 'Classes averaged'])
+        for name in self.protocols:
+            mean, count = self.mean_iou(matrix, PROTOCOLS[name])
+            table.add_row([name, f'{mean:.2f}', count])
+            if name != 'standard':
+                metrics[f'mIoU_{name}'] = mean
+        if set(self.protocols) - {'standard'}:
+            print_log(f'\n{table}', logger=MMLogger.get_current_instance())
+        return metrics
+
+    def mean_iou(self, matrix: Tensor, protocol: Protocol) -> tuple[np.floating, int]:
+        """Mean IoU in percent, and the number of classes in the mean (absent ones are not)."""
+        iou = self.total_area_to_metrics(*areas(matrix, protocol), ['mIoU'], self.nan_to_num)['IoU']
+        if protocol.all_outputs:
+            iou = np.pad(np.nan_to_num(iou), (0, self.num_outputs - len(iou)))
+        return np.round(np.nanmean(iou) * 100, 2), int(np.count_nonzero(~np.isnan(iou)))
+
+
+def areas(matrix: Tensor, protocol: Protocol) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Pixels of intersection, union, prediction and ground truth, each (classes,), float32.
+
+    Args:
+        matrix: Confusion matrix (C + 1, C + 1), int64.
+        protocol: Says which rows count and whether void is a class.
+    """
+    num_classes = len(matrix) - 1 + protocol.void_class
+    scored = matrix if protocol.void_pixels else matrix[:-1]
+    intersect = matrix.diagonal()[:num_classes]
+    pred = scored.sum(0)[:num_classes]
+    label = matrix.sum(1)[:num_classes]
+    return intersect.float(), (pred + label - intersect).float(), pred.float(), label.float()

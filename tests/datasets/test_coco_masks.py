@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+
+from mmseg_eff.datasets.coco_masks import (
+    decode_rle,
+    decode_segmentation,
+    decompress_counts,
+    fill_polygon,
+)
+from mmseg_eff.errors import InputError
+
+
+def compress(counts):
+    """``rleToString`` of pycocotools' maskApi.c, which writes COCO's compressed strings."""
+    text = ''
+    for index, count in enumerate(counts):
+        rest = count - counts[index - 2] if index > 2 else count
+        more = True
+        while more:
+            bits = rest & 31
+            rest >>= 5
+            more = rest != (-1 if bits & 16 else 0)
+            text += chr(48 + bits + 32 * more)
+    return text
+
+
+def run_lengths(mask):
+    """Runs down the columns, the first one of background."""
+    flat = mask.T.ravel()
+    edges = np.flatnonzero(np.diff(flat)) + 1
+    runs = np.diff([0, *edges, flat.size]).tolist()
+    return [0, *runs] if flat[0] else runs
+
+
+def mask_of(size, *boxes):
+    """Mask whose boxes (top, bottom, left, right) are toggled in turn."""
+    mask = np.zeros(size, bool)
+    for top, bottom, left, right in boxes:
+        mask[top:bottom, left:right] ^= True
+    return mask
+
+
+@pytest.mark.parametrize(
+    ('text', 'mask'),
+    [  # strings that pycocotools 2.0.11 gave for these masks
+        ('d0', mask_of((4, 5))),
+        ('0d0', mask_of((4, 5), (0, 4, 0, 5))),
+        (
+            '01l04XO00MM03300000074',
+            mask_of((9, 12), (2, 7, 3, 10), (4, 5, 5, 6), (0, 1, 0, 1), (0, 9, 11, 12)),
+        ),
+        (
+            f'f9e2?{"0" * 72}cNC3=Z1{"0" * 76}nn0',
+            mask_of((100, 90), (10, 95, 3, 80), (50, 52, 40, 41)),
+        ),
+    ],
+)
+def test_strings_of_pycocotools(text, mask):
+    assert decompress_counts(text) == run_lengths(mask)
+    assert compress(run_lengths(mask)) == text
+    assert np.array_equal(decode_rle(text, mask.shape), mask)
+
+
+@pytest.mark.parametrize('share', [0.02, 0.5, 0.98])
+@pytest.mark.parametrize('size', [(1, 40), (40, 1), (37, 53)])
+def test_both_forms_of_rle(size, share):
+    mask = np.random.default_rng(0).random(size) < share
+    counts = run_lengths(mask)
+    for form in (counts, compress(counts)):
+        segmentation = dict(size=list(size), counts=form)
+        assert np.array_equal(decode_segmentation(segmentation, size), mask)
+
+
+def test_polygon_covers_its_pixels_and_no_more():
+    box = [2, 1, 5, 1, 5, 4, 2, 4]
+    assert np.array_equal(fill_polygon(box, (6, 8)), mask_of((6, 8), (1, 4, 2, 5)))
+    shifted = [value + 0.4 for value in box]
+    assert np.array_equal(fill_polygon(shifted, (6, 8)), mask_of((6, 8), (1, 4, 2, 5)))
+
+
+def test_polygon_beyond_the_image():
+    box = [-3, -3, 4, -3, 4, 20, -3, 20]
+    assert np.array_equal(fill_polygon(box, (6, 8)), mask_of((6, 8), (0, 6, 0, 4)))
+    right = [20, 0, 30, 0, 30, 6]
+    assert not fill_polygon(right, (6, 8)).any()
+
+
+def test_triangle_against_its_half_planes():
+    mask = fill_polygon([0, 0, 9, 0, 0, 6], (6, 9))
+    y, x = np.mgrid[:6, :9] + 0.5
+    assert mask.sum() > 20
+    assert np.array_equal(mask, x / 9 + y / 6 < 1)
+
+
+@pytest.mark.parametrize('numbers', [[], [3, 3], [1, 1, 7, 5]])
+def test_polygon_without_an_area_is_empty(numbers):
+    assert not fill_polygon(numbers, (6, 8)).any()
+
+
+def test_polygons_of_one_object_are_united():
+    boxes = [[0, 0, 4, 0, 4, 4, 0, 4], [2, 2, 6, 2, 6, 6, 2, 6]]
+    mask = decode_segmentation(boxes, (6, 8))
+    expected = mask_of((6, 8), (0, 4, 0, 4)) | mask_of((6, 8), (2, 6, 2, 6))
+    assert np.array_equal(mask, expected)
+
+
+@pytest.mark.parametrize(
+    ('segmentation', 'message'),
+    [
+        ([[1, 2, 3]], 'polygon of 3 values is no list of finite x, y pairs'),
+        ([[1, 2, 3, float('nan')]], 'polygon of 4 values is no list of finite x, y pairs'),
+        ([1, 2, 3, 4], 'polygon of 1 values is no list of finite x, y pairs'),
+        (dict(size=[3, 2], counts=[6]), r'RLE of size \[3, 2\]; the image has \[2, 3\]'),
+        (dict(size=[2, 3], counts=[2, 3]), 'RLE covers 5 pixels; the image has 6'),
+        (dict(size=[2, 3], counts=[7, -1]), 'RLE covers 6 pixels; the image has 6'),
+        (dict(size=[2, 3], counts='7'), 'RLE covers 7 pixels; the image has 6'),
+        (dict(size=[2, 3], counts='6 '), "compressed RLE holds the character ' '"),
+        (dict(size=[2, 3], counts='6d'), "compressed RLE ends within a number: '6d'"),
+    ],
+)
+def test_damaged_segmentations(segmentation, message):
+    with pytest.raises(InputError, match=message):
+        decode_segmentation(segmentation, (2, 3))

@@ -1,0 +1,8 @@
+"""Make VOC or foreground labels:  python tools/convert_labels.py {coco,voc} SOURCE OUT"""
+
+import sys
+
+from mmseg_eff.apis.convert_labels import main
+
+if __name__ == '__main__':
+    sys.exit(main())
