@@ -5,10 +5,20 @@ import re
 import pytest
 from mmengine.registry import DefaultScope, init_default_scope
 
-from mmseg_eff.apis import class_weights, convert_weights, demo, plot_curves, predict, test, train
+from mmseg_eff.apis import (
+    class_weights,
+    convert_labels,
+    convert_weights,
+    demo,
+    plot_curves,
+    predict,
+    test,
+    train,
+)
 
 TOOLS = dict(
     class_weights=class_weights,
+    convert_labels=convert_labels,
     convert_weights=convert_weights,
     demo=demo,
     plot_curves=plot_curves,

@@ -54,6 +54,7 @@ def quiet_warnings() -> None:
     for message in (
         '.*would be deprecated soon',
         '.*avg_non_ignore',
+        '.*The draw is False',
         '.*is not a child of',
         '.*torch.jit.script. is deprecated',
     ):

@@ -17,6 +17,7 @@ from ..datasets import make_toy_street
 from .cli import tool
 from .inference import color_table, draw_overlay, load_segmentor
 from .predict import read_image, write_png
+from .train import keep_freed_memory
 
 CONFIG = 'configs/espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 NUM_OVERLAYS = 6
@@ -63,9 +64,11 @@ def contact_sheet(
 
 def train(config: Config) -> float:
     """Train and return the mIoU of the last validation, in percent."""
-    level, config.log_level = config.log_level, 'WARNING'  # without the dump of everything
+    keep_freed_memory()
+    level, config.log_level = config.log_level, 'ERROR'  # without the dump of everything
     runner = Runner.from_cfg(config)
-    runner.logger.setLevel(level)
+    for log in (runner.logger, *runner.logger.handlers):
+        log.setLevel(level)
     runner.train()
     return float(runner.message_hub.get_scalar('val/mIoU').current())
 
