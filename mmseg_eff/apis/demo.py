@@ -9,13 +9,12 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
-from mmseg.apis import inference_model
 from numpy.typing import NDArray
 
 from .. import compat
 from ..datasets import make_toy_street
 from .cli import tool
-from .inference import color_table, draw_overlay, load_segmentor
+from .inference import color_table, draw_overlay, load_segmentor, segment_image
 from .predict import read_image, write_png
 from .train import keep_freed_memory
 
@@ -102,7 +101,7 @@ def main(argv: list[str] | None = None) -> None:
         info = dataset.get_data_info(index)
         image = read_image(Path(info['img_path']))
         label = cv2.imread(info['seg_map_path'], cv2.IMREAD_UNCHANGED)
-        prediction = inference_model(model, image).pred_sem_seg.data[0].numpy().astype(np.uint8)
+        prediction = segment_image(model, image)
         rows.append((image, label, prediction))
         written.append(out / 'overlays' / Path(info['img_path']).name)
         write_png(written[-1], draw_overlay(image, prediction, colors))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmseg.apis import init_model
+from mmseg.apis import inference_model, init_model
 from mmseg.models import BaseSegmentor
 from mmseg.registry import DATASETS
 from numpy.typing import NDArray
@@ -41,6 +41,12 @@ def load_segmentor(
     meta = load_weights(model, checkpoint)
     model.dataset_meta = meta.get('dataset_meta') or dataset_meta(model.cfg)
     return model.to(device or default_device())
+
+
+def segment_image(model: BaseSegmentor, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Labels (H, W) of a BGR image (H, W, 3), through the config's test pipeline."""
+    labels = inference_model(model, image).pred_sem_seg.data[0]
+    return labels.cpu().numpy().astype(np.uint8)
 
 
 def dataset_meta(config: Config) -> dict:

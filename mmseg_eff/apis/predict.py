@@ -5,24 +5,25 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from mmseg.apis import inference_model
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import InputError
 from .cli import config_parser, load_config, one_line, tool
-from .inference import color_table, draw_overlay, load_segmentor
+from .inference import color_table, draw_overlay, load_segmentor, segment_image
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
 
 Segment = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]  # BGR image (H, W, 3) -> labels (H, W)
+Draw = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.uint8]]  # and labels -> overlay
 
 
 class Source(NamedTuple):
@@ -98,7 +99,7 @@ def write_png(path: Path, image: NDArray[np.uint8]) -> None:
     os.replace(temporary, path)
 
 
-def predict_image(source: Source, out: Path, segment: Segment, draw: Segment) -> None:
+def predict_image(source: Source, out: Path, segment: Segment, draw: Draw) -> None:
     """Write ``labels/{name}.png`` and ``overlays/{name}.png``."""
     image = read_image(source.path)
     label = segment(image)
@@ -107,7 +108,12 @@ def predict_image(source: Source, out: Path, segment: Segment, draw: Segment) ->
 
 
 def predict_video(
-    source: Source, out: Path, segment: Segment, draw: Segment, advance: Callable[[int], None]
+    source: Source,
+    out: Path,
+    segment: Segment,
+    draw: Draw,
+    on_frames: Callable[[int], None],
+    on_frame: Callable[[], None],
 ) -> None:
     """Write ``labels/{name}/{frame}.png`` and the video ``overlays/{name}.mp4``, frame by frame.
 
@@ -116,14 +122,15 @@ def predict_video(
         out: Output folder.
         segment: Label map of a frame.
         draw: Overlay of a frame and its label map.
-        advance: Told the number of frames when it is known.
+        on_frames: Told the number of frames that the video says it has.
+        on_frame: Called behind each frame.
 
     Raises:
-        InputError: If the video cannot be decoded to its end.
+        InputError: If the video cannot be decoded to its end; what could be is written.
     """
     video = cv2.VideoCapture(str(source.path))
     total = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-    advance(total)
+    on_frames(total)
     target = out / 'overlays' / f'{source.name}.mp4'
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f'.{target.name}.tmp.mp4')
@@ -138,20 +145,18 @@ def predict_video(
                 writer = cv2.VideoWriter(str(temporary), codec, rate, frame.shape[1::-1])
             writer.write(draw(frame, label))
             count += 1
-            advance(0)
+            on_frame()
         if writer is not None:
             writer.release()
             os.replace(temporary, target)
-        if count == 0 or count < total:
+        if count < max(1, 0.99 * total - 1):  # containers may be off by some frames
             raise InputError(f'{source.path}: only {count} of {total} frames could be decoded')
     finally:
         video.release()
         temporary.unlink(missing_ok=True)
 
 
-def predict(
-    sources: Sequence[Source], out: Path, segment: Segment, draw: Segment
-) -> dict[Path, str]:
+def predict(sources: Sequence[Source], out: Path, segment: Segment, draw: Draw) -> dict[Path, str]:
     """Segment every source, with a progress bar; a bad file does not stop the others.
 
     Returns:
@@ -167,20 +172,19 @@ def predict(
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task('segmenting', total=len(sources))
 
-        def advance(frames: int) -> None:
-            if frames:  # a video counts as its frames
-                total = progress.tasks[task].total - 1 + frames
-                progress.update(task, total=total)
-            else:
-                progress.advance(task)
+        def advance() -> None:
+            progress.advance(task)
+
+        def count_frames(total: int) -> None:  # a video counts as its frames
+            progress.update(task, total=progress.tasks[task].total - 1 + total)
 
         for source in sources:
             try:
                 if source.is_video:
-                    predict_video(source, out, segment, draw, advance)
+                    predict_video(source, out, segment, draw, count_frames, advance)
                 else:
                     predict_image(source, out, segment, draw)
-                    progress.advance(task)
+                    advance()
             except (InputError, OSError, cv2.error) as error:
                 failed[source.path] = one_line(error)
     return failed
@@ -204,14 +208,10 @@ def main(argv: list[str] | None = None) -> int:
     colors = color_table(model.dataset_meta['palette'])
     out = Path(args.out)
 
-    def segment(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        labels = inference_model(model, image).pred_sem_seg.data[0]
-        return labels.cpu().numpy().astype(np.uint8)
-
     def draw(image: NDArray[np.uint8], label: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return draw_overlay(image, label, colors, args.opacity)
 
-    failed = predict(sources, out, segment, draw)
+    failed = predict(sources, out, partial(segment_image, model), draw)
     print(f'{len(sources) - len(failed)} of {len(sources)} inputs: {out}/labels, {out}/overlays')
     for reason in failed.values():
         print(f'error: {reason}', file=sys.stderr)

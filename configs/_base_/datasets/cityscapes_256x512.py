@@ -26,7 +26,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=crop_size[::-1], keep_ratio=True),
+    dict(type='Resize', scale=crop_size[::-1], keep_ratio=True, backend='pillow'),
     dict(type='LoadCheckedAnnotations', num_classes=num_labels),
     dict(type='PackSegInputs'),
 ]

@@ -13,7 +13,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=crop_size, keep_ratio=False),
+    dict(type='Resize', scale=crop_size, keep_ratio=False, backend='pillow'),
     dict(type='LoadCheckedAnnotations', num_classes=num_labels),
     dict(type='PackSegInputs'),
 ]
