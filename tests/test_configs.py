@@ -136,6 +136,12 @@ def test_official_weights_load_as_they_stand(shared, tmp_path, file, leaf):
     assert torch.equal(processor(dict(inputs=[image]))['inputs'][0], normalised)
 
 
+@pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
+def test_nothing_at_the_top_replaces_the_preprocessing(path):
+    """The runner would give a ``data_preprocessor`` at the top level to the model of ``--tta``."""
+    assert 'data_preprocessor' not in Config.fromfile(path)
+
+
 def test_data_root_follows_the_environment(monkeypatch):
     path = CONFIGS / f'espnet/{OFFICIAL["espnet/espnet_p_2_q_8_camvid.pth"]}.py'
     monkeypatch.delenv('MMSEG_EFF_DATA', raising=False)

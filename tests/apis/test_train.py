@@ -11,6 +11,7 @@ from helpers import TINY
 
 from mmseg_eff.apis import test as evaluate
 from mmseg_eff.apis import train
+from mmseg_eff.apis.convert_weights import convert
 from mmseg_eff.converters import load_checkpoint
 
 LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
@@ -40,6 +41,21 @@ def test_train_resume_and_test(trained, capsys):
     assert len(list(out.glob('*.png'))) == 2
     assert evaluate.main([LEAF, str(checkpoint), '--tta', *options]) == 0
     assert capsys.readouterr().out.count('mIoU') >= 4
+
+
+@pytest.mark.parametrize('options', [[], ['--tta']], ids=['plain', 'tta'])
+def test_official_weights_score_through_the_tool(shared, tmp_path, monkeypatch, capsys, options):
+    monkeypatch.setenv('MMSEG_EFF_DATA', str(shared / 'data'))
+    file = shared / 'checkpoints/espnet/espnet_p_2_q_8_camvid.pth'
+    convert('espnet', file, tmp_path / 'camvid.pth')
+    leaf = 'mmseg_eff::espnet/espnet-p2q8_1xb8-69k_camvid-360x480.py'
+    few = ['img_suffix=.webp', 'indices=4']
+    few = [f'test_dataloader.dataset.{option}' for option in few]
+    few += ['test_dataloader.num_workers=0', 'test_dataloader.persistent_workers=False']
+    argv = [leaf, str(tmp_path / 'camvid.pth'), '--work-dir', str(tmp_path), *options]
+    assert evaluate.main([*argv, '--cfg-options', *few]) == 0
+    accuracy = re.findall(r'aAcc: ([\d.]+)', capsys.readouterr().out)
+    assert float(accuracy[-1]) > 90
 
 
 def test_stage_2_takes_the_encoder_of_stage_1(trained, tmp_path, capsys):

@@ -1,9 +1,8 @@
 # ESPNet: ESPNet-C and the light decoder (ECCV'18, Fig. 4d); the skip of the official training code.
 norm_cfg = dict(type='SyncBN', eps=1e-3, requires_grad=True)
-data_preprocessor = dict(type='MultiSizeDataPreProcessor', seg_pad_val=255)
 model = dict(
     type='EncoderDecoder',
-    data_preprocessor=data_preprocessor,
+    data_preprocessor=dict(type='MultiSizeDataPreProcessor', seg_pad_val=255),
     backbone=dict(
         type='ESPNet', arch='C', num_blocks=(2, 8), skip='level1_image', norm_cfg=norm_cfg
     ),

@@ -1,9 +1,8 @@
 # ESPNet-C with its 1x1 classifier, stage 1 of the training (ECCV'18, Fig. 4c).
 norm_cfg = dict(type='SyncBN', eps=1e-3, requires_grad=True)
-data_preprocessor = dict(type='MultiSizeDataPreProcessor', seg_pad_val=255)
 model = dict(
     type='EncoderDecoder',
-    data_preprocessor=data_preprocessor,
+    data_preprocessor=dict(type='MultiSizeDataPreProcessor', seg_pad_val=255),
     backbone=dict(type='ESPNet', arch='C', num_blocks=(2, 8), out_indices=(2,), norm_cfg=norm_cfg),
     decode_head=dict(
         type='ESPNetCHead',
