@@ -26,29 +26,28 @@ def keep_freed_memory() -> bool:
 
 
 def check_start(runner: Runner) -> None:
-    """Say what ``load_from`` gives to the network, and refuse a file that gives it nothing."""
+    """Say what ``load_from`` gives to the network, and refuse a file of another backbone."""
     path = runner.cfg.get('load_from')
     if not path or runner.cfg.get('resume') or '://' in str(path):
         return
     state_dict = load_checkpoint(path)['state_dict']
     wanted = runner.model.state_dict()
-    fits = [
+    new = [
         name
-        for name in wanted
-        if getattr(state_dict.get(name), 'shape', None) == wanted[name].shape
+        for name, value in wanted.items()
+        if getattr(state_dict.get(name), 'shape', None) != value.shape
     ]
-    if not fits:
+    backbone = {name for name in wanted if name.startswith('backbone.')} or set(wanted)
+    fitting = len(backbone.difference(new))
+    if fitting < len(backbone) / 2:
         raise InputError(
-            f"{path}: nothing in it fits the config's network: "
+            f"{path}: holds only {fitting} of {len(backbone)} tensors of the config's backbone: "
             f'{mismatch(runner.model, state_dict)}; official files are converted by '
             'tools/convert_weights.py first'
         )
-    new = [name for name in wanted if name not in set(fits)]
     listed = ', '.join(new[:3]) + (', …' if len(new) > 3 else '')
-    print_log(
-        f'{path}: {len(fits)} of {len(wanted)} tensors loaded; new: {listed or "none"}',
-        logger='current',
-    )
+    loaded = f'{len(wanted) - len(new)} of {len(wanted)}'
+    print_log(f'{path}: {loaded} tensors loaded; new: {listed or "none"}', logger='current')
 
 
 @tool
