@@ -14,6 +14,7 @@ import time
 import torch
 from torch import nn
 
+from mmseg_eff.apis.cli import quiet_warnings
 from mmseg_eff.converters import convert_espnet, load_checkpoint, zero_denormals
 from mmseg_eff.converters.espnet import build_espnet
 
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument('--threads', type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    quiet_warnings()
 
     converted, meta = convert_espnet(load_checkpoint(args.file)['state_dict'])
     networks = dict(official=build(converted, meta['model']))
