@@ -16,8 +16,8 @@ ALLOWED = {  # folder of mmseg_eff -> own modules it may import, beside its own 
     'engine': {'errors'},
     'datasets': {'errors'},
     'evaluation': {'errors'},
-    'converters': {'compat', 'errors', 'models', 'datasets'},
-    'apis': {'errors', 'models', 'datasets', 'engine', 'converters', 'deploy', 'compat'},
+    'converters': {'compat', 'errors', 'files', 'models', 'datasets'},
+    'apis': {'errors', 'files', 'models', 'datasets', 'engine', 'converters', 'deploy', 'compat'},
 }
 STANDARD = {
     'collections',

@@ -1,7 +1,6 @@
 """Class weights of a data set, ready to paste into a config."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from ..datasets.class_weights import METHODS, count_pixels
 from ..errors import InputError
+from ..files import replacing
 from .cli import config_parser, load_config, tool
 from .datasets import build_datasets, iterate_labels
 
@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         '--count-ignored', action='store_true', help='treat ignored pixels as one more class'
     )
-    parser.add_argument('--out', help='JSON file for counts and weights; class_weight can name it')
+    parser.add_argument('--out', help='JSON file for the weights; class_weight can name it')
     args = parser.parse_args(argv)
 
     config = load_config(args)
@@ -54,7 +54,5 @@ def main(argv: list[str] | None = None) -> None:
     Console().print(table)
     print(f'class_weight={weights}')
     if args.out:
-        path = Path(args.out)
-        temporary = path.with_name(f'.{path.name}.tmp')
-        temporary.write_text(json.dumps(weights) + '\n')
-        os.replace(temporary, path)
+        with replacing(Path(args.out)) as temporary:
+            temporary.write_text(json.dumps(weights) + '\n')

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.progress import track
 from ..datasets import ForegroundVOCDataset, LoadCheckedAnnotations
 from ..datasets.coco_masks import decode_segmentation
 from ..errors import InputError
+from ..files import replacing
 from .cli import tool
 from .predict import write_png
 
@@ -137,9 +137,8 @@ def convert_coco(path: Path, out: Path, classes: str = 'voc', min_size: int = 25
             write_png(out / f'{stems[-1]}.png', table[label])
     if not stems:
         raise InputError(f'{path}: no image of at least {min_size} pixels holds a VOC class')
-    temporary = out.with_name(f'.{out.name}.txt.tmp')
-    temporary.write_text('\n'.join(stems) + '\n')
-    os.replace(temporary, out.with_name(f'{out.name}.txt'))
+    with replacing(out.with_name(f'{out.name}.txt')) as temporary:
+        temporary.write_text('\n'.join(stems) + '\n')
     return stems
 
 

@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 
 from ..errors import InputError
+from ..files import replacing
 from .cli import tool
 
 matplotlib.use('Agg')
@@ -48,10 +49,9 @@ def plot_curves(scalars: list[dict], path: Path, title: str) -> None:
         right.annotate(
             f'{best:.2f}', (step, best), xytext=(0, 8), textcoords='offset points', ha='center'
         )
-    temporary = path.with_name(f'.{path.name}.tmp')
-    figure.savefig(temporary, format='png')
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format='png')
     plt.close(figure)
-    temporary.replace(path)
 
 
 @tool

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import InputError
+from ..files import replacing
 from .cli import config_parser, load_config, one_line, tool
 from .inference import color_table, draw_overlay, load_segmentor, segment_image
 
@@ -93,10 +94,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 def write_png(path: Path, image: NDArray[np.uint8]) -> None:
     """Write a PNG to a temporary name beside ``path`` and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.tmp')
-    temporary.write_bytes(cv2.imencode('.png', image)[1].tobytes())
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_bytes(cv2.imencode('.png', image)[1].tobytes())
 
 
 def predict_image(source: Source, out: Path, segment: Segment, draw: Draw) -> None:

@@ -1,10 +1,9 @@
 """Checkpoints in mmengine's layout: read safely, cleaned of denormals, written whole or not."""
 
 import hashlib
-import os
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from ..compat import allow_checkpoint_globals
 from ..errors import InputError
+from ..files import replacing
 
 TINY = 1e-15  # well below anything that moves a float32 logit, far above the denormals
 
@@ -75,15 +75,18 @@ def save_checkpoint(checkpoint: dict, path: str | Path) -> None:
         InputError: If the file cannot be written; an older one stays as it is.
     """
     path = Path(path)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(checkpoint, temporary)
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            torch.save(checkpoint, temporary)
     except OSError as error:
         raise InputError(f'{path}: cannot be written ({error.strerror})') from error
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def rename(key: str, renames: Iterable[tuple[str, str | Callable[[re.Match], str]]]) -> str:
+    """Apply regular expressions and their replacements to a parameter's name, one by one."""
+    for pattern, replacement in renames:
+        key = re.sub(pattern, replacement, key)
+    return key
 
 
 def mismatch(model: nn.Module, state_dict: Mapping[str, Tensor]) -> str:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..datasets.camvid import CamVidDataset
 from ..errors import InputError
 from ..models import ESPNet, ESPNetCHead, ESPNetHead
-from .checkpoint import mismatch
+from .checkpoint import mismatch, rename
 
 RENAMES = (  # of module names; first those of the whole network, then those inside a block
     (r'^encoder\.classifier\.conv\.', 'decode_head.score3.'),
@@ -35,6 +35,7 @@ RENAMES = (  # of module names; first those of the whole network, then those ins
     (r'\.c1\.conv\.', '.reduce.'),
     (r'((?:down|blocks|esp)\d(?:\.\d+)?)\.(?:bn\.)?(bn|act)\.', r'\1.norm_act.\2.'),
     (r'\.bn\.', '.norm.'),
+    (r'\.d(\d+)\.conv\.', lambda m: f'.branches.{int(m[1]).bit_length() - 1}.'),  # by dilation
 )
 PREPROCESSING = {  # outputs -> (data set, mean and std of the BGR pixels, image size H, W)
     20: (
@@ -50,13 +51,6 @@ PREPROCESSING = {  # outputs -> (data set, mean and std of the BGR pixels, image
         (360, 480),
     ),
 }
-
-
-def rename(key: str) -> str:
-    """Our name of an official parameter."""
-    for pattern, replacement in RENAMES:
-        key = re.sub(pattern, replacement, key)
-    return re.sub(r'\.d(\d+)\.conv\.', lambda d: f'.branches.{int(d[1]).bit_length() - 1}.', key)
 
 
 def num_blocks(state_dict: Mapping[str, Tensor], level: int) -> int:
@@ -102,7 +96,7 @@ def convert_espnet(state_dict: Mapping[str, Tensor]) -> tuple[dict[str, Tensor],
         skip_channels = state_dict['conv.conv.weight'].shape[1] - num_classes
         skip = 'level1' if skip_channels == 16 else 'level1_image'
 
-    converted = {rename(key): value.clone() for key, value in state_dict.items()}
+    converted = {rename(key, RENAMES): value.clone() for key, value in state_dict.items()}
     for key in [key for key in converted if key.endswith('.running_mean')]:
         tracked = key.replace('running_mean', 'num_batches_tracked')  # torch 0.3 had none
         converted.setdefault(tracked, torch.tensor(0))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..models import EPP, ESPNetv2
 from ..models.backbones.espnetv2 import WIDTHS
-from .checkpoint import mismatch
+from .checkpoint import mismatch, rename
 
 NORM_ACT = {'0': 'norm', '1': 'act'}  # position in the authors' BN + PReLU
 RENAMES = (  # of module names; first those of the whole network, then those inside a block
@@ -55,13 +55,6 @@ PREPROCESSING = dict(  # ImageNet's, of the RGB pixels
     bgr_to_rgb=True, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375)
 )
 CLASSIFIER_ONLY = re.compile(r'^(classifier|level5\.[3-9])\.')
-
-
-def rename(key: str) -> str:
-    """Our name of an official parameter."""
-    for pattern, replacement in RENAMES:
-        key = re.sub(pattern, replacement, key)
-    return key
 
 
 def build_espnetv2(model: Mapping) -> nn.ModuleDict:
@@ -108,7 +101,7 @@ def convert_espnetv2(state_dict: Mapping[str, Tensor]) -> tuple[dict[str, Tensor
     if classifier is not None:
         model.update(num_classes=len(classifier), proj_channels=classifier.shape[1])
     converted = {
-        rename(key): value.clone()
+        rename(key, RENAMES): value.clone()
         for key, value in state_dict.items()
         if not CLASSIFIER_ONLY.match(key)
     }
