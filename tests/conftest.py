@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope, init_default_scope
 
 from mmseg_eff.datasets import make_toy_street
@@ -22,6 +23,9 @@ def seeded():
     torch.manual_seed(0)
     np.random.seed(0)
     DefaultScope._instance_dict.clear()
+    # A runner's logger is named by the second: a later test in it would write to the earlier one's
+    # captured output.
+    MMLogger._instance_dict.clear()
     init_default_scope('mmseg')
 
 
