@@ -1,15 +1,21 @@
-from .backbones import ESPNet, ESPNetv2
+from .backbones import EfficientNet, ESPNet, ESPNetv2
 from .data_preprocessor import MultiSizeDataPreProcessor
-from .decode_heads import ESPNetCHead, ESPNetHead
+from .decode_heads import ESPNetCHead, ESPNetHead, WeightedSumHead
+from .fold import fold
 from .losses import WeightedCrossEntropy
-from .necks import EPP
+from .necks import EPP, BiFPN, PooledLevels
 
 __all__ = [
     'EPP',
+    'BiFPN',
     'ESPNet',
     'ESPNetCHead',
     'ESPNetHead',
     'ESPNetv2',
+    'EfficientNet',
     'MultiSizeDataPreProcessor',
+    'PooledLevels',
     'WeightedCrossEntropy',
+    'WeightedSumHead',
+    'fold',
 ]

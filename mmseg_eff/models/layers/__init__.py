@@ -1,4 +1,18 @@
-from .init import KAIMING_FAN_OUT
+from .init import KAIMING_FAN_OUT, he_fan_out_
+from .mbconv import FusedMBConv, MBConv, same_conv
+from .norm import normalise
 from .norm_act import norm_act
+from .pyramid import check_channels, pooled_levels, weighted_sum
 
-__all__ = ['KAIMING_FAN_OUT', 'norm_act']
+__all__ = [
+    'KAIMING_FAN_OUT',
+    'FusedMBConv',
+    'MBConv',
+    'check_channels',
+    'he_fan_out_',
+    'norm_act',
+    'normalise',
+    'pooled_levels',
+    'same_conv',
+    'weighted_sum',
+]

@@ -1,3 +1,5 @@
+from .bifpn import BiFPN
 from .epp import EPP
+from .pooled_levels import PooledLevels
 
-__all__ = ['EPP']
+__all__ = ['EPP', 'BiFPN', 'PooledLevels']

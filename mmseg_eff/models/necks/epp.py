@@ -19,7 +19,7 @@ from mmseg.registry import MODELS
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..layers import KAIMING_FAN_OUT, norm_act
+from ..layers import KAIMING_FAN_OUT, check_channels, norm_act
 
 SCALES = (2.0, 1.5, 1.0, 0.5, 0.1)
 MIN_SIZE = 5  # of a scaled map's sides
@@ -176,12 +176,7 @@ class EPP(BaseModule):
         self.norm_acts = nn.ModuleList(norm_act(width, norm_cfg) for width in channels)
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor]:
-        given = tuple(x.shape[1] for x in inputs)
-        if given != self.in_channels:
-            raise ValueError(
-                f'EPP was built for in_channels={list(self.in_channels)} and got maps of '
-                f'{list(given)} channels from the backbone'
-            )
+        check_channels('EPP', self.in_channels, inputs)
         coarsest, *skips = reversed(inputs)
         x = self.pyramids[0](coarsest)
         for skip, merge, norm, pyramid in zip(
