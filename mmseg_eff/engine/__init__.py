@@ -1,4 +1,5 @@
-from .hooks import ChannelsLastHook, FrozenNormHook
+from .averaged_models import RampedEMA
+from .hooks import ChannelsLastHook, FrozenNormHook, OHEMHook
 from .schedulers import HybridLR
 
-__all__ = ['ChannelsLastHook', 'FrozenNormHook', 'HybridLR']
+__all__ = ['ChannelsLastHook', 'FrozenNormHook', 'HybridLR', 'OHEMHook', 'RampedEMA']

@@ -2,7 +2,7 @@ from .backbones import EfficientNet, ESPNet, ESPNetv2
 from .data_preprocessor import MultiSizeDataPreProcessor
 from .decode_heads import ESPNetCHead, ESPNetHead, WeightedSumHead
 from .fold import fold
-from .losses import WeightedCrossEntropy
+from .losses import OHEMCrossEntropy, WeightedCrossEntropy
 from .necks import EPP, BiFPN, PooledLevels
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     'ESPNetv2',
     'EfficientNet',
     'MultiSizeDataPreProcessor',
+    'OHEMCrossEntropy',
     'PooledLevels',
     'WeightedCrossEntropy',
     'WeightedSumHead',

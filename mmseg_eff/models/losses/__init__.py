@@ -1,3 +1,4 @@
+from .ohem_cross_entropy import OHEMCrossEntropy
 from .weighted_cross_entropy import WeightedCrossEntropy
 
-__all__ = ['WeightedCrossEntropy']
+__all__ = ['OHEMCrossEntropy', 'WeightedCrossEntropy']

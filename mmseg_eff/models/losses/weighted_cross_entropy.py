@@ -12,6 +12,8 @@ from mmseg.registry import MODELS
 from torch import Tensor
 from torch.nn import functional as F
 
+from .class_weight import class_weight_tensor
+
 
 @MODELS.register_module()
 class WeightedCrossEntropy(nn.Module):
@@ -53,25 +55,13 @@ class WeightedCrossEntropy(nn.Module):
         Raises:
             ValueError: If there is one class only, or another number of weights than classes.
         """
-        num_classes = pred.shape[1]
-        if num_classes == 1:
-            raise ValueError(
-                'WeightedCrossEntropy needs 2 classes or more; for a single class use '
-                "dict(type='CrossEntropyLoss', use_sigmoid=True)"
-            )
-        class_weight = None
-        if self.class_weight is not None:
-            if len(self.class_weight) != num_classes:
-                raise ValueError(
-                    f'class_weight has {len(self.class_weight)} values for {num_classes} classes'
-                )
-            class_weight = pred.new_tensor(self.class_weight)
+        class_weight = class_weight_tensor(self, pred)
         loss = F.cross_entropy(
             pred, target, weight=class_weight, ignore_index=ignore_index, reduction='none'
         )
         counts = (target != ignore_index).to(pred.dtype)
         if class_weight is not None:
-            counts = counts * class_weight[target.clamp(0, num_classes - 1)]
+            counts = counts * class_weight[target.clamp(0, len(class_weight) - 1)]
         if weight is not None:
             loss, counts = loss * weight, counts * weight
         return self.loss_weight * loss.sum() / counts.sum().clamp(min=1e-12)

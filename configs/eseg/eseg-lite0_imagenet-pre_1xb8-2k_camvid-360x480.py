@@ -1,0 +1,41 @@
+# A small ESeg of parts with public ImageNet weights: EfficientNet-Lite0 and three 64-channel cells.
+# tools/convert_weights.py efficientnet converts the weights. Mining begins when the easy pixels are
+# learnt; the encoder has half the learning rate and no weight decay.
+_base_ = [
+    '../_base_/models/eseg_lite_l.py',
+    '../_base_/datasets/camvid_360x480.py',
+    '../_base_/schedules/sgd_cosine_2k.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    data_preprocessor=dict(size=_base_.crop_size),
+    backbone=dict(
+        arch='lite0',
+        out_indices=(1, 2, 3, 4),
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='checkpoints/efficientnet-lite0_imagenet.pth',
+            prefix='backbone.',
+        ),
+    ),
+    neck=dict(in_channels=[24, 40, 112, 320], channels=64, num_outs=8),
+    decode_head=dict(
+        in_channels=[64] * 8,
+        channels=64,
+        num_classes=_base_.num_labels,
+        loss_decode=dict(min_kept=8 * 360 * 480 // 64),  # 1 in 64 pixels of the batch
+    ),
+)
+optim_wrapper = dict(
+    optimizer=dict(_delete_=True, type='AdamW', lr=1e-3, weight_decay=0.01),
+    paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.5, decay_mult=0.0))),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, begin=0, end=50, by_epoch=False),
+    dict(type='PolyLR', power=0.9, eta_min=0, begin=50, end=_base_.max_iters, by_epoch=False),
+]
+custom_hooks = [
+    dict(type='ChannelsLastHook'),
+    dict(type='OHEMHook', heads=['decode_head'], start=500),
+    dict(type='EMAHook', ema_type='RampedEMA', momentum=0.01, update_buffers=True),
+]
