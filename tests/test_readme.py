@@ -7,6 +7,7 @@ from mmengine.registry import DefaultScope, init_default_scope
 
 from mmseg_eff.apis import (
     class_weights,
+    complexity,
     convert_labels,
     convert_weights,
     demo,
@@ -18,6 +19,7 @@ from mmseg_eff.apis import (
 
 TOOLS = dict(
     class_weights=class_weights,
+    complexity=complexity,
     convert_labels=convert_labels,
     convert_weights=convert_weights,
     demo=demo,

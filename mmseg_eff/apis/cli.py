@@ -61,10 +61,17 @@ def quiet_warnings() -> None:
         warnings.filterwarnings('ignore', message=message)
 
 
-def config_parser(description: str) -> argparse.ArgumentParser:
-    """A parser with the arguments of every tool that takes a config."""
+def config_parser(description: str, nargs: str | None = None) -> argparse.ArgumentParser:
+    """A parser with the arguments of every tool that takes a config.
+
+    Args:
+        description: What the tool does.
+        nargs: ``'+'`` for several configs, which ``args.config`` then lists.
+    """
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument('config', help='config file, or mmseg_eff::espnet/….py from any folder')
+    parser.add_argument(
+        'config', nargs=nargs, help='config file, or mmseg_eff::espnet/….py from any folder'
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
