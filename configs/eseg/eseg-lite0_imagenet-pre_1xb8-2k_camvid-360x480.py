@@ -1,14 +1,25 @@
 # A small ESeg of parts with public ImageNet weights: EfficientNet-Lite0 and three 64-channel cells.
-# tools/convert_weights.py efficientnet converts the weights. Mining begins when the easy pixels are
-# learnt; the encoder has half the learning rate and no weight decay.
+# tools/convert_weights.py efficientnet converts the weights, which were trained with this mean and
+# std. Mining begins when the easy pixels are learnt; the encoder has half the learning rate and no
+# weight decay.
 _base_ = [
     '../_base_/models/eseg_lite_l.py',
     '../_base_/datasets/camvid_360x480.py',
     '../_base_/schedules/sgd_cosine_2k.py',
     '../_base_/default_runtime.py',
 ]
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadCheckedAnnotations', num_classes=_base_.num_labels),
+    dict(type='RandomResize', scale=(480, 360), ratio_range=(0.75, 2.0), keep_ratio=True),
+    dict(type='RandomCrop', crop_size=_base_.crop_size, cat_max_ratio=0.75),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PhotoMetricDistortion'),
+    dict(type='PackSegInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 model = dict(
-    data_preprocessor=dict(size=_base_.crop_size),
+    data_preprocessor=dict(size=_base_.crop_size, mean=[127.0] * 3, std=[128.0] * 3),
     backbone=dict(
         arch='lite0',
         out_indices=(1, 2, 3, 4),

@@ -1,10 +1,14 @@
 """Train a model from its config, as mmseg's own ``tools/train.py`` does, with checks before it."""
 
 import ctypes
+import logging
 
+import numpy as np
 import torch
+from mmengine.config import ConfigDict
 from mmengine.logging import print_log
 from mmengine.runner import Runner
+from torch import nn
 
 from ..converters import load_checkpoint
 from ..converters.checkpoint import mismatch
@@ -50,6 +54,57 @@ def check_start(runner: Runner) -> None:
     print_log(f'{path}: {loaded} tensors loaded; new: {listed or "none"}', logger='current')
 
 
+def check_pretrained(model: nn.Module, config: ConfigDict) -> None:
+    """Refuse a ``Pretrained`` file of another network, of which mmengine would load what fits.
+
+    Warns where the record of a converted file differs from the config.
+
+    Args:
+        model: The network, before its weights are loaded.
+        config: Its config, with ``data_preprocessor`` and ``backbone``.
+
+    Raises:
+        InputError: If a tensor of a part is missing in its file or has another shape there.
+    """
+    for name, module in model.named_modules():
+        configs = getattr(module, 'init_cfg', None) or []
+        for init in [configs] if isinstance(configs, dict) else configs:
+            path = str(init.get('checkpoint', ''))
+            if init.get('type') != 'Pretrained' or '://' in path:
+                continue
+            checkpoint = load_checkpoint(path)
+            prefix = init.get('prefix') or ''
+            given = {
+                key.removeprefix(prefix): value
+                for key, value in checkpoint['state_dict'].items()
+                if key.startswith(prefix)
+            }
+            names = module.state_dict().keys() & given.keys()  # it may have more stages
+            reason = mismatch(module, {key: given[key] for key in names})
+            if reason:
+                raise InputError(f'{path}: does not fit {type(module).__name__}: {reason}')
+            if name == 'backbone':
+                for warning in differences(checkpoint['meta'], config):
+                    print_log(f'{path}: {warning}', logger='current', level=logging.WARNING)
+
+
+def differences(meta: dict, config: ConfigDict) -> list[str]:
+    """Where a model's config differs from what a converted file was trained with."""
+    record = {**meta.get('preprocessing', {}), **meta.get('model', {})}
+    norm_cfg = config.backbone.get('norm_cfg')
+    used = dict(
+        mean=config.data_preprocessor.get('mean'),
+        std=config.data_preprocessor.get('std'),
+        padding=config.backbone.get('padding', 'same'),
+        bn_eps=norm_cfg and norm_cfg.get('eps', 1e-5),
+    )
+    return [
+        f'was trained with {name} {record[name]}, the config has {value}'
+        for name, value in used.items()
+        if name in record and value is not None and not np.array_equal(record[name], value)
+    ]
+
+
 @tool
 def main(argv: list[str] | None = None) -> None:
     """Parse the arguments of ``tools/train.py`` and train."""
@@ -69,4 +124,5 @@ def main(argv: list[str] | None = None) -> None:
         keep_freed_memory()
     runner = Runner.from_cfg(config)
     check_start(runner)
+    check_pretrained(runner.model, config.model)
     runner.train()

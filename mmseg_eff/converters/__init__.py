@@ -1,14 +1,17 @@
 from .checkpoint import load_checkpoint, load_weights, save_checkpoint, zero_denormals
+from .efficientnet import convert_efficientnet
 from .espnet import convert_espnet
 from .espnetv2 import convert_espnetv2
 
 CONVERTERS = {  # name on the command line -> official state dict to ours
+    'efficientnet': convert_efficientnet,
     'espnet': convert_espnet,
     'espnetv2': convert_espnetv2,
 }
 
 __all__ = [
     'CONVERTERS',
+    'convert_efficientnet',
     'convert_espnet',
     'convert_espnetv2',
     'load_checkpoint',

@@ -33,6 +33,13 @@ def test_wrong_files_write_nothing(tmp_path, capsys):
     assert not target.exists()
 
 
+def test_padding_is_for_one_network(tmp_path, capsys):
+    target = tmp_path / 'ours.pth'
+    assert main(['espnet', 'official.pth', str(target), '--padding', 'same']) == 1
+    message = "error: padding is for efficientnet only, got 'same' for espnet\n"
+    assert capsys.readouterr().err == message
+
+
 def test_all_official_files(shared, tmp_path):
     files = sorted((shared / 'checkpoints/espnet').rglob('*.pth'))
     assert len(files) == 7

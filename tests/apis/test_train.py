@@ -7,12 +7,17 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from helpers import TINY
+from helpers import TINY, build_segmentor
+from mmengine.config import ConfigDict
+from mmseg.registry import MODELS
 
 from mmseg_eff.apis import test as evaluate
 from mmseg_eff.apis import train
 from mmseg_eff.apis.convert_weights import convert
-from mmseg_eff.converters import load_checkpoint
+from mmseg_eff.apis.train import check_pretrained, differences
+from mmseg_eff.converters import load_checkpoint, save_checkpoint
+from mmseg_eff.errors import InputError
+from mmseg_eff.models import EfficientNet
 
 LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 C_LEAF = 'mmseg_eff::espnet/espnet-c-p2q8_1xb14-39k_camvid-360x480.py'
@@ -203,3 +208,60 @@ def test_loss_falls_in_20_iterations(toy_root, model, head):
         optimizer.step()
         losses.append(loss.item())
     assert np.mean(losses[-3:]) < 0.7 * losses[0]
+
+
+@pytest.fixture
+def lite0(tmp_path):
+    """A file as ``tools/convert_weights.py efficientnet`` writes it, of a narrow network."""
+    backbone = EfficientNet('lite0', width=0.25)
+    path = tmp_path / 'lite0.pth'
+    state_dict = {f'backbone.{key}': value for key, value in backbone.state_dict().items()}
+    meta = dict(
+        model=dict(arch='lite0', padding='same', bn_eps=1e-3),
+        preprocessing=dict(mean=(127.0,) * 3, std=(128.0,) * 3),
+    )
+    save_checkpoint(dict(meta=meta, state_dict=state_dict), path)
+    return path
+
+
+def with_lite0(path, **kwargs):
+    init = dict(type='Pretrained', checkpoint=str(path), prefix='backbone.')
+    backbone = dict(type='EfficientNet', arch='lite0', width=0.25, init_cfg=init, **kwargs)
+    head = dict(type='FCNHead', in_channels=80, in_index=-1, channels=8, num_classes=3)
+    model = build_segmentor(backbone, head)
+    processor = dict(mean=[127.0] * 3, std=[128.0] * 3)
+    return model, ConfigDict(backbone=backbone, data_preprocessor=processor)
+
+
+@pytest.mark.parametrize('kwargs', [dict(), dict(out_indices=(1, 4))])
+def test_pretrained_weights_that_fit_pass(lite0, kwargs, capsys):
+    model, config = with_lite0(lite0, **kwargs)
+    check_pretrained(model, config)
+    assert not differences(load_checkpoint(lite0)['meta'], config)
+
+
+@pytest.mark.parametrize('other', [dict(width=0.5), dict(depth=2.0), dict(arch='b0')])
+def test_pretrained_weights_of_another_network_are_refused(lite0, other):
+    model, config = with_lite0(lite0)
+    config.backbone.update(other)
+    model.backbone = MODELS.build(config.backbone)
+    with pytest.raises(
+        InputError, match=r'lite0\.pth: does not fit EfficientNet: \d+ (miss|other)'
+    ):
+        check_pretrained(model, config)
+
+
+@pytest.mark.parametrize(
+    ('change', 'expected'),
+    [
+        (dict(data_preprocessor=dict(mean=[0.0] * 3)), 'mean (127.0, 127.0, 127.0), the config'),
+        (dict(backbone=dict(padding='symmetric')), 'padding same, the config has symmetric'),
+        (dict(backbone=dict(norm_cfg=dict(type='BN'))), 'bn_eps 0.001, the config has 1e-05'),
+    ],
+)
+def test_other_settings_than_the_weights_are_named(lite0, change, expected):
+    _, config = with_lite0(lite0)
+    for part, settings in change.items():
+        config[part].update(settings)
+    (line,) = differences(load_checkpoint(lite0)['meta'], config)
+    assert expected in line
