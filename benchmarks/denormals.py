@@ -7,11 +7,9 @@ logits are equal to the bit.
 """
 
 import argparse
-import os
-import statistics
-import time
 
 import torch
+from timing import interleaved
 from torch import nn
 
 from mmseg_eff.apis.cli import quiet_warnings
@@ -33,7 +31,6 @@ def main() -> None:
     parser.add_argument('--repeats', type=int, default=7)
     parser.add_argument('--threads', type=int, default=2)
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
     quiet_warnings()
 
     converted, meta = convert_espnet(load_checkpoint(args.file)['state_dict'])
@@ -41,20 +38,19 @@ def main() -> None:
     count = zero_denormals(converted)
     networks['cleaned'] = build(converted, meta['model'])
     x = torch.randn(1, 3, *args.size) * 0.01  # the scale of the official preprocessing
-    times = {name: [] for name in networks}
     logits = {}
+
+    def run(name: str) -> None:
+        logits[name] = networks[name](x)
+
+    print(f'{count} values set to zero')
     with torch.inference_mode():
-        for repeat in range(args.repeats + 1):
-            for name, network in networks.items():
-                begin = time.perf_counter()
-                logits[name] = network(x)
-                if repeat:  # the first is the warm-up
-                    times[name].append(time.perf_counter() - begin)
-    median = {name: statistics.median(values) for name, values in times.items()}
+        median = interleaved(
+            {name: lambda name=name: run(name) for name in networks},
+            repeats=args.repeats,
+            threads=args.threads,
+        )
     equal = torch.equal(logits['official'], logits['cleaned'])
-    print(
-        f'{count} values set to zero; {args.threads} threads, load average {os.getloadavg()[0]:.2f}'
-    )
     print(f'official {median["official"]:.3f} s, cleaned {median["cleaned"]:.3f} s per image')
     print(f'ratio {median["official"] / median["cleaned"]:.1f}; bit-identical logits: {equal}')
 

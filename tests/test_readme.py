@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from mmengine.config import Config
 from mmengine.registry import DefaultScope, init_default_scope
 
 from mmseg_eff.apis import (
@@ -75,6 +76,15 @@ def test_files_exist(readme, root):
         for choice in choices[1].split(',') if choices else ['']:
             config = name.replace(choices[0], choice) if choices else name
             assert list((root / 'configs').glob(f'*/{config}')), config
+
+
+def test_figures_of_eseg_are_the_tools(readme, root):
+    rows = re.findall(r'\| `(eseg-\S+)` \| ([\d.]+)[^|]*\| ([\d.]+) \| ([\d.]+)', readme)
+    assert len(rows) == 11
+    for name, *figures in rows:
+        (path,) = (root / 'configs/eseg').glob(f'{name}_cityscapes-*.py')
+        *_, total = complexity.complexity(Config.fromfile(path), (1024, 2048))
+        assert complexity.format_figures(total) == tuple(figures), name
 
 
 def test_every_tool_is_listed_and_has_its_help(readme, root, capsys):
