@@ -68,7 +68,9 @@ def train(work_dir, max_iters, **kwargs):
     """Train on one batch over and over; the runner, its model and the checkpoint."""
     torch.manual_seed(0)
     batch = torch.randn(2, 4, 4, generator=torch.Generator().manual_seed(1))
-    loader = dict(dataset=[dict(inputs=batch)], num_workers=0, collate_fn=dict(type='default_collate'))
+    loader = dict(
+        dataset=[dict(inputs=batch)], num_workers=0, collate_fn=dict(type='default_collate')
+    )
     runner = Runner(
         Network(),
         str(work_dir),

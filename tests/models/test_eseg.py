@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmseg.registry import MODELS
 
+from mmseg_eff.apis.complexity import main
 from mmseg_eff.models import fold
 
 CROPS = dict.fromkeys('sml', '512x1024')  # Lite: 1024x1024
@@ -69,3 +70,21 @@ def test_trains_and_predicts_at_any_size(config):
         assert logits.shape == (1, 19, *size)
         assert logits.isfinite().all()
         assert difference.abs().max() < 1e-5 * max(1, logits.abs().max())
+
+
+@pytest.mark.parametrize(
+    ('option', 'expected'),
+    [
+        ('model.backbone.arch=eseg-xl', "arch must be one of ['b0', "),
+        ('model.backbone.out_indices=[1,2,3,4]', 'got maps of [16, 16, 48, 128] channels'),
+        ('model.neck.in_channels=[16,48,64]', 'BiFPN was built for in_channels=[16, 48, 64]'),
+        ('model.neck.num_outs=2', 'num_outs must be at least 2 and the number of in_channels'),
+        ('model.neck.num_outs=6', 'built for maps [0, 1, 2, 3, 4, 5, 6] of 64 channels and got'),
+        ('model.decode_head.channels=32', 'in_channels must all be channels=32, got [64, 64,'),
+    ],
+)
+def test_parts_that_do_not_fit_are_one_line(root, capsys, option, expected):
+    config = root / 'configs/eseg/eseg-lite-s_1xb16-90k_cityscapes-1024x1024.py'
+    assert main([str(config), '--cfg-options', option]) == 1
+    (line,) = (x for x in capsys.readouterr().err.splitlines() if x.startswith('error: '))
+    assert expected in line

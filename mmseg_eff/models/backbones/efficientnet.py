@@ -10,6 +10,7 @@ EfficientNet Table 1 -> STAGES; ESeg Table 1 and Sec. 3.4 -> the ``eseg-*`` rows
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 from math import ceil
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from ..layers import FusedMBConv, MBConv, he_fan_out_, same_conv
+from ..layers import FusedMBConv, MBConv, atrous_strides, he_fan_out_, same_conv
 
 
 class Stage(NamedTuple):
@@ -133,8 +134,6 @@ class EfficientNet(BaseModule):
                 raise ValueError(f'{name} must be above 0, got {factor}')
         if not out_indices or not set(out_indices) <= set(range(5)):
             raise ValueError(f'out_indices must be chosen from (0, 1, 2, 3, 4), got {out_indices}')
-        if output_stride not in (8, 16, 32):
-            raise ValueError(f'output_stride must be 8, 16 or 32, got {output_stride}')
         if padding not in PADDINGS:
             raise ValueError(f'padding must be one of {PADDINGS}, got {padding!r}')
         kind = ARCHS[arch].kind
@@ -155,27 +154,23 @@ class EfficientNet(BaseModule):
         self.out_channels = [stages[LAST_STAGES[i]].out_channels for i in self.out_indices]
         self.stem = conv(in_channels, stem_width, 3, stride=2)
         self.stages = nn.ModuleList()
-        in_width, total_stride, dilation, index = stem_width, 2, 1, 0
-        num_blocks = sum(stage.num_blocks for stage in stages)
+        strides = [s for stage in stages for s in [stage.stride] + [1] * (stage.num_blocks - 1)]
+        placed = enumerate(atrous_strides(strides, output_stride))
+        in_width = stem_width
         for stage in stages:
             blocks = []
-            for stride in [stage.stride] + [1] * (stage.num_blocks - 1):
-                is_atrous = total_stride * stride > output_stride
+            for index, (stride, dilation) in islice(placed, stage.num_blocks):
                 block = build_block(
                     in_width,
                     stage.out_channels,
                     kernel_size=stage.kernel_size,
                     expand_ratio=stage.expand_ratio,
-                    stride=1 if is_atrous else stride,
+                    stride=stride,
                     dilation=dilation,
-                    drop_path=drop_path_rate * index / num_blocks,
+                    drop_path=drop_path_rate * index / len(strides),
                 )
                 blocks.append(block)
-                if is_atrous:  # the block itself keeps the dilation that it was trained with
-                    dilation *= stride
-                else:
-                    total_stride *= stride
-                in_width, index = stage.out_channels, index + 1
+                in_width = stage.out_channels
             self.stages.append(nn.Sequential(*blocks))
         he_fan_out_(self)
 

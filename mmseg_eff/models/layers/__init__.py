@@ -2,13 +2,16 @@ from .init import KAIMING_FAN_OUT, he_fan_out_
 from .mbconv import FusedMBConv, MBConv, same_conv
 from .norm import normalise
 from .norm_act import norm_act
+from .output_stride import atrous_strides, check_output_stride
 from .pyramid import check_channels, pooled_levels, weighted_sum
 
 __all__ = [
     'KAIMING_FAN_OUT',
     'FusedMBConv',
     'MBConv',
+    'atrous_strides',
     'check_channels',
+    'check_output_stride',
     'he_fan_out_',
     'norm_act',
     'normalise',

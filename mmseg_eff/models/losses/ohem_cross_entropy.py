@@ -7,6 +7,7 @@ it too, but takes no ``weight`` and ``ignore_index``, which ``BaseDecodeHead`` p
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from mmseg.models.losses.utils import get_class_weight
 from mmseg.registry import MODELS
@@ -94,8 +95,9 @@ class OHEMCrossEntropy(nn.Module):
             if self.is_mining:
                 p = torch.exp(-loss)
                 self.limit = mining_limit(p, ignored, self.threshold, self.min_kept)
-                # Not "kept = p < limit": NaN, of a training that diverged, must reach the loss.
-                dropped = (p >= self.limit) | ignored
+                # Those ignored have p = 1, and the limit is 1 at most. Not "kept = p < limit", so
+                # that the NaN of a training that diverged reaches the loss.
+                dropped = p >= self.limit
                 num_kept = dropped.numel() - dropped.count_nonzero()
             else:
                 self.limit = loss.new_ones(())
@@ -118,11 +120,17 @@ def mining_limit(p: Tensor, ignored: Tensor, threshold: float, min_kept: int) ->
         threshold: Lower bound of the limit.
         min_kept: Rank of the probability sought, from 0.
     """
-    # Where more than min_kept lie below the threshold, so does the one of rank min_kept. Asking
-    # this spares the selection; a GPU selects every time, because it would wait for the answer.
+    # With more than min_kept below the threshold, the one of that rank is, too: no need to select.
+    # Asking this would make the host wait for a GPU, which therefore selects every time.
     if p.is_cpu and (p < threshold).count_nonzero() > min_kept:
         return p.new_tensor(threshold)
-    rank = min(min_kept, p.numel() - 1)
-    limit = p.flatten().kthvalue(rank + 1).values
-    easiest = p.masked_fill(ignored, 0).max()  # of rank n - 1; ignored ones come behind it
-    return limit.minimum(easiest).clamp(min=threshold)
+    limit = kth_smallest(p.flatten(), min(min_kept, p.numel() - 1))
+    easiest = p.masked_fill(ignored, 0).max()  # of rank n - 1; those ignored rank behind it
+    return limit.minimum(easiest).clamp(threshold, 1)
+
+
+def kth_smallest(values: Tensor, rank: int) -> Tensor:
+    """``sorted(values)[rank]`` of a tensor ``(n,)``, 0-dim."""
+    if values.is_cpu:  # vectorised, a tenth of the time of torch.kthvalue
+        return torch.from_numpy(np.partition(values.numpy(), rank))[rank]
+    return values.kthvalue(rank + 1).values

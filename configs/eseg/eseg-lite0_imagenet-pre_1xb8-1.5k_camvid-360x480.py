@@ -8,6 +8,7 @@ _base_ = [
     '../_base_/schedules/sgd_cosine_2k.py',
     '../_base_/default_runtime.py',
 ]
+max_iters = 1500
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadCheckedAnnotations', num_classes=_base_.num_labels),
@@ -43,10 +44,11 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=0, end=50, by_epoch=False),
-    dict(type='PolyLR', power=0.9, eta_min=0, begin=50, end=_base_.max_iters, by_epoch=False),
+    dict(type='PolyLR', power=0.9, eta_min=0, begin=50, end=max_iters, by_epoch=False),
 ]
+train_cfg = dict(max_iters=max_iters)
 custom_hooks = [
     dict(type='ChannelsLastHook'),
-    dict(type='OHEMHook', heads=['decode_head'], start=500),
+    dict(type='OHEMHook', heads=['decode_head'], start=400),
     dict(type='EMAHook', ema_type='RampedEMA', momentum=0.01, update_buffers=True),
 ]

@@ -1,0 +1,3 @@
+from .multi_scale import MultiScaleEncoderDecoder
+
+__all__ = ['MultiScaleEncoderDecoder']
