@@ -7,6 +7,7 @@ logits are equal to the bit.
 """
 
 import argparse
+from functools import partial
 
 import torch
 from timing import interleaved
@@ -46,7 +47,7 @@ def main() -> None:
     print(f'{count} values set to zero')
     with torch.inference_mode():
         median = interleaved(
-            {name: lambda name=name: run(name) for name in networks},
+            {name: partial(run, name) for name in networks},
             repeats=args.repeats,
             threads=args.threads,
         )

@@ -9,6 +9,7 @@ statistics and factors of the normalisation layers and all fusion weights are ra
 
 import argparse
 import copy
+from functools import partial
 
 import torch
 from mmengine.config import Config
@@ -84,7 +85,7 @@ def main() -> None:
                 run(name)
             calls[name] = counter.calls
         seconds = interleaved(
-            {name: lambda name=name: run(name) for name in models},
+            {name: partial(run, name) for name in models},
             repeats=args.repeats,
             threads=args.threads,
         )
