@@ -3,8 +3,10 @@
 from mmengine.runner import Runner
 
 from ..converters import load_weights
-from .cli import load_runner_config, runner_parser, tool
+from ..errors import InputError
+from .cli import add_output_stride, load_runner_config, runner_parser, tool
 from .datasets import check_datasets
+from .dense_crf import add_crf_options, build_crf, refine_predictions
 
 
 @tool
@@ -14,7 +16,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', help='folder for label-id PNGs of the predictions')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation of the config')
+    add_output_stride(parser)
+    add_crf_options(parser)
     args = parser.parse_args(argv)
+    crf = build_crf(args)
+    if crf and args.tta:
+        raise InputError('--crf and --tta exclude each other: mmseg keeps no merged probabilities')
 
     config = load_runner_config(args)
     config.load_from = None
@@ -27,4 +34,8 @@ def main(argv: list[str] | None = None) -> None:
     check_datasets(config, 'test_dataloader')
     runner = Runner.from_cfg(config)
     load_weights(runner.model.module if args.tta else runner.model, args.checkpoint)
+    if crf:
+        refine_predictions(unwrapped(runner.model), crf)
     runner.test()
+    if crf:
+        print(crf.timing())

@@ -96,6 +96,15 @@ def test_resumed_past_start_it_mines_at_once(tmp_path):
     assert len(history(runner, 'decode_head.ohem_limit')) == 5
 
 
+def test_iterations_are_counted_over_epochs():
+    hook, network = OHEMHook(start=7), Network()
+    hook.before_train(SimpleNamespace(model=network))
+    (loss,) = network.decode_head.loss_decode
+    for iteration in range(4, 9):  # epochs of five: 4 ends the first, 8 is the fourth of the next
+        hook.before_train_iter(SimpleNamespace(iter=iteration), batch_idx=iteration % 5)
+        assert loss.is_mining == (iteration >= 7)
+
+
 @pytest.mark.parametrize(
     ('head', 'message'),
     [

@@ -126,6 +126,7 @@ def test_half_precision_is_computed_in_full():
     assert logits.dtype == torch.bfloat16
     assert loss.dtype == torch.float32
     assert torch.equal(loss, criterion(logits.float(), target))
+    assert torch.equal(loss, criterion(logits, target))
     loss.backward()
     assert classifier.weight.grad.any()
 
