@@ -51,7 +51,5 @@ setup(
     cmdclass=dict(build_py=BuildWithConfigs),
     # One of the two stacks is needed, and pip cannot say "or": choose it by the extra.
     install_requires=common,
-    extras_require=dict(
-        openmmlab=requirements('openmmlab'), onedl=requirements('onedl'), test=requirements('test')
-    ),
+    extras_require={name: requirements(name) for name in ('openmmlab', 'onedl', 'test', 'crf')},
 )

@@ -35,8 +35,9 @@ def test_wheel_carries_configs_and_tools(wheel, root):
     assert tops == {'mmseg_eff', next(top for top in tops if top.endswith('.dist-info'))}
 
 
-def test_wheel_names_both_stacks_as_extras(wheel, version):
+def test_wheel_names_its_extras(wheel, version):
     metadata = wheel.read(f'mmseg_eff-{version}.dist-info/METADATA').decode()
-    for extra, requirement in (('openmmlab', 'mmsegmentation==1.2.2'), ('onedl', 'onedl-mmcv')):
+    extras = dict(openmmlab='mmsegmentation==1.2.2', onedl='onedl-mmcv', crf='pydensecrf2==1.1')
+    for extra, requirement in extras.items():
         lines = [line for line in metadata.splitlines() if requirement in line]
         assert lines and all(f'extra == "{extra}"' in line for line in lines)

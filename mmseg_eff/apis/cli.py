@@ -2,19 +2,22 @@
 
 import argparse
 import functools
+import inspect
 import os
 import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
 
 from .. import compat
 from ..errors import InputError
 
 TRACEBACK_VARIABLE = 'MMSEG_EFF_TRACEBACK'
+OUTPUT_STRIDES = (8, 16, 32)
 USER_ERRORS = (AssertionError, ImportError, KeyError, OSError, TypeError, ValueError)
 
 
@@ -82,10 +85,10 @@ def config_parser(description: str, nargs: str | None = None) -> argparse.Argume
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """Read ``args.config`` and merge ``args.cfg_options``.
+    """Read ``args.config``, merge ``args.cfg_options`` and set the output stride asked for, if any.
 
     Raises:
-        InputError: If there is no such config.
+        InputError: If there is no such config; as of ``set_output_stride``.
     """
     path = args.config
     if '::' in path:
@@ -96,7 +99,81 @@ def load_config(args: argparse.Namespace) -> Config:
     config = Config.fromfile(path)
     if args.cfg_options:
         config.merge_from_dict(args.cfg_options)
+    if getattr(args, 'output_stride', None) is not None:
+        set_output_stride(config, args.output_stride)
     return config
+
+
+def add_output_stride(parser: argparse.ArgumentParser) -> None:
+    """Add ``--output-stride``, which ``load_config`` obeys."""
+    parser.add_argument(
+        '--output-stride',
+        type=int,
+        help="run the config's network at output stride 8, 16 or 32, with the same weights",
+    )
+
+
+def set_output_stride(config: Config, output_stride: int) -> None:
+    """Change the output stride of the network in a config, in place; weights fit both.
+
+    The rates of the head are scaled with the map, so that they reach as far in the image as before:
+    by its own ``output_stride``, or else the rates themselves. So is ``image_pool_size``, a size of
+    the map: as in the authors' code it stands for the same part of the image, 33 at output stride
+    16 and 65 at 8 for crops of 513. Auxiliary heads, which only train, stay.
+
+    Args:
+        config: Config of a segmentor whose backbone takes ``output_stride`` and whose decode head
+            takes ``output_stride``, ``atrous_rates`` or ``atrous_rate``.
+        output_stride: 8, 16 or 32.
+
+    Raises:
+        InputError: If it is none of the three, or a part cannot follow.
+    """
+    if output_stride not in OUTPUT_STRIDES:
+        raise InputError(f'output_stride must be one of {OUTPUT_STRIDES}, got {output_stride}')
+    backbone, head, neck = (config.model.get(name) for name in ('backbone', 'decode_head', 'neck'))
+    old = argument(backbone, 'output_stride')
+    if old is None:
+        raise InputError(f'backbone {backbone.type} has no output_stride to set')
+    if neck:
+        raise InputError(f'output_stride cannot be set: neck {neck.type} does not follow')
+    where = f'{head.type} cannot follow from output stride {old} to {output_stride}'
+
+    def scaled(rate: int) -> int:
+        if rate * old % output_stride:
+            raise InputError(f'{where}: its rate {rate} would not be whole')
+        return rate * old // output_stride
+
+    if (of_head := argument(head, 'output_stride')) is not None:
+        # not always the backbone's: the rates may be meant for another one
+        if of_head * output_stride // old not in OUTPUT_STRIDES:
+            raise InputError(f'{where}: its own is {of_head}, and {OUTPUT_STRIDES} are allowed')
+        head.output_stride = of_head * output_stride // old
+    elif (rates := argument(head, 'atrous_rates')) is not None:
+        head.atrous_rates = [scaled(rate) for rate in rates]
+    elif (rate := argument(head, 'atrous_rate')) is not None:
+        head.atrous_rate = scaled(rate)
+    else:
+        raise InputError(f'{where}: it has no output_stride, atrous_rates or atrous_rate')
+    if pool_size := argument(head, 'image_pool_size'):
+        excess = 1 if argument(head, 'align_corners') else 0  # sides of maps are k + 1 then
+        pool_size = [(side - excess) * old // output_stride + excess for side in pool_size]
+        head.image_pool_size = pool_size
+    backbone.output_stride = output_stride
+
+
+def argument(part: ConfigDict, name: str) -> object:
+    """The value that a part of a model gets for an argument; ``None`` if it takes none.
+
+    Its class's default counts, or that of a base to which it passes on.
+    """
+    if name in part:
+        return part[name]
+    for base in getattr(MODELS.get(part.type), '__mro__', ()):
+        parameters = inspect.signature(base.__init__).parameters
+        if name in parameters:
+            return parameters[name].default
+    return None
 
 
 def runner_parser(description: str) -> argparse.ArgumentParser:

@@ -14,6 +14,7 @@ from mmseg.registry import DATASETS
 from numpy.typing import NDArray
 
 from ..converters import load_weights
+from .dense_crf import Refine
 
 
 def default_device() -> str:
@@ -43,10 +44,20 @@ def load_segmentor(
     return model.to(device or default_device())
 
 
-def segment_image(model: BaseSegmentor, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Labels (H, W) of a BGR image (H, W, 3), through the config's test pipeline."""
-    labels = inference_model(model, image).pred_sem_seg.data[0]
-    return labels.cpu().numpy().astype(np.uint8)
+def segment_image(
+    model: BaseSegmentor, image: NDArray[np.uint8], crf: Refine | None = None
+) -> NDArray[np.uint8]:
+    """Labels (H, W) of a BGR image (H, W, 3), through the config's test pipeline.
+
+    Args:
+        model: Segmentor of ``load_segmentor``.
+        image: The image.
+        crf: ``DenseCRF``, to refine the labels.
+    """
+    sample = inference_model(model, image)
+    if crf:
+        return crf(image, sample.seg_logits.data).astype(np.uint8)
+    return sample.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8)
 
 
 def dataset_meta(config: Config) -> dict:

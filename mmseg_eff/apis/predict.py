@@ -17,7 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..errors import InputError
 from ..files import replacing
-from .cli import config_parser, load_config, one_line, tool
+from .cli import add_output_stride, config_parser, load_config, one_line, tool
+from .dense_crf import add_crf_options, build_crf
 from .inference import color_table, draw_overlay, load_segmentor, segment_image
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
@@ -198,9 +199,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--out', required=True, help='folder for labels/ and overlays/')
     parser.add_argument('--opacity', type=float, default=0.5, help='of the colours, 0 to 1')
     parser.add_argument('--device', help='cpu, cuda:0, …; the first GPU if there is one')
+    add_output_stride(parser)
+    add_crf_options(parser)
     args = parser.parse_args(argv)
     if not 0 <= args.opacity <= 1:
         raise InputError(f'--opacity must be between 0 and 1, got {args.opacity}')
+    crf = build_crf(args)
 
     sources = collect_sources(args.inputs)
     model = load_segmentor(load_config(args), args.checkpoint, args.device)
@@ -210,8 +214,10 @@ def main(argv: list[str] | None = None) -> int:
     def draw(image: NDArray[np.uint8], label: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return draw_overlay(image, label, colors, args.opacity)
 
-    failed = predict(sources, out, partial(segment_image, model), draw)
+    failed = predict(sources, out, partial(segment_image, model, crf=crf), draw)
     print(f'{len(sources) - len(failed)} of {len(sources)} inputs: {out}/labels, {out}/overlays')
+    if crf:
+        print(crf.timing())
     for reason in failed.values():
         print(f'error: {reason}', file=sys.stderr)
     return 1 if failed else 0

@@ -1,5 +1,6 @@
 """Evaluate a checkpoint on the test data of its config."""
 
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ..converters import load_weights
@@ -33,9 +34,11 @@ def main(argv: list[str] | None = None) -> None:
         config.model = config.tta_model
     check_datasets(config, 'test_dataloader')
     runner = Runner.from_cfg(config)
-    load_weights(runner.model.module if args.tta else runner.model, args.checkpoint)
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = model.module if args.tta else model
+    load_weights(model, args.checkpoint)
     if crf:
-        refine_predictions(unwrapped(runner.model), crf)
+        refine_predictions(model, crf)
     runner.test()
     if crf:
         print(crf.timing())

@@ -1,3 +1,4 @@
 from .protocol_iou_metric import ProtocolIoUMetric
+from .trimap_iou_metric import TrimapIoUMetric
 
-__all__ = ['ProtocolIoUMetric']
+__all__ = ['ProtocolIoUMetric', 'TrimapIoUMetric']

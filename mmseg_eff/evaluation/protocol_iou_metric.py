@@ -126,6 +126,17 @@ class ProtocolIoUMetric(IoUMetric):
         Raises:
             InputError: See ``process``; also if an output exceeds ``num_outputs``.
         """
+        cells = self.cells(pred_label, label, num_classes, ignore_index)
+        size = num_classes + 1
+        return torch.bincount(cells.flatten(), minlength=size * size).view(size, size).cpu()
+
+    def cells(
+        self, pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int
+    ) -> Tensor:
+        """Cell (H, W) of the confusion matrix that each pixel counts in, numbered row by row.
+
+        Arguments and errors are those of ``intersect_and_union``.
+        """
         if pred_label.shape != label.shape:
             raise InputError(
                 f'prediction of size {tuple(pred_label.shape)} for a label map of size '
@@ -147,9 +158,7 @@ class ProtocolIoUMetric(IoUMetric):
         other = (pred_label < 0) | (pred_label >= num_classes)
         rows = label.long().masked_fill(void, num_classes)
         columns = pred_label.long().masked_fill(other, num_classes)
-        size = num_classes + 1
-        counts = torch.bincount((size * rows + columns).flatten(), minlength=size * size)
-        return counts.view(size, size).cpu()
+        return (num_classes + 1) * rows + columns
 
     def compute_metrics(self, results: list[Tensor | int]) -> dict[str, float]:
         """Metrics of ``IoUMetric`` and the mean IoU in percent of each further reading.

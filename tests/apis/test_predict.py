@@ -15,10 +15,12 @@ LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 def checkpoint(tmp_path_factory):
     """Weights of the demo's network, as they are drawn."""
     from mmengine.config import Config
+    from mmengine.registry import init_default_scope
     from mmseg.registry import MODELS
 
     from mmseg_eff import compat
 
+    init_default_scope('mmseg')
     config = Config.fromfile(compat.PACKAGE_ROOT / '.mim/configs' / LEAF.partition('::')[2])
     path = tmp_path_factory.mktemp('weights') / 'weights.pth'
     save_checkpoint(dict(state_dict=MODELS.build(config.model).state_dict(), meta={}), path)
