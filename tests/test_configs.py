@@ -7,13 +7,16 @@ import pytest
 import torch
 import yaml
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from mmseg.registry import DATASETS, MODELS
 
+from mmseg_eff.apis.complexity import complexity
 from mmseg_eff.apis.convert_weights import convert
 from mmseg_eff.converters import load_weights
 
 CONFIGS = Path(__file__).parent.parent / 'configs'
 LEAVES = sorted(path for path in CONFIGS.glob('*/*.py') if path.parent.name != '_base_')
+RECIPES = [path for path in LEAVES if path.parent.name != 'mix']  # test_mix.py has the others
 NAME = re.compile(
     r'(?P<model>[^_]+)(_(?P<pre>[a-z0-9]+)-pre)?'
     r'_(?P<gpus>\d+)xb(?P<batch>\d+)-(?P<kilo>[\d.]+)k(-lr(?P<lr>[\d.]+))?'
@@ -27,8 +30,22 @@ DATASET_TYPES = dict(
     toystreet='ToyStreetDataset',
     voc12aug='PascalVOCDataset',
     voc12augcoco='PascalVOCDataset',
+    voc12trainval='PascalVOCDataset',
     vocforeground='ForegroundVOCDataset',
 )
+DEEPLAB = {  # head -> version
+    'DeepLabV1Head': 'deeplabv1',
+    'DeepLabV2Head': 'deeplabv2',
+    'DeepLabV3Head': 'deeplabv3',
+    'DeepLabV3PlusHead': 'deeplabv3plus',
+}
+PUBLISHED_MACS = [  # configs/deeplab; of the authors' model_zoo.md, 1e9 multiply-adds
+    ('deeplabv3-mobilenetv2_1xb16-30k_voc12aug-513x513', 2.75),
+    ('deeplabv3plus-xception65_1xb16-30k_voc12aug-513x513', 54.17),
+    ('deeplabv3-mobilenetv2_1xb16-90k_cityscapes-769x769', 21.27),
+    ('deeplabv3plus-xception65_1xb16-90k_cityscapes-769x769', 418.64),
+    ('deeplabv3plus-xception71-dpc_1xb16-90k_cityscapes-769x769', 502.07),
+]
 OFFICIAL = {  # file of the authors -> the leaf that it loads into
     'espnet/espnet_p_2_q_3.pth': 'espnet-p2q3_1xb8-558k_cityscapes-512x1024',
     'espnet/espnet_p_2_q_5.pth': 'espnet-p2q5_1xb8-558k_cityscapes-512x1024',
@@ -74,12 +91,32 @@ def eseg_name(config):
     return f'eseg-{arch}{fpn}{levels}'
 
 
+def deeplab_names(config):
+    """What the model of a DeepLab leaf may be called: its usual output stride can be left out."""
+    backbone, head = config.model.backbone, config.model.decode_head
+    version = DEEPLAB[head.type]
+    arch = {
+        'AtrousVGG': lambda: 'vgg16',
+        'AtrousResNet': lambda: f'r{backbone.depth}',
+        'AtrousMobileNetV2': lambda: 'mobilenetv2',
+        'Xception': lambda: f'xception{backbone.arch}',
+        'EfficientNet': lambda: backbone.arch,
+    }[backbone.type]()
+    name = f'{version}-{arch}{"-dpc" if head.get("cell") else ""}'
+    usual = 8 if version in ('deeplabv1', 'deeplabv2') else 16
+    return [f'{name}-os{backbone.output_stride}'] + [name] * (backbone.output_stride == usual)
+
+
+def leaf(name):
+    return Config.fromfile(next(path for path in LEAVES if path.stem == name))
+
+
 def test_there_are_leaves():
     assert len(LEAVES) == len({path.stem for path in LEAVES}) >= 70
     assert len(OFFICIAL) == 7 + 16
 
 
-@pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', RECIPES, ids=lambda path: path.stem)
 def test_name_says_what_is_in_it(path):
     name = NAME.fullmatch(path.stem)
     assert name, (
@@ -110,6 +147,14 @@ def test_name_says_what_is_in_it(path):
         elif name['dataset'] != 'camvid':
             assert lr == (0.02 if name['lr'] else 0.08)
         return
+    if family.startswith('deeplab'):
+        assert name['model'] in deeplab_names(config)
+        weights = (backbone.get('init_cfg') or {}).get('checkpoint', '')
+        if name['pre'] == 'imagenet':
+            assert weights.endswith('_imagenet.pth') and not start
+        else:
+            assert name['pre'] == (start or None)
+        return
     assert name['pre'] == (start if start not in ('', 'imagenet', name['dataset']) else None)
     if family == 'espnetv2':
         assert f's{backbone.width_multiplier}' == size
@@ -119,7 +164,7 @@ def test_name_says_what_is_in_it(path):
         assert head.type == {'espnet': 'ESPNetHead', 'espnet-c': 'ESPNetCHead'}[family]
 
 
-@pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', RECIPES, ids=lambda path: path.stem)
 def test_builds_and_agrees_with_its_data(path):
     config = Config.fromfile(path)
     with torch.device('meta'):  # shapes alone: the largest network is quick, too
@@ -147,6 +192,101 @@ def test_short_and_known_by_name(path):
     index = yaml.safe_load((CONFIGS / path.parent.name / 'metafile.yaml').read_text())
     models = {model['Name']: model['Config'] for model in index['Models']}
     assert models[path.stem] == f'configs/{path.parent.name}/{path.name}'
+
+
+@pytest.mark.parametrize(('name', 'published'), PUBLISHED_MACS)
+def test_deeplab_has_the_published_multiply_adds(name, published):
+    config = leaf(name)
+    assert complexity(config, config.test_size)[-1].macs == pytest.approx(published * 1e9, rel=4e-3)
+
+
+@pytest.mark.parametrize(
+    ('name', 'published'),
+    [('b1-os16', 91.8), ('b1-os32', 49.9), ('r50-os32', 230.3)],  # r50-os16: 324.3 is a misprint
+)
+def test_deeplab_of_eseg_has_the_papers_figures(name, published):
+    """ESeg's Table 8."""
+    config = leaf(f'deeplabv3plus-{name}_1xb16-90k_cityscapes-512x1024')
+    total = complexity(config, (1024, 2048))[-1]
+    assert total.paper_macs == pytest.approx(published * 1e9, rel=5e-3)
+
+
+DEEPLAB_PADDED = [
+    path for path in LEAVES if path.parent.name == 'deeplab' and 'sgd_poly' in path.read_text()
+]
+
+
+@pytest.mark.parametrize('path', DEEPLAB_PADDED, ids=lambda path: path.stem)
+def test_deeplab_aligns_corners(path):
+    """Sides of crops and padded images are 16 k + 1, or 8 k + 1 at output stride 8."""
+    config = Config.fromfile(path)
+    processor = config.model.data_preprocessor
+    assert tuple(processor.test_cfg['size']) == tuple(config.test_size)
+    assert tuple(processor.size) == tuple(config.crop_size)
+    stride = config.model.backbone.output_stride
+    assert {side % stride for side in (*config.test_size, *config.crop_size)} == {1}
+    with torch.device('meta'):
+        assert MODELS.build(config.model).align_corners
+
+
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [
+        (  # Caffe's factors: ten times for the classifiers, twice for biases, those not decayed
+            'deeplabv2-r101_1xb10-20k_voc12aug-321x321',
+            {
+                'backbone.layer4.2.conv3.weight': (2.5e-4, 5e-4),
+                'decode_head.conv_seg.3.weight': (2.5e-3, 5e-4),
+                'decode_head.conv_seg.3.bias': (5e-3, 0.0),
+            },
+        ),
+        (
+            'deeplabv3plus-xception65_1xb16-30k_voc12aug-513x513',
+            {
+                'backbone.units.0.convs.0.depthwise_conv.conv.weight': (0.007, 0.0),
+                'backbone.units.0.convs.0.pointwise_conv.conv.weight': (0.007, 4e-5),
+                'backbone.units.0.convs.0.pointwise_conv.bn.weight': (0.007, 0.0),
+                'decode_head.conv_seg.bias': (0.014, 0.0),
+            },
+        ),
+    ],
+)
+def test_deeplab_learning_rates_and_decay(name, expected):
+    config = leaf(name)
+    with torch.device('meta'):
+        model = MODELS.build(config.model)
+    groups = build_optim_wrapper(model, config.optim_wrapper).optimizer.param_groups
+    given = {
+        id(parameter): (group['lr'], group['weight_decay'])
+        for group in groups
+        for parameter in group['params']
+    }
+    parameters = dict(model.named_parameters())
+    assert {key: given[id(parameters[key])] for key in expected} == expected
+
+
+def test_deeplab_second_stage_is_frozen():
+    config = leaf('deeplabv3-r101-os8_voc12aug-pre_1xb16-30k_voc12trainval-513x513')
+    with torch.device('meta'):
+        model = MODELS.build(config.model)
+    norms = [module for module in model.modules() if isinstance(module, torch.nn.SyncBatchNorm)]
+    assert len(norms) == 104 + 6
+    assert not any(norm.weight.requires_grad for norm in norms)
+    assert config.model.decode_head.output_stride == 8
+    (hook,) = config.custom_hooks
+    assert hook == dict(type='FrozenNormHook', modules=['backbone', 'decode_head'])
+
+
+def test_comparison_differs_in_neck_and_head_alone():
+    """DeepLabv3+ against ESeg on CamVid."""
+    training = 'lite0_imagenet-pre_1xb8-1.5k_camvid-360x480'
+    ours, other = (leaf(f'{model}-{training}') for model in ('deeplabv3plus', 'eseg'))
+    assert {key for key in ours if ours[key] != other[key]} == {'model'}
+    changed = {key for key in other.model if ours.model[key] != other.model[key]}
+    assert changed == {'backbone', 'neck', 'decode_head'}
+    taken = dict(out_indices=(1, 4), output_stride=16)
+    assert ours.model.backbone == {**other.model.backbone, **taken}
+    assert ours.model.decode_head.loss_decode == other.model.decode_head.loss_decode
 
 
 def test_metafiles_name_existing_configs():

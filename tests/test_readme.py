@@ -87,6 +87,15 @@ def test_figures_of_eseg_are_the_tools(readme, root):
         assert complexity.format_figures(total) == tuple(figures), name
 
 
+def test_figures_of_deeplab_are_the_tools(readme, root):
+    rows = re.findall(r'\| `(deeplab\S+)` \| (\d+)x(\d+) \| ([\d.]+) \| ([\d.]+)', readme)
+    assert len(rows) == 7
+    for name, height, width, *figures in rows:
+        config = Config.fromfile(root / f'configs/deeplab/{name}.py')
+        *_, total = complexity.complexity(config, (int(height), int(width)))
+        assert list(complexity.format_figures(total)[:2]) == figures, name
+
+
 def test_every_tool_is_listed_and_has_its_help(readme, root, capsys):
     listed = set(re.findall(r'`python tools/(\w+)\.py', readme))
     assert listed == {path.stem for path in (root / 'tools').glob('*.py')} == TOOLS.keys()

@@ -1,9 +1,7 @@
-# A small ESeg of parts with public ImageNet weights: EfficientNet-Lite0 and three 64-channel cells.
-# tools/convert_weights.py efficientnet converts the weights, which were trained with this mean and
-# std. Mining begins when the easy pixels are learnt; the encoder has half the learning rate and no
-# weight decay.
+# ESeg on Lite0 from ImageNet weights. Mining begins when the easy pixels are learnt; the encoder
+# has half the learning rate and no weight decay.
 _base_ = [
-    '../_base_/models/eseg_lite_l.py',
+    '../_base_/models/eseg_lite0.py',
     '../_base_/datasets/camvid_360x480.py',
     '../_base_/schedules/sgd_cosine_2k.py',
     '../_base_/default_runtime.py',
@@ -19,24 +17,10 @@ train_pipeline = [
     dict(type='PackSegInputs'),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+loss_decode = dict(min_kept=8 * 360 * 480 // 64)  # 1 in 64 pixels of the batch
 model = dict(
-    data_preprocessor=dict(size=_base_.crop_size, mean=[127.0] * 3, std=[128.0] * 3),
-    backbone=dict(
-        arch='lite0',
-        out_indices=(1, 2, 3, 4),
-        init_cfg=dict(
-            type='Pretrained',
-            checkpoint='checkpoints/efficientnet-lite0_imagenet.pth',
-            prefix='backbone.',
-        ),
-    ),
-    neck=dict(in_channels=[24, 40, 112, 320], channels=64, num_outs=8),
-    decode_head=dict(
-        in_channels=[64] * 8,
-        channels=64,
-        num_classes=_base_.num_labels,
-        loss_decode=dict(min_kept=8 * 360 * 480 // 64),  # 1 in 64 pixels of the batch
-    ),
+    data_preprocessor=dict(size=_base_.crop_size),
+    decode_head=dict(num_classes=_base_.num_labels, loss_decode=loss_decode),
 )
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='AdamW', lr=1e-3, weight_decay=0.01),

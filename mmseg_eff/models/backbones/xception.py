@@ -133,7 +133,7 @@ class Xception(BaseModule):
 
     def __init__(
         self,
-        arch: str = '65',
+        arch: str | int = '65',
         *,
         in_channels: int = 3,
         out_indices: Sequence[int] = (0, 1, 2, 3),
@@ -143,6 +143,7 @@ class Xception(BaseModule):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        arch = str(arch)  # --cfg-options make a number of it
         if arch not in ARCHS:
             raise ValueError(f'arch must be one of {list(ARCHS)}, got {arch!r}')
         if not set(out_indices) <= {0, 1, 2, 3} or not set(out_indices) & {2, 3}:

@@ -1,0 +1,32 @@
+# DeepLabv1 (LargeFOV): VGG-16 at output stride 8, its fully connected layers as convolutions.
+# ImageNet weights: torchvision's, for the encoder; the head starts anew.
+model = dict(
+    type='EncoderDecoder',
+    data_preprocessor=dict(
+        type='SegDataPreProcessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+        pad_val=0,
+        seg_pad_val=255,
+    ),
+    backbone=dict(
+        type='AtrousVGG',
+        out_indices=(4,),
+        output_stride=8,
+        use_average_pool=True,
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='https://download.pytorch.org/models/vgg16-397923af.pth',
+        ),
+    ),
+    decode_head=dict(
+        type='DeepLabV1Head',
+        in_channels=512,
+        num_classes=21,
+        atrous_rate=12,
+        loss_decode=dict(type='WeightedCrossEntropy'),
+    ),
+    train_cfg=dict(),
+    test_cfg=dict(mode='whole'),
+)

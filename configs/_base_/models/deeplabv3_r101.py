@@ -1,0 +1,37 @@
+# DeepLabv3: ResNet-101 at output stride 16 with multi-grid, full (not separable) ASPP, no decoder.
+# ImageNet weights: torchvision's.
+norm_cfg = dict(type='SyncBN', momentum=3e-4, requires_grad=True)
+model = dict(
+    type='EncoderDecoder',
+    data_preprocessor=dict(
+        type='SegDataPreProcessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+        pad_val=0,
+        seg_pad_val=255,
+    ),
+    backbone=dict(
+        type='AtrousResNet',
+        depth=101,
+        out_indices=(3,),
+        output_stride=16,
+        multi_grid=(1, 2, 4),
+        norm_cfg=norm_cfg,
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='https://download.pytorch.org/models/resnet101-63fe2227.pth',
+        ),
+    ),
+    decode_head=dict(
+        type='DeepLabV3Head',
+        in_channels=2048,
+        num_classes=21,
+        atrous_rates=(6, 12, 18),
+        output_stride=16,
+        norm_cfg=norm_cfg,
+        loss_decode=dict(type='WeightedCrossEntropy'),
+    ),
+    train_cfg=dict(),
+    test_cfg=dict(mode='whole'),
+)

@@ -1,0 +1,37 @@
+# DeepLabv3+ on aligned Xception-65: separable ASPP at output stride 16, decoder at stride 4.
+# ImageNet weights: tools/convert_weights.py xception, of timm's xception41, 65 or 71; they take
+# pixels scaled to [-1, 1].
+model = dict(
+    type='EncoderDecoder',
+    data_preprocessor=dict(
+        type='SegDataPreProcessor',
+        mean=[127.5, 127.5, 127.5],
+        std=[127.5, 127.5, 127.5],
+        bgr_to_rgb=True,
+        pad_val=0,
+        seg_pad_val=255,
+    ),
+    backbone=dict(
+        type='Xception',
+        arch='65',
+        out_indices=(0, 3),
+        output_stride=16,
+        norm_cfg=dict(type='SyncBN', eps=1e-3, momentum=3e-4, requires_grad=True),
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='checkpoints/xception65_imagenet.pth',
+            prefix='backbone.',
+        ),
+    ),
+    decode_head=dict(
+        type='DeepLabV3PlusHead',
+        in_channels=[256, 2048],
+        num_classes=21,
+        atrous_rates=(6, 12, 18),
+        output_stride=16,
+        norm_cfg=dict(type='SyncBN', momentum=3e-4, requires_grad=True),
+        loss_decode=dict(type='WeightedCrossEntropy'),
+    ),
+    train_cfg=dict(),
+    test_cfg=dict(mode='whole'),
+)

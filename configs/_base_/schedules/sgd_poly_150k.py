@@ -1,0 +1,6 @@
+# 119 epochs of ADE20K (20,210 images) in batches of 16.
+max_iters = 150000
+param_scheduler = [
+    dict(type='PolyLR', power=0.9, eta_min=0, begin=0, end=max_iters, by_epoch=False)
+]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=5000)

@@ -1,0 +1,26 @@
+# EfficientNet under mmseg's head for large backbones.
+_base_ = [
+    '../_base_/models/mix.py',
+    '../_base_/datasets/cityscapes_crops_512x1024.py',
+    '../_base_/schedules/sgd_cosine.py',
+    '../_base_/schedules/cosine_90k.py',
+    '../_base_/default_runtime.py',
+]
+backbone = dict(
+    type='EfficientNet',
+    arch='b0',
+    out_indices=(1, 2, 3, 4),
+    norm_cfg=dict(type='SyncBN', eps=1e-3, momentum=0.01, requires_grad=True),
+    init_cfg=dict(
+        type='Pretrained',
+        checkpoint='checkpoints/efficientnet-b0_imagenet.pth',
+        prefix='backbone.',
+    ),
+)
+head = dict(type='UPerHead', in_channels=[24, 40, 112, 320], in_index=[0, 1, 2, 3], channels=128)
+model = dict(
+    data_preprocessor=dict(size=_base_.crop_size),
+    backbone=backbone,
+    decode_head=head,
+)
+optim_wrapper = dict(optimizer=dict(lr=0.02))
