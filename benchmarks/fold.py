@@ -13,30 +13,15 @@ from functools import partial
 
 import torch
 from mmengine.config import Config
-from timing import interleaved
+from timing import CallCounter, interleaved
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmseg_eff.apis.cli import quiet_warnings  # first: stock mmseg needs it
 from mmseg_eff.converters import load_weights
 from mmseg_eff.models import fold
 
 from mmseg.apis import init_model  # isort: skip
-
-VIEWS = ('alias', 'detach', 'expand', 'permute', 'select', 'slice', 't', 'unsqueeze', 'view')
-
-
-class CallCounter(TorchDispatchMode):
-    """Counts operator calls; views do nothing."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.calls += func._opname not in VIEWS
-        return func(*args, **(kwargs or {}))
 
 
 def randomise(model: nn.Module) -> None:

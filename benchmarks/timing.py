@@ -1,4 +1,4 @@
-"""What the benchmarks share: functions timed in turn in one process."""
+"""What the benchmarks share: functions timed in turn in one process, and a count of operators."""
 
 import os
 import statistics
@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+VIEWS = ('alias', 'detach', 'expand', 'permute', 'select', 'slice', 't', 'unsqueeze', 'view')
 
 
 def interleaved(
@@ -25,3 +28,15 @@ def interleaved(
                 times[name].append(time.perf_counter() - begin)
     print(f'{threads} threads, {repeats} repeats, load average {os.getloadavg()[0]:.2f}')
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+class CallCounter(TorchDispatchMode):
+    """Counts operator calls; views do nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.calls += func._opname not in VIEWS
+        return func(*args, **(kwargs or {}))

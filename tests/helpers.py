@@ -1,11 +1,15 @@
 """What several tests share."""
 
+from collections.abc import Sequence
+
 import torch
 from mmengine.config import ConfigDict
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
+
+from mmseg_eff.models.backbones.xception import Unit
 
 # Options that make the demo's config run on the tiny data set of the fixture ``data_root``.
 TINY = [
@@ -26,11 +30,32 @@ TINY = [
     'default_hooks.checkpoint.max_keep_ckpts=3',
     'default_hooks.logger.interval=1',
 ]
+TINY_XCEPTION = (  # few channels, every kind of unit
+    Unit((4, 6, 8), 2, 'conv'),
+    Unit((10, 12, 16), 2, 'conv'),
+    Unit((16, 20, 24), 2, 'conv'),
+    Unit((24, 24, 24), 1, 'sum'),
+    Unit((24, 28, 32), 2, 'conv'),
+    Unit((32, 36, 40), 1, 'none'),
+)
 NORM_KEYS = ('weight', 'bias', 'running_mean', 'running_var')
 
 
 def count_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+def assert_denser(
+    strided: nn.Module, dense: nn.Module, image: Tensor, strides: Sequence[int], output_stride: int
+) -> None:
+    """Every map of ``strided``, of the given strides, is every n-th value of ``dense``'s."""
+    with torch.no_grad():
+        pairs = list(zip(strided(image), dense(image), strides, strict=True))
+    for x, y, stride in pairs:
+        step = max(1, stride // output_stride)
+        assert y.shape[-1] == -(-image.shape[-1] // min(stride, output_stride))
+        assert x.std() > 0.1  # or the values would say nothing
+        torch.testing.assert_close(y[..., ::step, ::step], x)
 
 
 def samples(labels: Tensor) -> list[SegDataSample]:

@@ -15,9 +15,9 @@ from mmseg.registry import MODELS
 
 from .. import compat
 from ..errors import InputError
+from ..models.layers.output_stride import OUTPUT_STRIDES
 
 TRACEBACK_VARIABLE = 'MMSEG_EFF_TRACEBACK'
-OUTPUT_STRIDES = (8, 16, 32)
 USER_ERRORS = (AssertionError, ImportError, KeyError, OSError, TypeError, ValueError)
 
 

@@ -1,21 +1,13 @@
 import pytest
 import torch
-from helpers import NORM_KEYS
+from helpers import NORM_KEYS, TINY_XCEPTION
 from torch import Tensor
 from torch.nn import functional as F
 
 from mmseg_eff.converters.xception import convert_xception
 from mmseg_eff.errors import InputError
-from mmseg_eff.models.backbones.xception import ARCHS, Unit, Xception
+from mmseg_eff.models.backbones.xception import ARCHS, Xception
 
-TINY = (
-    Unit((4, 6, 8), 2, 'conv'),
-    Unit((10, 12, 16), 2, 'conv'),
-    Unit((16, 20, 24), 2, 'conv'),
-    Unit((24, 24, 24), 1, 'sum'),
-    Unit((24, 28, 32), 2, 'conv'),
-    Unit((32, 36, 40), 1, 'none'),
-)
 PARAMETERS = {'41': 26.97, '65': 39.92, '71': 42.34}  # M, with the classifier: timm
 
 
@@ -66,7 +58,7 @@ def test_arch_is_found_and_every_tensor_named(arch):
 
 
 def test_every_tensor_lands_in_its_place(monkeypatch):
-    monkeypatch.setitem(ARCHS, 'tiny', TINY)
+    monkeypatch.setitem(ARCHS, 'tiny', TINY_XCEPTION)
     theirs, ours = official('tiny')
     converted, _ = convert_xception(dict(sorted(theirs.items())))
     assert converted.keys() == ours.keys()
@@ -87,7 +79,7 @@ def plain_forward(weights: dict[str, Tensor], x: Tensor) -> list[Tensor]:
     for index in (0, 1):
         x = F.relu(conv_norm(x, f'stem.{index}.conv', f'stem.{index}.bn', 2 - index))
     maps = []
-    for index, (_, stride, skip) in enumerate(TINY):
+    for index, (_, stride, skip) in enumerate(TINY_XCEPTION):
         block, y = f'blocks.{index}', x
         for conv in (f'{block}.stack.conv{i}' for i in (1, 2, 3)):
             y = y if skip == 'none' else F.relu(y)
@@ -106,7 +98,7 @@ def plain_forward(weights: dict[str, Tensor], x: Tensor) -> list[Tensor]:
 
 
 def test_maps_equal_those_of_the_file(monkeypatch):
-    monkeypatch.setitem(ARCHS, 'tiny', TINY)
+    monkeypatch.setitem(ARCHS, 'tiny', TINY_XCEPTION)
     theirs, _ = official('tiny')
     theirs = {
         key: value - 0.5 if key.endswith(('weight', 'bias')) and value.ndim else value

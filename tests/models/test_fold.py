@@ -3,28 +3,14 @@ import copy
 import pytest
 import torch
 from helpers import build_segmentor
+from timing import CallCounter
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmseg_eff.models import fold
 
 BACKBONE = dict(type='EfficientNet', arch='b0', width=0.25, depth=0.5, out_indices=(2, 3, 4))
 HEAD = dict(type='WeightedSumHead', in_channels=[8] * 5, channels=8, num_classes=4)
 META = dict(img_shape=(65, 97), ori_shape=(65, 97), pad_shape=(65, 97))
-
-
-class CallCounter(TorchDispatchMode):
-    """Counts the operators that run; views cost nothing and are left out."""
-
-    VIEWS = ('view', 't', 'detach', 'select', 'expand', 'alias')
-
-    def __init__(self):
-        super().__init__()
-        self.calls = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.calls += func._opname not in self.VIEWS
-        return func(*args, **(kwargs or {}))
 
 
 def trained(**head):

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 
+OUTPUT_STRIDES = (8, 16, 32)
+
 
 def check_output_stride(output_stride: int) -> None:
     """Raise ``ValueError`` unless the output stride is 8, 16 or 32."""
-    if output_stride not in (8, 16, 32):
+    if output_stride not in OUTPUT_STRIDES:
         raise ValueError(f'output_stride must be 8, 16 or 32, got {output_stride}')
 
 
