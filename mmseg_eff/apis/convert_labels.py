@@ -16,7 +16,7 @@ from ..datasets.coco_masks import decode_segmentation
 from ..errors import InputError
 from ..files import replacing
 from .cli import tool
-from .predict import write_png
+from .sources import write_png
 
 # COCO's category ids of the VOC classes 0 to 20, as ESPNetv2's authors map them (EdgeNets).
 COCO_IDS = (0, 5, 2, 16, 9, 44, 6, 3, 17, 62, 21, 67, 18, 19, 4, 1, 64, 20, 63, 7, 72)

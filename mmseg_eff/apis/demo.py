@@ -5,60 +5,20 @@ import time
 from pathlib import Path
 
 import cv2
-import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
-from numpy.typing import NDArray
 
 from .. import compat
 from ..datasets import make_toy_street
 from .cli import tool
+from .contact_sheet import contact_sheet
 from .inference import color_table, draw_overlay, load_segmentor, segment_image
-from .predict import read_image, write_png
+from .sources import read_image, write_png
 from .train import keep_freed_memory
 
 CONFIG = 'configs/espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 NUM_OVERLAYS = 6
-SCALE = 2  # of the contact sheet's images
-
-
-def contact_sheet(
-    rows: list[tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]],
-    colors: NDArray[np.uint8],
-    classes: tuple[str, ...],
-) -> NDArray[np.uint8]:
-    """One picture of images, labels and predictions side by side, with a legend.
-
-    Args:
-        rows: Image (H, W, 3) in BGR, label (H, W) and prediction (H, W) of each row.
-        colors: Table of ``color_table``.
-        classes: Names for the legend.
-    """
-    gap, band = 6, 28
-
-    def write(canvas: NDArray[np.uint8], text: str, x: int) -> None:
-        font = cv2.FONT_HERSHEY_SIMPLEX
-        cv2.putText(canvas, text, (x, 19), font, 0.5, (40, 40, 40), 1, cv2.LINE_AA)
-
-    def enlarge(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        image = cv2.resize(image, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_NEAREST)
-        return cv2.copyMakeBorder(image, 0, gap, 0, gap, cv2.BORDER_CONSTANT, value=(255,) * 3)
-
-    body = np.vstack(
-        [
-            np.hstack([enlarge(tile) for tile in (image, colors[label], colors[prediction])])
-            for image, label, prediction in rows
-        ]
-    )
-    header, legend = (np.full((band, body.shape[1], 3), 255, np.uint8) for _ in range(2))
-    for column, title in enumerate(('image', 'label (black: ignored)', 'prediction')):
-        write(header, title, column * body.shape[1] // 3 + 4)
-    step = body.shape[1] // len(classes)
-    for index, name in enumerate(classes):
-        legend[6:22, index * step + 4 : index * step + 20] = colors[index]
-        write(legend, name, index * step + 26)
-    return np.vstack([header, body, legend])
 
 
 def train(config: Config) -> float:

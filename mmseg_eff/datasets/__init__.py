@@ -2,12 +2,13 @@ from .camvid import CamVidDataset
 from .foreground import ForegroundVOCDataset
 from .score_at_input_size import ScoreAtInputSize
 from .toy_street import ToyStreetDataset, make_toy_street
-from .transforms import LoadCheckedAnnotations
+from .transforms import LoadCheckedAnnotations, LoadCheckedImage
 
 __all__ = [
     'CamVidDataset',
     'ForegroundVOCDataset',
     'LoadCheckedAnnotations',
+    'LoadCheckedImage',
     'ScoreAtInputSize',
     'ToyStreetDataset',
     'make_toy_street',

@@ -1,16 +1,38 @@
-"""Loading of label files that refuses what would train silently on wrong labels."""
+"""Loading of images and labels whose errors name the file, and refusal of wrong labels."""
 
 import io
 
+import cv2
 import numpy as np
+from mmcv.transforms import LoadImageFromFile
 from mmengine import fileio
 from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
 from ..errors import InputError
+from .label_checks import format_fault, range_fault, size_fault
 
-INDEX_MODES = ('1', 'L', 'P')  # Pillow's modes of one 8-bit value (or less) a pixel
+DECODE_ERRORS = (OSError, SyntaxError, ValueError, cv2.error)  # of OpenCV and Pillow
+
+
+@TRANSFORMS.register_module()
+class LoadCheckedImage(LoadImageFromFile):
+    """mmcv's ``LoadImageFromFile`` whose errors name the file; arguments are the same."""
+
+    def transform(self, results: dict) -> dict | None:
+        """Add ``img`` (H, W, C) and its shapes; ``None`` if ``ignore_empty`` allows it.
+
+        Raises:
+            InputError: If the file is missing or cannot be decoded.
+        """
+        path = results['img_path']
+        try:
+            return super().transform(results)
+        except FileNotFoundError as error:
+            raise InputError(f'{path}: no such image file') from error
+        except (AssertionError, *DECODE_ERRORS) as error:  # mmcv asserts that there is an image
+            raise InputError(f'{path}: cannot be decoded as an image') from error
 
 
 @TRANSFORMS.register_module()
@@ -39,29 +61,20 @@ class LoadCheckedAnnotations(LoadAnnotations):
         path = results.get('seg_map_path')
         if path is None:
             return results
-        mode = read_mode(path, self.backend_args)
-        if mode not in INDEX_MODES:
-            raise InputError(
-                f'{path}: label file of pixel format {mode!r}; expected one 8-bit class index a '
-                f'pixel ({", ".join(INDEX_MODES)})'
-            )
+        fault = format_fault(read_mode(path, self.backend_args))
+        if fault:
+            raise InputError(f'{path}: {fault}')
         try:
             results = super().transform(results)
-        except OSError as error:
+        except DECODE_ERRORS as error:
             raise InputError(f'{path}: cannot be decoded ({error})') from error
         labels = results['gt_seg_map']
-        size = tuple(results.get('ori_shape', labels.shape))
-        if labels.shape != size:
-            raise InputError(
-                f'{path}: label size {labels.shape} differs from image size {size} (height, width)'
-            )
-        bad = np.flatnonzero(np.bincount(labels.ravel(), minlength=256)[self.num_classes : 255])
-        if len(bad):
-            values = ', '.join(str(value + self.num_classes) for value in bad[:8])
-            raise InputError(
-                f'{path}: label value {values} out of range; allowed are 0 to '
-                f'{self.num_classes - 1} and 255 (ignored)'
-            )
+        fault = size_fault(labels.shape, tuple(results.get('ori_shape', labels.shape)))
+        if not fault:
+            pixels = np.bincount(labels.ravel(), minlength=256)
+            fault = range_fault(pixels, self.num_classes)
+        if fault:
+            raise InputError(f'{path}: {fault}')
         return results
 
 

@@ -1,4 +1,5 @@
+from .checked_iou_metric import CheckedIoUMetric
 from .protocol_iou_metric import ProtocolIoUMetric
 from .trimap_iou_metric import TrimapIoUMetric
 
-__all__ = ['ProtocolIoUMetric', 'TrimapIoUMetric']
+__all__ = ['CheckedIoUMetric', 'ProtocolIoUMetric', 'TrimapIoUMetric']

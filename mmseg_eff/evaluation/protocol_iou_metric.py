@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
-from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 from prettytable import PrettyTable
 from torch import Tensor
 
 from ..errors import InputError
+from .checked_iou_metric import CheckedIoUMetric, check_labels
 
 
 class Protocol(NamedTuple):
@@ -39,7 +39,7 @@ PROTOCOLS = {
 
 
 @METRICS.register_module()
-class ProtocolIoUMetric(IoUMetric):
+class ProtocolIoUMetric(CheckedIoUMetric):
     """mmseg's ``IoUMetric`` with further readings, reported as ``mIoU_void_counted`` and so on.
 
     - ``standard``: what ``IoUMetric`` gives, always part of the result. Void pixels do not count;
@@ -95,11 +95,7 @@ class ProtocolIoUMetric(IoUMetric):
             InputError: If a label is neither a class nor ignored, or the sizes differ.
         """
         for sample in data_samples:
-            try:
-                super().process(data_batch, [sample])
-            except InputError as error:
-                path = sample.get('seg_map_path') or sample.get('img_path')
-                raise InputError(f'{path}: {error}' if path else str(error)) from error
+            super().process(data_batch, [sample])
             self.fold_results()
 
     def fold_results(self) -> None:
@@ -137,24 +133,13 @@ class ProtocolIoUMetric(IoUMetric):
 
         Arguments and errors are those of ``intersect_and_union``.
         """
-        if pred_label.shape != label.shape:
-            raise InputError(
-                f'prediction of size {tuple(pred_label.shape)} for a label map of size '
-                f'{tuple(label.shape)} (height, width)'
-            )
+        check_labels(pred_label, label, num_classes, ignore_index)
         if self.num_outputs is not None and pred_label.max() >= self.num_outputs:
             raise InputError(
                 f'output {int(pred_label.max())} predicted; num_outputs={self.num_outputs} allows '
                 f'0 to {self.num_outputs - 1}'
             )
         void = label == ignore_index
-        bad = label[~void & ((label < 0) | (label >= num_classes))]
-        if len(bad):
-            values = ', '.join(str(int(value)) for value in bad.unique()[:8])
-            raise InputError(
-                f'label value {values} out of range; allowed are 0 to {num_classes - 1} and '
-                f'{ignore_index} (ignored)'
-            )
         other = (pred_label < 0) | (pred_label >= num_classes)
         rows = label.long().masked_fill(void, num_classes)
         columns = pred_label.long().masked_fill(other, num_classes)

@@ -1,9 +1,10 @@
 import cv2
 import numpy as np
 import pytest
+from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
-from mmseg_eff.datasets import LoadCheckedAnnotations
+from mmseg_eff.datasets.transforms import LoadCheckedAnnotations, LoadCheckedImage
 from mmseg_eff.errors import InputError
 
 LABEL = np.array([[0, 1, 2], [2, 255, 0]], np.uint8)
@@ -76,6 +77,42 @@ def test_truncated_file(tmp_path, keep):
     path.write_bytes(cv2.imencode('.png', label)[1].tobytes()[:keep])
     with pytest.raises(InputError, match=f'{path}: cannot be decoded'):
         load(path, size=(40, 40))
+
+
+def test_damaged_chunk(tmp_path):
+    """Pillow says so with a SyntaxError, which no tool would show as one line."""
+    path = tmp_path / 'label.png'
+    data = cv2.imencode('.png', np.random.default_rng(0).integers(0, 3, (400, 400), np.uint8))[1]
+    data = data.tobytes()
+    position = data.rindex(b'IDAT')
+    path.write_bytes(data[:position] + b'\0\0\0\0' + data[position + 4 :])
+    with pytest.raises(InputError, match=f'{path}: cannot be decoded'):
+        load(path, size=(400, 400))
+
+
+def load_image(path, **kwargs):
+    return LoadCheckedImage(**kwargs)(dict(img_path=str(path)))
+
+
+def test_good_image_is_loaded_as_by_mmcv(make_image, tmp_path):
+    path = make_image(tmp_path / 'a.png')
+    results, expected = load_image(path), LoadImageFromFile()(dict(img_path=str(path)))
+    assert np.array_equal(results.pop('img'), expected.pop('img'))
+    assert results == expected
+
+
+@pytest.mark.parametrize('suffix', ['png', 'jpg', 'webp'])
+@pytest.mark.parametrize('keep', [0, 20, 500])
+def test_truncated_image(make_image, tmp_path, suffix, keep):
+    path = make_image(tmp_path / f'a.{suffix}')
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(InputError, match=f'{path}: cannot be decoded as an image'):
+        load_image(path)
+
+
+def test_missing_image(tmp_path):
+    with pytest.raises(InputError, match=r'none\.png: no such image file'):
+        load_image(tmp_path / 'none.png')
 
 
 def test_missing_file(tmp_path):

@@ -1,0 +1,95 @@
+"""What prediction reads and writes: files, folders and globs, images, PNGs."""
+
+import glob
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..files import replacing
+
+IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
+VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
+SUFFIXES = IMAGE_SUFFIXES + VIDEO_SUFFIXES
+
+Segment = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]  # BGR image (H, W, 3) -> labels (H, W)
+Draw = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.uint8]]  # and labels -> overlay
+
+
+class Source(NamedTuple):
+    path: Path
+    name: str  # of the outputs, without suffix, relative to their folder
+
+    @property
+    def is_video(self) -> bool:
+        return self.path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def collect_sources(inputs: Sequence[str], suffixes: Sequence[str] = SUFFIXES) -> list[Source]:
+    """Images and videos named by files, folders (with all below them) and globs.
+
+    Outputs keep the folders below an input folder. Two sources of one name keep their suffix in it.
+
+    Args:
+        inputs: Files, folders and globs.
+        suffixes: What is taken, in lower case.
+
+    Raises:
+        InputError: If an input does not exist or holds nothing to segment.
+    """
+    paths: dict[Path, Path] = {}  # source -> its path below the output folder
+    for given in inputs:
+        root = Path(given)
+        if root.is_dir():
+            found = {path: path.relative_to(root) for path in sorted(root.rglob('*'))}
+        elif root.is_file():
+            found = {root: Path(root.name)}
+        else:
+            found = {Path(path): Path(Path(path).name) for path in sorted(glob.glob(given))}
+            if not found:
+                raise InputError(f'{given}: no such file or folder, and no match as a glob')
+        found = {
+            path: name
+            for path, name in found.items()
+            if path.is_file() and path.suffix.lower() in suffixes
+        }
+        if not found:
+            raise InputError(
+                f'{given}: holds no image or video; known suffixes are {" ".join(suffixes)}'
+            )
+        paths.update(found)
+    stems = Counter(name.with_suffix('') for name in paths.values())
+    sources = []
+    for path, name in paths.items():
+        is_unique = stems[name.with_suffix('')] == 1
+        sources.append(Source(path, str(name.with_suffix('') if is_unique else name)))
+    clash = [
+        name for name, count in Counter(source.name for source in sources).items() if count > 1
+    ]
+    if clash:
+        raise InputError(f'{clash[0]}: two inputs have this name; give their common folder instead')
+    return sources
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read an image as BGR (H, W, 3).
+
+    Raises:
+        InputError: If it cannot be decoded as a whole.
+    """
+    data = np.fromfile(path, np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise InputError(f'{path}: cannot be decoded as an image ({data.size} bytes)')
+    return image
+
+
+def write_png(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write a PNG to a temporary name beside ``path`` and rename it."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(cv2.imencode('.png', image)[1].tobytes())

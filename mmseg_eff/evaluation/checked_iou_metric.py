@@ -1,0 +1,64 @@
+"""mmseg's mean IoU that refuses wrong labels; mmseg itself drops them without a word."""
+
+from collections.abc import Sequence
+
+from mmseg.evaluation import IoUMetric
+from mmseg.registry import METRICS
+from torch import Tensor
+
+from ..errors import InputError
+
+
+@METRICS.register_module()
+class CheckedIoUMetric(IoUMetric):
+    """mmseg's ``IoUMetric``, with an error that names the file where a label is out of range.
+
+    ``IoUMetric`` takes histograms from 0 to C - 1: a pixel labelled C counts nowhere, so the figure
+    is wrong and looks right. Arguments and results are those of ``IoUMetric``.
+    """
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Count the pixels of each sample and write its PNG, if there is an ``output_dir``.
+
+        Raises:
+            InputError: If a label is neither a class nor ignored, or the sizes differ.
+        """
+        for sample in data_samples:
+            try:
+                super().process(data_batch, [sample])
+            except InputError as error:
+                path = sample.get('seg_map_path') or sample.get('img_path')
+                raise InputError(f'{path}: {error}' if path else str(error)) from error
+
+    def intersect_and_union(
+        self, pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int
+    ) -> tuple[Tensor, ...]:
+        """Areas of ``IoUMetric`` (C,) of one image.
+
+        Args:
+            pred_label: Predicted classes (H, W).
+            label: Ground truth (H, W).
+            num_classes: Number of classes C of the data set.
+            ignore_index: Label of the pixels that do not count.
+
+        Raises:
+            InputError: See ``process``.
+        """
+        check_labels(pred_label, label, num_classes, ignore_index)
+        return super().intersect_and_union(pred_label, label, num_classes, ignore_index)
+
+
+def check_labels(pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int) -> None:
+    """Raise an ``InputError`` for a label (H, W) of another size or with a value out of range."""
+    if pred_label.shape != label.shape:
+        raise InputError(
+            f'prediction of size {tuple(pred_label.shape)} for a label map of size '
+            f'{tuple(label.shape)} (height, width)'
+        )
+    bad = label[(label != ignore_index) & ((label < 0) | (label >= num_classes))]
+    if len(bad):
+        values = ', '.join(str(int(value)) for value in bad.unique()[:8])
+        raise InputError(
+            f'label value {values} out of range; allowed are 0 to {num_classes - 1} and '
+            f'{ignore_index} (ignored)'
+        )
