@@ -1,5 +1,26 @@
 from .averaged_models import RampedEMA
-from .hooks import ChannelsLastHook, FrozenNormHook, OHEMHook
+from .hooks import (
+    ChannelsLastHook,
+    FrozenNormHook,
+    OHEMHook,
+    RunRecordHook,
+    SafeCheckpointHook,
+    weights_hash,
+)
+from .resume import ResumableIterBasedTrainLoop, ResumableSampler
+from .runner import SegRunner
 from .schedulers import HybridLR
 
-__all__ = ['ChannelsLastHook', 'FrozenNormHook', 'HybridLR', 'OHEMHook', 'RampedEMA']
+__all__ = [
+    'ChannelsLastHook',
+    'FrozenNormHook',
+    'HybridLR',
+    'OHEMHook',
+    'RampedEMA',
+    'ResumableIterBasedTrainLoop',
+    'ResumableSampler',
+    'RunRecordHook',
+    'SafeCheckpointHook',
+    'SegRunner',
+    'weights_hash',
+]

@@ -1,5 +1,14 @@
 from .channels_last_hook import ChannelsLastHook
 from .frozen_norm_hook import FrozenNormHook
 from .ohem_hook import OHEMHook
+from .run_record_hook import RunRecordHook, weights_hash
+from .safe_checkpoint_hook import SafeCheckpointHook
 
-__all__ = ['ChannelsLastHook', 'FrozenNormHook', 'OHEMHook']
+__all__ = [
+    'ChannelsLastHook',
+    'FrozenNormHook',
+    'OHEMHook',
+    'RunRecordHook',
+    'SafeCheckpointHook',
+    'weights_hash',
+]

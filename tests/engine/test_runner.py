@@ -1,0 +1,103 @@
+"""What ``SegRunner`` does otherwise than mmengine's runner; its processes: test_processes.py."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from helpers import TINY
+from mmengine.config import Config
+from mmengine.model import MMDistributedDataParallel
+from mmengine.runner import Runner
+from mmseg.registry import RUNNERS
+from torch import distributed, nn
+
+from mmseg_eff.apis.cli import load_runner_config, runner_parser
+from mmseg_eff.engine import runner as module
+from mmseg_eff.engine.runner import SegRunner
+from mmseg_eff.errors import InputError
+
+LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
+
+
+def load_config(work_dir, **settings):
+    """Two iterations on the tiny data set, without evaluation."""
+    argv = [LEAF, '--work-dir', str(work_dir), '--cfg-options', *TINY]
+    config = load_runner_config(runner_parser('').parse_args(argv))
+    config.merge_from_dict(settings)
+    config.update(val_dataloader=None, val_cfg=None, val_evaluator=None)
+    return config
+
+
+@pytest.fixture
+def on_cpu(monkeypatch):
+    monkeypatch.setattr(module, 'get_device', lambda: 'cpu')
+
+
+@pytest.fixture
+def settings_restored():
+    before = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = before
+
+
+def test_the_registry_has_it():
+    assert RUNNERS.get('SegRunner') is SegRunner
+
+
+@pytest.mark.parametrize('launcher', ['slurm', 'mpi'])
+def test_cpu_processes_come_from_torchrun(data_root, tmp_path, on_cpu, launcher):
+    config = load_config(tmp_path, launcher=launcher)
+    with pytest.raises(InputError, match=f"launcher '{launcher}' needs GPUs; without .* torchrun"):
+        SegRunner.from_cfg(config)
+
+
+@pytest.mark.parametrize(
+    ('cfg', 'broadcasts'), [(None, False), (dict(broadcast_buffers=True), True)]
+)
+def test_ddp_on_the_cpu(tmp_path, on_cpu, cfg, broadcasts):
+    """A group of one process: DDP without a device, SyncBN as BN."""
+    runner = SegRunner.__new__(SegRunner)
+    runner._distributed = True
+    runner.cfg = Config(dict(find_unused_parameters=True))
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.SyncBatchNorm(4))
+    distributed.init_process_group('gloo', f'file://{tmp_path}/store', rank=0, world_size=1)
+    try:
+        wrapped = runner.wrap_model(cfg, network)
+        assert isinstance(wrapped, MMDistributedDataParallel)
+        assert wrapped.device_ids is None
+        assert wrapped.broadcast_buffers is broadcasts
+        assert wrapped.find_unused_parameters is (cfg is None)
+        wrapped(torch.randn(2, 3, 4, 4)).sum().backward()
+        assert not any(isinstance(m, nn.SyncBatchNorm) for m in wrapped.modules())
+        assert runner.wrap_model(None, wrapped) is wrapped
+    finally:
+        distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize('runner', [Runner, SegRunner])
+def test_text_in_a_checkpoint_is_not_run(data_root, tmp_path, runner):
+    """mmengine evaluates ``meta['config']`` of what it resumes from; our reader leaves it out."""
+    runner.from_cfg(load_config(tmp_path)).train()
+    path = tmp_path / 'iter_2.pth'
+    checkpoint = torch.load(path, weights_only=False)
+    touched = tmp_path / 'touched'
+    checkpoint['meta']['config'] = f"__import__('pathlib').Path({str(touched)!r}).touch()"
+    torch.save(checkpoint, path)
+    resumed = runner.from_cfg(load_config(tmp_path))
+    resumed.resume(str(path))
+    assert resumed.iter == 2
+    assert not touched.exists()
+
+
+@pytest.mark.parametrize('on_gpu', [False, True])
+def test_deterministic_warns_on_a_gpu_and_fails_on_a_cpu(monkeypatch, settings_restored, on_gpu):
+    monkeypatch.setattr(module, 'torch', SimpleNamespace(**vars(torch)))
+    monkeypatch.setattr(module.torch, 'cuda', SimpleNamespace(is_available=lambda: on_gpu))
+    runner = SegRunner.__new__(SegRunner)
+    runner.set_randomness(7)
+    assert not torch.are_deterministic_algorithms_enabled()
+    runner.set_randomness(7, deterministic=True)
+    assert torch.are_deterministic_algorithms_enabled()
+    assert torch.is_deterministic_algorithms_warn_only_enabled() is on_gpu
+    assert (runner.seed, runner.deterministic) == (7, True)
