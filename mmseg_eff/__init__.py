@@ -4,7 +4,7 @@ from . import compat
 
 compat.apply()  # before anything of mmseg is imported
 
-from . import datasets, engine, evaluation, models, registry  # noqa: E402
+from . import converters, datasets, engine, evaluation, models, registry  # noqa: E402
 
 __version__ = '0.1.0'
-__all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models', 'registry']
+__all__ = ['__version__', 'converters', 'datasets', 'engine', 'evaluation', 'models', 'registry']

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator
 from importlib import metadata
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from pickle import UnpicklingError
 
 STOCK = ('mmengine', 'mmengine-lite', 'mmcv', 'mmcv-lite', 'mmsegmentation')
 FORK = ('onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation')
 PACKAGE_ROOT = Path(__file__).parent
+NUMBER_CODES = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8')
 
 
 def apply() -> None:
@@ -77,25 +79,46 @@ def provide_mmcv_ext() -> None:
 
 
 def allow_checkpoint_globals() -> None:
-    """Let ``weights_only=True`` read the history and numpy scalars in mmengine's checkpoints."""
+    """Let ``weights_only=True`` read the history and numpy scalars in mmengine's checkpoints.
+
+    They name ``getattr`` and ``numpy.dtype``, with which a file could reach ``os.system`` through
+    the globals of an allowed function, or forge pointers to objects: narrower ones stand for them.
+    """
     import numpy as np
     import torch
     from mmengine.logging import HistoryBuffer
 
     multiarray = np._core.multiarray
-    dtypes = [item for item in vars(np.dtypes).values() if isinstance(item, type)]
     torch.serialization.add_safe_globals(
         [
             HistoryBuffer,
             multiarray._reconstruct,
             multiarray.scalar,
             np.ndarray,
-            np.dtype,
-            getattr,
             slice,
-            *dtypes,
+            (history_method, 'builtins.getattr'),
+            (number_dtype, 'numpy.dtype'),
+            *{type(np.dtype(code)) for code in NUMBER_CODES},
         ]
     )
+
+
+def history_method(owner: type, name: str) -> Callable:
+    """The ``getattr`` of a checkpoint: a public method of mmengine's ``HistoryBuffer``."""
+    from mmengine.logging import HistoryBuffer
+
+    if owner is not HistoryBuffer or name.startswith('_'):
+        raise UnpicklingError(f'getattr of {name!r} is not allowed in a checkpoint')
+    return getattr(owner, name)
+
+
+def number_dtype(code: str, *_: bool) -> object:
+    """The ``numpy.dtype`` of a checkpoint: numpy's own of a number, whose state stays as it is."""
+    import numpy as np
+
+    if code not in NUMBER_CODES:
+        raise UnpicklingError(f'numpy.dtype({code!r}) is not allowed in a checkpoint')
+    return np.dtype(code)
 
 
 def is_installed(package: str) -> bool:

@@ -10,12 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.model import is_model_wrapper
 from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
 from mmseg.registry import MODELS
+from torch import nn
 
 from .. import compat
+from ..engine.runner import SegRunner
 from ..errors import InputError
 from ..models.layers.output_stride import OUTPUT_STRIDES
+from .safe_config import read_safe_config
 
 TRACEBACK_VARIABLE = 'MMSEG_EFF_TRACEBACK'
 USER_ERRORS = (AssertionError, ImportError, KeyError, OSError, TypeError, ValueError)
@@ -81,6 +86,11 @@ def config_parser(description: str, nargs: str | None = None) -> argparse.Argume
         action=DictAction,
         help='override settings of the config: key=value key.sub="[a, b]" …',
     )
+    parser.add_argument(
+        '--safe-config',
+        action='store_true',
+        help='read the config as data and run no Python in it, for one from elsewhere',
+    )
     return parser
 
 
@@ -88,7 +98,8 @@ def load_config(args: argparse.Namespace) -> Config:
     """Read ``args.config``, merge ``args.cfg_options`` and set the output stride asked for, if any.
 
     Raises:
-        InputError: If there is no such config; as of ``set_output_stride``.
+        InputError: If there is no such config; as of ``read_safe_config``, if that is asked for,
+            and of ``set_output_stride``.
     """
     path = args.config
     if '::' in path:
@@ -96,7 +107,8 @@ def load_config(args: argparse.Namespace) -> Config:
         path = str(Path(compat.get_installed_path(package), '.mim', 'configs', name))
     if not Path(path).is_file():
         raise InputError(f'{args.config}: no such config file')
-    config = Config.fromfile(path)
+    read = read_safe_config if getattr(args, 'safe_config', False) else Config.fromfile
+    config = read(path)
     if args.cfg_options:
         config.merge_from_dict(args.cfg_options)
     if getattr(args, 'output_stride', None) is not None:
@@ -187,15 +199,34 @@ def runner_parser(description: str) -> argparse.ArgumentParser:
         help='job launcher',
     )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    parser.add_argument(
+        '--deterministic',
+        action='store_true',
+        help="equal runs on equal machines, from the config's seed or from 0",
+    )
     return parser
 
 
 def load_runner_config(args: argparse.Namespace) -> Config:
-    """``load_config`` with the launcher and the work dir that the runner needs."""
+    """``load_config`` with the launcher, the work dir and the randomness that the runner needs.
+
+    ``SegRunner`` will run it unless the config names another one.
+    """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     config = load_config(args)
+    config.setdefault('runner_type', SegRunner.__name__)
     config.launcher = args.launcher
+    if args.deterministic:
+        os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')  # read when cuBLAS starts
+        randomness = config.get('randomness', {})
+        seed = randomness.get('seed') or 0
+        config.randomness = {**randomness, 'seed': seed, 'deterministic': True}
     default = Path('work_dirs', Path(args.config).stem)
     config.work_dir = args.work_dir or config.get('work_dir') or str(default)
     init_default_scope(config.get('default_scope', 'mmseg'))
     return config
+
+
+def network_of(runner: Runner) -> nn.Module:
+    """The runner's network without its wrapper for several processes."""
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model

@@ -245,7 +245,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.markdown:
         print(f'| config | size | part | {" | ".join(HEADER)} |\n|---|---|---|--:|--:|--:|')
     for path in args.config:
-        config = load_config(argparse.Namespace(config=path, cfg_options=args.cfg_options))
+        config = load_config(argparse.Namespace(**{**vars(args), 'config': path}))
         try:
             rows = complexity(config, wanted)
         except InputError as error:

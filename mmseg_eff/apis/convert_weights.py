@@ -20,7 +20,7 @@ def convert(
     Args:
         name: Key of ``CONVERTERS``.
         source: File of the authors.
-        target: Checkpoint to write.
+        target: Checkpoint to write; its suffix chooses ``.pth`` or ``.safetensors``.
         padding: How the network pads, where its files do not say: for timm's EfficientNets only.
 
     Returns:
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('network', choices=sorted(CONVERTERS), help='whose weights they are')
     parser.add_argument('source', help="the authors' file")
-    parser.add_argument('target', help='checkpoint to write')
+    parser.add_argument('target', help='checkpoint to write: .pth or .safetensors')
     parser.add_argument(
         '--padding',
         choices=PADDINGS,

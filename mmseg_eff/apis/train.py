@@ -8,12 +8,13 @@ import torch
 from mmengine.config import ConfigDict
 from mmengine.logging import print_log
 from mmengine.runner import Runner
+from mmseg.registry import RUNNERS
 from torch import nn
 
 from ..converters import load_checkpoint
 from ..converters.checkpoint import mismatch
 from ..errors import InputError
-from .cli import load_runner_config, runner_parser, tool
+from .cli import load_runner_config, network_of, runner_parser, tool
 from .datasets import check_datasets
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # parameters of glibc's mallopt
@@ -35,7 +36,8 @@ def check_start(runner: Runner) -> None:
     if not path or runner.cfg.get('resume') or '://' in str(path):
         return
     state_dict = load_checkpoint(path)['state_dict']
-    wanted = runner.model.state_dict()
+    model = network_of(runner)
+    wanted = model.state_dict()
     new = [
         name
         for name, value in wanted.items()
@@ -46,7 +48,7 @@ def check_start(runner: Runner) -> None:
     if fitting < len(backbone) / 2:
         raise InputError(
             f"{path}: holds only {fitting} of {len(backbone)} tensors of the config's backbone: "
-            f'{mismatch(runner.model, state_dict)}; official files are converted by '
+            f'{mismatch(model, state_dict)}; official files are converted by '
             'tools/convert_weights.py first'
         )
     listed = ', '.join(new[:3]) + (', …' if len(new) > 3 else '')
@@ -122,7 +124,8 @@ def main(argv: list[str] | None = None) -> None:
     check_datasets(config, 'train_dataloader', 'val_dataloader')
     if not torch.cuda.is_available():
         keep_freed_memory()
-    runner = Runner.from_cfg(config)
-    check_start(runner)
-    check_pretrained(runner.model, config.model)
+    runner = RUNNERS.build(config)
+    if isinstance(runner.model, nn.Module):  # FlexibleRunner builds it later
+        check_start(runner)
+        check_pretrained(network_of(runner), config.model)
     runner.train()

@@ -1,18 +1,34 @@
-"""Checkpoints in mmengine's layout: read safely, cleaned of denormals, written whole or not."""
+"""Checkpoints in mmengine's layout: read safely, cleaned of denormals, written whole or not.
+
+Importing this module makes mmengine read its local and downloaded checkpoints the same way.
+"""
 
 import hashlib
-import pickle
 import re
+import warnings
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from urllib.parse import urlparse
 
 import torch
+from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
 from ..compat import allow_checkpoint_globals
 from ..errors import InputError
 from ..files import replacing
+from .safetensors_file import SUFFIX, read_safetensors, write_safetensors
 
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+INTEGERS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+PROGRAMS = (  # in torch's refusals -> ours
+    (r'GLOBAL (\S+)', r'loading it would run \1'),
+    (r'Trying to call reduce for unrecognized function', 'loading it would run a function'),
+    (r'(?:getattr of|numpy\.dtype\().* is not allowed', r'\g<0>'),
+    (r'TorchScript', 'a TorchScript archive, which is a program'),
+    (r'legacy \.tar', "a .tar of torch's first years, which can hold code"),
+)
 TINY = 1e-15  # well below anything that moves a float32 logit, far above the denormals
 
 
@@ -39,37 +55,131 @@ def zero_denormals(state_dict: Mapping[str, Tensor]) -> int:
     return count
 
 
+def read_checkpoint(path: str | Path, map_location: str | torch.device = 'cpu') -> object:
+    """Read a ``.pth`` or ``.safetensors`` file without running any code in it.
+
+    Args:
+        path: The file.
+        map_location: Device of the tensors of a ``.pth`` file.
+
+    Returns:
+        What the file holds, unchecked; ``state_dict`` and ``meta`` of a safetensors file.
+
+    Raises:
+        InputError: If the file is missing or damaged, or loading it would run code or fill the
+            memory.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f'{path}: no such checkpoint')
+    try:
+        if path.suffix == SUFFIX:
+            return read_safetensors(path)
+        refuse_inflating(path)
+        allow_checkpoint_globals()  # again: the fork's own loading takes them off torch's list
+        with warnings.catch_warnings(action='ignore'):
+            return torch.load(path, map_location=map_location, weights_only=True)
+    except (InputError, OSError):
+        raise
+    except Exception as error:  # a hostile file can make the unpickler raise anything
+        found = ((re.search(pattern, str(error)), reason) for pattern, reason in PROGRAMS)
+        reasons = (match.expand(reason) for match, reason in found if match)
+        raise InputError(
+            f'{path}: not a readable checkpoint ({path.stat().st_size} bytes: '
+            f'{next(reasons, "damaged or cut off")}); expected a complete .pth or {SUFFIX} file '
+            'of tensors'
+        ) from error
+
+
+def refuse_inflating(path: Path) -> None:
+    """Refuse an archive that unpacks to more than its size; ``torch.save`` does not compress."""
+    with path.open('rb') as file:
+        if file.read(4) != b'PK\x03\x04':
+            return
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(part.file_size for part in archive.infolist())
+    if unpacked > path.stat().st_size:
+        raise InputError(
+            f'{path}: its {path.stat().st_size} bytes would unpack to {unpacked}; expected an '
+            'uncompressed checkpoint'
+        )
+
+
+@CheckpointLoader.register_scheme(prefixes=['', 'http://', 'https://'], force=True)
+def read_for_mmengine(filename: str, map_location: str | torch.device | None = None) -> object:
+    """``read_checkpoint`` for mmengine's ``load_from``, ``resume`` and ``Pretrained``.
+
+    Its own reader runs code from the internet, and the fork's from any file. Config text stored in
+    the checkpoint, which mmengine evaluates, is left out.
+
+    Args:
+        filename: File, or URL of one; downloads are kept where torch keeps its own.
+        map_location: Device of the tensors; the CPU by default.
+    """
+    path = Path(filename).expanduser()
+    if filename.startswith(('http://', 'https://')):
+        path = Path(torch.hub.get_dir(), 'checkpoints', Path(urlparse(filename).path).name)
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(filename, str(path))
+    checkpoint = read_checkpoint(path, map_location or 'cpu')
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    if isinstance(meta, dict):
+        for name in ('cfg', 'config'):
+            meta.pop(name, None)
+    return checkpoint
+
+
 def load_checkpoint(path: str | Path) -> dict:
-    """Read a checkpoint or a bare state dict, on the CPU and without running any code in it.
+    """Read the weights of a checkpoint or of a bare state dict, on the CPU, and check them.
+
+    The prefix ``module.``, of networks saved inside ``DataParallel``, is taken off the names.
 
     Returns:
         A dict with ``state_dict`` and ``meta`` (empty for a bare state dict).
 
     Raises:
-        InputError: If the file is missing, damaged or not a checkpoint.
+        InputError: If the file cannot be read, or a weight in it is no dense tensor of finite
+            numbers.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f'{path}: no such checkpoint')
-    allow_checkpoint_globals()  # again: the fork's own loading takes them off torch's list
-    try:
-        checkpoint = torch.load(path, map_location='cpu', weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
-        code = re.search(r'GLOBAL (\S+)', str(error))
-        reason = f'loading it would run {code[1]}' if code else 'damaged or cut off'
-        raise InputError(
-            f'{path}: not a readable checkpoint ({path.stat().st_size} bytes: {reason}); expected '
-            'a complete .pth file of tensors'
-        ) from error
+    checkpoint = read_checkpoint(path)
     state_dict = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
-    if not state_dict or not all(isinstance(value, Tensor) for value in state_dict.values()):
+    is_named = isinstance(state_dict, dict) and all(
+        isinstance(name, str) and name.isprintable() for name in state_dict
+    )
+    if not is_named or not state_dict:
         raise InputError(f'{path}: holds no state dict; expected tensors by name')
+    for name, value in state_dict.items():
+        if reason := defect(value):
+            raise InputError(f'{path}: {name} {reason}')
     meta = checkpoint.get('meta', {}) if state_dict is not checkpoint else {}
-    return dict(state_dict=dict(state_dict), meta=meta)
+    if not isinstance(meta, dict):
+        raise InputError(f'{path}: meta is {type(meta).__name__}; expected a dict')
+    prefix = 'module.' if all(name.startswith('module.') for name in state_dict) else ''
+    weights = {name.removeprefix(prefix): value for name, value in state_dict.items()}
+    return dict(state_dict=weights, meta=meta)
+
+
+def defect(value: object) -> str:
+    """Why a value of a state dict is no weight; empty if it is one."""
+    if not isinstance(value, Tensor):
+        return f'is {type(value).__name__}; expected a tensor'
+    kind = 'a meta tensor' if value.is_meta else f'{value.layout} {value.dtype}'
+    if value.is_meta or value.layout != torch.strided or value.dtype not in FLOATS + INTEGERS:
+        return f'is {kind}; expected a dense tensor of real numbers'
+    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        return f'has shape {tuple(value.shape)}, more than the values that are stored'
+    if value.dtype in FLOATS and not (finite := value.isfinite()).all():
+        return f'has {int((~finite).sum())} of {value.numel()} values that are NaN or infinite'
+    return ''
 
 
 def save_checkpoint(checkpoint: dict, path: str | Path) -> None:
     """Write ``checkpoint`` to a temporary name beside ``path`` and rename it.
+
+    Args:
+        checkpoint: ``state_dict``, ``meta`` and, not for safetensors, whatever torch can save.
+        path: File to write; the suffix ``.safetensors`` asks for that format.
 
     Raises:
         InputError: If the file cannot be written; an older one stays as it is.
@@ -77,7 +187,10 @@ def save_checkpoint(checkpoint: dict, path: str | Path) -> None:
     path = Path(path)
     try:
         with replacing(path) as temporary:
-            torch.save(checkpoint, temporary)
+            if path.suffix == SUFFIX:
+                write_safetensors(checkpoint, temporary)
+            else:
+                torch.save(checkpoint, temporary)
     except OSError as error:
         raise InputError(f'{path}: cannot be written ({error.strerror})') from error
 

@@ -37,6 +37,16 @@ def test_options_override(root):
     assert config.a.b == 1
 
 
+def test_safe_config_on_request(tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text('a = len("abc")')
+    assert load_config(parse(str(path))).a == 3
+    with pytest.raises(InputError, match=r'config\.py:1: .*not allowed in a safe config'):
+        load_config(parse(str(path), '--safe-config'))
+    path.write_text('a = dict(b=1)')
+    assert load_config(parse(str(path), '--safe-config', '--cfg-options', 'a.b=4')).a.b == 4
+
+
 def test_missing_config():
     with pytest.raises(InputError, match=r'none\.py: no such config file'):
         load_config(parse('none.py'))

@@ -16,6 +16,7 @@ from mmseg_eff.apis import train
 from mmseg_eff.apis.convert_weights import convert
 from mmseg_eff.apis.train import check_pretrained, differences
 from mmseg_eff.converters import load_checkpoint, save_checkpoint
+from mmseg_eff.engine.hooks.run_record_hook import weights_hash
 from mmseg_eff.errors import InputError
 from mmseg_eff.models import EfficientNet
 
@@ -68,6 +69,52 @@ def test_stage_2_takes_the_encoder_of_stage_1(trained, tmp_path, capsys):
     argv = [LEAF, '--work-dir', str(tmp_path / 'next'), '--cfg-options', *options]
     assert train.main(argv) == 0
     assert 'new: decode_head.conv_seg.weight' in capsys.readouterr().out
+
+
+@pytest.fixture
+def torch_restored():
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark, torch.get_num_threads()
+    yield
+    torch.use_deterministic_algorithms(False)
+    cudnn.deterministic, cudnn.benchmark, threads = before
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(
+    ('num_workers', 'num_threads'),
+    [
+        (0, 1),
+        pytest.param(2, 1, marks=pytest.mark.slow),
+        pytest.param(0, 2, marks=pytest.mark.slow),
+        pytest.param(2, 2, marks=pytest.mark.slow),
+    ],
+)
+def test_deterministic_runs_are_equal(
+    data_root, tmp_path, monkeypatch, torch_restored, num_workers, num_threads
+):
+    monkeypatch.setenv('CUBLAS_WORKSPACE_CONFIG', ':4096:8')  # or the tool would leave it set
+    torch.set_num_threads(num_threads)
+    options = [*TINY, f'train_dataloader.num_workers={num_workers}', 'val_cfg=None']
+    options += ['val_dataloader=None', 'val_evaluator=None']
+
+    def train_and_hash(name, *more):
+        argv = [LEAF, '--deterministic', '--work-dir', str(tmp_path / name)]
+        assert train.main([*argv, '--cfg-options', *options, *more]) == 0
+        assert torch.are_deterministic_algorithms_enabled()
+        return weights_hash(load_checkpoint(tmp_path / name / 'iter_2.pth')['state_dict'])
+
+    first = train_and_hash('first')
+    assert train_and_hash('second') == first
+    assert train_and_hash('other', 'randomness.seed=1') != first
+
+
+def test_a_config_may_name_another_runner(data_root, tmp_path):
+    """mmengine's runner for strategies such as FSDP, here with its strategy of one device."""
+    other = ['runner_type=FlexibleRunner', 'strategy.type=SingleDeviceStrategy']
+    argv = [LEAF, '--work-dir', str(tmp_path), '--cfg-options', *TINY, *other]
+    assert train.main(argv) == 0
+    assert load_checkpoint(tmp_path / 'iter_2.pth')['meta']['iter'] == 2
 
 
 def run(argv, capsys):
@@ -125,7 +172,7 @@ def other_size(data):
 def truncated_image(data):
     for path in (data / 'images/train').iterdir():
         path.write_bytes(path.read_bytes()[:500])
-    return 'failed to load image: .*images/train/000..png'
+    return 'images/train/000..png: cannot be decoded'
 
 
 BREAKERS = [

@@ -1,9 +1,12 @@
+import json
 import os
 
 import pytest
 import torch
+from helpers import official
 from torch import nn
 
+from mmseg_eff.apis.convert_weights import convert
 from mmseg_eff.converters import load_checkpoint, load_weights, save_checkpoint, zero_denormals
 from mmseg_eff.errors import InputError
 
@@ -90,3 +93,58 @@ def test_failed_write_leaves_the_old_file(file, monkeypatch):
         save_checkpoint(dict(state_dict={}, meta={}), file)
     assert file.read_bytes() == before
     assert list(file.parent.iterdir()) == [file]
+
+
+def test_safetensors_round_trip(tmp_path):
+    path = tmp_path / 'weights.safetensors'
+    layer = nn.Linear(3, 2)
+    weights = dict(layer.state_dict(), t=layer.weight.T, tied=layer.weight, n=torch.tensor(3))
+    save_checkpoint(dict(state_dict=weights, meta=dict(epoch=7, mean=(1.5, 2))), path)
+    checkpoint = load_checkpoint(path)
+    assert checkpoint['meta'] == dict(epoch=7, mean=[1.5, 2])
+    torch.testing.assert_close(checkpoint['state_dict'], weights, rtol=0, atol=0)
+    before = path.read_bytes()
+    checkpoint['state_dict']['weight'].zero_()
+    assert path.read_bytes() == before
+
+
+def test_safetensors_of_another_program(tmp_path):
+    from safetensors.torch import save_file
+
+    save_file(nn.Linear(3, 2).state_dict(), tmp_path / 'a.safetensors', dict(format='pt'))
+    assert load_weights(nn.Linear(3, 2), tmp_path / 'a.safetensors') == {}
+
+
+@pytest.mark.parametrize(
+    ('checkpoint', 'message'),
+    [
+        (
+            dict(state_dict={}, meta={}, optimizer={}),
+            'hold state_dict and meta only, not optim',
+        ),
+        (dict(state_dict={}, meta=dict(a=torch.ones(1))), 'meta has no form in JSON'),
+    ],
+)
+def test_what_safetensors_cannot_hold(tmp_path, checkpoint, message):
+    with pytest.raises(InputError, match=message):
+        save_checkpoint(checkpoint, tmp_path / 'a.safetensors')
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_conversion_to_safetensors(tmp_path):
+    torch.save(official(1, 12, 19), tmp_path / 'official.pth')
+    for name in ('a.pth', 'a.safetensors'):
+        convert('espnet', tmp_path / 'official.pth', tmp_path / name)
+    pickled, plain = (load_checkpoint(tmp_path / f'a.{kind}') for kind in ('pth', 'safetensors'))
+    torch.testing.assert_close(plain['state_dict'], pickled['state_dict'], rtol=0, atol=0)
+    assert plain['meta'] == json.loads(json.dumps(pickled['meta']))
+    assert (tmp_path / 'a.safetensors').stat().st_size < (tmp_path / 'a.pth').stat().st_size
+
+
+def test_prefix_of_data_parallel_is_taken_off(tmp_path):
+    layer = nn.Linear(3, 2)
+    weights = {f'module.{name}': value for name, value in layer.state_dict().items()}
+    torch.save(weights, tmp_path / 'a.pth')
+    assert load_checkpoint(tmp_path / 'a.pth')['state_dict'].keys() == layer.state_dict().keys()
+    torch.save({**weights, 'other.weight': torch.ones(1)}, tmp_path / 'b.pth')
+    assert 'module.bias' in load_checkpoint(tmp_path / 'b.pth')['state_dict']

@@ -1,0 +1,160 @@
+import os
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from mmseg_eff.apis.cli import config_parser, load_config, tool
+from mmseg_eff.apis.safe_config import read_safe_config
+from mmseg_eff.errors import InputError
+
+CONFIGS = sorted((Path(__file__).parents[2] / 'configs').rglob('*.py'))
+RUN = "__import__('os').system('touch ran')"
+HOSTILE = {  # config -> what the error says
+    f'a = 1\nb = {RUN}': r'config\.py:2: "__import__',
+    f'a = dict(\n    b=1,\n    c={RUN},\n)': r'config\.py:3: ',
+    'import os': r"config\.py:1: 'import os'",
+    'from os import system': r"config\.py:1: 'from os import system'",
+    f'_base_ = {RUN}': 'not allowed in a safe config',
+    f'_base_ = [{RUN}]': 'not allowed in a safe config',
+    f'exec({RUN!r})': 'not allowed in a safe config',
+    f'a = eval({RUN!r})': 'not allowed in a safe config',
+    f'a = lambda: {RUN}': 'not allowed in a safe config',
+    f'a = (b := {RUN})': 'not allowed in a safe config',
+    f'a = f"{{{RUN}}}"': 'not allowed in a safe config',
+    f'a = [{RUN} for i in range(1)]': 'not allowed in a safe config',
+    f'a = [1 for i in {RUN}]': 'not allowed in a safe config',
+    f'a = [1 for i in [2] if {RUN}]': 'one loop and no condition',
+    'a = [1 for a.b in [2]]': 'not allowed in a safe config',
+    f'def a():\n    {RUN}\na()': "'def a",
+    f'class A:\n    {RUN}': "'class A",
+    f'with open("x") as a:\n    {RUN}': 'with open',
+    f'assert {RUN}': 'assert __import__',
+    'dict = 1': "'dict = 1'",
+    'a = dict.__base__': 'not allowed in a safe config',
+    'a = ().__class__.__base__.__subclasses__()': 'not allowed in a safe config',
+    'a = _base_.__class__': 'not allowed in a safe config',
+    'a = "{0.__class__}".format(1)': 'not allowed in a safe config',
+    'a = b"x"': 'not allowed in a safe config',
+    'a = "{{ fileDirname }}"': 'of template variables only',
+    'a = "{{$HOME:x}}"': 'of template variables only',
+    'a = """{{$MMSEG_EFF_DATA:x"""+"y}}"""': 'of template variables only',
+    'model = dict(type="os.system", command="touch ran")': "type='os.system': expected the plain",
+    'model = dict(backbone=[dict(type="subprocess.run", args="id")])': 'expected the plain',
+    'optim_wrapper = dict(constructor="os.system")': "constructor='os.system'",
+    'runner_type = "os.system"': "runner_type='os.system'",
+    'default_scope = "antigravity"': "default_scope='antigravity': expected one of",
+    'model = dict(type="FCNHead", _scope_="antigravity")': "_scope_='antigravity'",
+    'custom_imports = dict(imports=["antigravity"])': "custom_imports of 'antigravity'",
+    'custom_imports = dict(imports="antigravity")': 'expected dict',
+    'custom_imports = ["antigravity"]': 'expected dict',
+    'vis_backends = [dict(type="DVCLiveVisBackend")]': 'runs commands or sends files away',
+    'custom_hooks = [dict(type="RFSearchHook")]': 'runs commands or sends files away',
+    'a = [dict(type="LoadBiomedicalData", decode_backend="pickle")]': 'pickled data',
+    'train_dataloader = dict(dataset=dict(ann_file="labels.PKL"))': 'can hold code',
+    'a = {"b\'": 1}': 'expected a string without quotes',
+    'a = {1: 2}': 'expected a string without quotes',
+    '_base_ = "/etc/passwd.py"': 'expected an existing file below',
+    '_base_ = "../outside.py"': 'expected an existing file below',
+    '_base_ = "config.py"': 'does not lead back here',
+    '_base_ = 3': 'one path or list of paths',
+    '_base_ = "a"\n_base_ = "b"': 'one path or list of paths',
+    'a = 9 ** 9 ** 9 ** 9': 'not allowed in a safe config',
+    'a = 10 ' + '* 99999999999 ' * 9: 'more than 128 bits',
+    'a = [0] * 99999999': 'takes more than 1000000 steps',
+    'a = [0] * 999999\nb = a + a': 'takes more than 1000000 steps',
+    'a = "%999999999d" % 1': 'for numbers',
+    'a = f"{1:999999999}"': 'not allowed in a safe config',
+    'a = [[1 for i in range(99999)] for j in range(99999)]': 'takes more than 1000000 steps',
+    'a = range(10 * 1000000000)': 'takes more than 1000000 steps',
+    'a = 0\n' + ''.join(f'a = [a, a]  # {i}\n' for i in range(40)): 'takes more than 1000000',
+    'a = 0\n' + 'a = [a]\n' * 60: 'nested deeper than 50',
+    'a = ' + '-' * 5000 + '1': 'nested too deeply|not Python',
+    'a = ' + '(' * 5000: 'not Python',
+    'a = [1, 2': r'config\.py:1: not Python',
+    'a = 1 / 0': r'config\.py:1: ZeroDivisionError',
+    'a = b': "'b' is not allowed in a safe config, or not defined",
+    'a = [1][2]': r'config\.py:1: IndexError',
+    'a = "\0"': 'not Python',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_our_configs_read_identically(path):
+    safe, usual = read_safe_config(path), Config.fromfile(path)
+    assert safe.to_dict() == usual.to_dict()
+    assert safe.filename == usual.filename
+
+
+def test_there_are_configs():
+    assert len(CONFIGS) > 150
+
+
+@pytest.mark.parametrize(('text', 'message'), HOSTILE.items(), ids=range(len(HOSTILE)))
+def test_hostile_configs_run_nothing(text, message, tmp_path, monkeypatch, capsys):
+    (tmp_path / 'outside.py').write_text('a = 1')
+    path = tmp_path / 'inside/config.py'
+    path.parent.mkdir()
+    path.write_text(text)
+    monkeypatch.chdir(tmp_path)
+
+    @tool
+    def main(argv=None):
+        load_config(config_parser('test').parse_args(argv))
+
+    assert main([str(path), '--safe-config']) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f'error: {path}') and error.count('\n') == 1
+    with pytest.raises(InputError, match=message):
+        read_safe_config(path)
+    assert not Path('ran').exists() and not Path('inside/ran').exists()
+
+
+def test_the_first_of_them_runs_without_the_option(tmp_path, monkeypatch):
+    """The canary can appear: else the test above would show nothing."""
+    (tmp_path / 'config.py').write_text(next(iter(HOSTILE)))
+    monkeypatch.chdir(tmp_path)
+    load_config(config_parser('test').parse_args(['config.py']))
+    assert Path('ran').exists()
+
+
+@pytest.mark.parametrize('name', ['config.yaml', 'config.json', 'config'])
+def test_only_python_files(tmp_path, name):
+    (tmp_path / name).write_text('a: !!python/object/apply:os.system ["touch ran"]')
+    with pytest.raises(InputError, match=r'expected a \.py config'):
+        read_safe_config(tmp_path / name)
+
+
+def test_bases_below_the_configs_folder(tmp_path):
+    for name, text in {
+        'configs/_base_/a.py': 'x = dict(a=[1, 2], b=2)\ny = 1',
+        'configs/net/b.py': '_base_ = "../_base_/a.py"\nx = dict(b=_base_.x.a[::-1])',
+        'configs/net/c.py': '_base_ = ["b.py"]\nx = dict(_delete_=True, c=3)',
+        'configs/twice.py': '_base_ = ["_base_/a.py", "net/b.py"]',
+        'd.py': '',
+        'configs/up.py': '_base_ = "../d.py"',
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    configs = tmp_path / 'configs'
+    assert read_safe_config(configs / 'net/b.py').x == dict(a=[1, 2], b=[2, 1])
+    assert read_safe_config(configs / 'net/c.py').to_dict() == dict(x=dict(c=3), y=1)
+    with pytest.raises(InputError, match='several bases define x, y'):
+        read_safe_config(configs / 'twice.py')
+    with pytest.raises(InputError, match=f'expected an existing file below {configs}'):
+        read_safe_config(configs / 'up.py')
+    (configs / 'link.py').symlink_to('../d.py')
+    (configs / 'up.py').write_text('_base_ = "link.py"')
+    with pytest.raises(InputError, match='expected an existing file below'):
+        read_safe_config(configs / 'up.py')
+
+
+def test_data_folder_is_the_only_variable(tmp_path, monkeypatch):
+    path = tmp_path / 'config.py'
+    path.write_text('a = "{{$MMSEG_EFF_DATA:data}}/camvid"')
+    monkeypatch.delenv('MMSEG_EFF_DATA', raising=False)
+    assert read_safe_config(path).a == 'data/camvid'
+    monkeypatch.setenv('MMSEG_EFF_DATA', f'{os.sep}x" + str(1) + "')
+    with pytest.raises(InputError, match='not allowed in a safe config'):
+        read_safe_config(path)
