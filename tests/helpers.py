@@ -75,8 +75,7 @@ def build_segmentor(backbone: dict, decode_head: dict, **kwargs) -> nn.Module:
             backbone=backbone,
             decode_head=decode_head,
             train_cfg=dict(),
-            test_cfg=dict(mode='whole'),
-            **kwargs,
+            **{'test_cfg': dict(mode='whole'), **kwargs},
         )
     )
 

@@ -1,11 +1,11 @@
 """Evaluate a checkpoint on the test data of its config."""
 
-from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmseg.registry import RUNNERS
 
 from ..converters import load_weights
 from ..errors import InputError
-from .cli import add_output_stride, load_runner_config, runner_parser, tool
+from ..models import predict_labels_only
+from .cli import add_output_stride, load_runner_config, network_of, runner_parser, tool
 from .datasets import check_datasets
 from .dense_crf import add_crf_options, build_crf, refine_predictions
 
@@ -33,12 +33,13 @@ def main(argv: list[str] | None = None) -> None:
         config.tta_model.module = config.model
         config.model = config.tta_model
     check_datasets(config, 'test_dataloader')
-    runner = Runner.from_cfg(config)
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    model = model.module if args.tta else model
+    runner = RUNNERS.build(config)
+    model = network_of(runner).module if args.tta else network_of(runner)
     load_weights(model, args.checkpoint)
     if crf:
         refine_predictions(model, crf)
+    elif not args.tta:
+        predict_labels_only(model)
     runner.test()
     if crf:
         print(crf.timing())

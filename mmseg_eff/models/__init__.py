@@ -17,10 +17,10 @@ from .decode_heads import (
     ESPNetHead,
     WeightedSumHead,
 )
-from .fold import fold
 from .losses import OHEMCrossEntropy, WeightedCrossEntropy
 from .necks import EPP, BiFPN, PooledLevels
-from .segmentors import MultiScaleEncoderDecoder
+from .optimize import optimize_for_inference
+from .segmentors import MultiScaleEncoderDecoder, predict_labels_only
 
 __all__ = [
     'EPP',
@@ -44,5 +44,6 @@ __all__ = [
     'WeightedCrossEntropy',
     'WeightedSumHead',
     'Xception',
-    'fold',
+    'optimize_for_inference',
+    'predict_labels_only',
 ]

@@ -10,7 +10,7 @@ from mmengine.model import revert_sync_batchnorm
 from mmseg.registry import MODELS
 
 from mmseg_eff.apis.complexity import main
-from mmseg_eff.models import fold
+from mmseg_eff.models import optimize_for_inference
 
 CROPS = dict.fromkeys('sml', '512x1024')  # Lite: 1024x1024
 PARAMETERS = {  # ESeg Table 1 prints S, M and L in millions; Lite's follow from the same choices
@@ -60,7 +60,7 @@ def test_trains_and_predicts_at_any_size(config):
         assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
         optimizer.step()
     model.eval()
-    folded = fold(copy.deepcopy(model))
+    folded = optimize_for_inference(copy.deepcopy(model))
     for size in ((512, 1024), (333, 501)):
         meta = dict(img_shape=size, ori_shape=size, pad_shape=size)
         image = torch.randn(1, 3, *size)

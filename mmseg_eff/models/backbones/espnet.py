@@ -20,7 +20,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from ..layers import norm_act
+from ..layers import norm_act, stem_with_pool
 
 STEM_CHANNELS, LEVEL2_CHANNELS, LEVEL3_CHANNELS = 16, 64, 128
 SKIPS = ('level1_image', 'level1')
@@ -193,11 +193,24 @@ class ESPNet(BaseModule):
         if self.use_concat:
             self.fuse2 = norm_act(c2, norm_cfg)
             self.fuse3 = norm_act(c3, norm_cfg)
+        self.folded_stem = None  # of fold()
+
+    def fold(self) -> None:
+        """Join the stem and the image's first pooling for inference, in place."""
+        if self.use_image:
+            conv, (norm, act) = self.stem
+            self.folded_stem = stem_with_pool(conv, norm, act)
+            del self.stem
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        stem = self.stem(image)  # (N, 16, H / 2, W / 2)
-        image2 = self.pool(image)
-        c1 = self.fuse1(torch.cat([stem, image2], dim=1)) if self.use_image else stem
+        if self.folded_stem is not None:
+            both = self.folded_stem(image)
+            stem, image2 = both.tensor_split([STEM_CHANNELS], dim=1)
+        else:
+            stem = self.stem(image)  # (N, 16, H / 2, W / 2)
+            image2 = self.pool(image)
+            both = torch.cat([stem, image2], dim=1)
+        c1 = self.fuse1(both) if self.use_image else stem
 
         down = self.down2(c1)  # (N, 64, H / 4, W / 4)
         c2 = self.blocks2(down)

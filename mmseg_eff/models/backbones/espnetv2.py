@@ -17,7 +17,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from ..layers import KAIMING_FAN_OUT, norm_act
+from ..layers import KAIMING_FAN_OUT, norm_act, stem_with_pool
 
 WIDTHS = {  # Table 1: s -> channels of levels 1 to 5
     0.5: (16, 32, 64, 128, 256),
@@ -202,11 +202,21 @@ class ESPNetv2(BaseModule):
                 for _ in range(num_blocks)
             )
             self.stages.append(nn.Sequential(*blocks))
+        self.folded_stem = None  # of fold()
+
+    def fold(self) -> None:
+        """Join the stem and the image's first pooling for inference, in place."""
+        conv, (norm, act) = self.stem
+        self.folded_stem = stem_with_pool(conv, norm, act)
+        del self.stem
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        x = self.stem(image)  # (N, C_0, H / 2, W / 2)
+        if self.folded_stem is not None:
+            x, image = self.folded_stem(image).tensor_split([-image.shape[1]], dim=1)
+        else:
+            x = self.stem(image)  # (N, C_0, H / 2, W / 2)
+            image = self.pool(image)
         levels = [x]
-        image = self.pool(image)
         for level, (down, stage) in enumerate(zip(self.downs, self.stages, strict=True), start=1):
             has_image = level < NUM_LEVELS_WITH_IMAGE
             image = self.pool(image) if has_image else None

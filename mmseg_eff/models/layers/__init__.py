@@ -1,14 +1,18 @@
+from .inference import PooledDepthwise, SubpixelConv, stem_with_pool
 from .init import KAIMING_FAN_OUT, he_fan_out_
 from .mbconv import FusedMBConv, MBConv, same_conv
 from .norm import normalise
 from .norm_act import norm_act
 from .output_stride import atrous_strides, check_output_stride
 from .pyramid import check_channels, pooled_levels, weighted_sum
+from .upsample_argmax import upsample_argmax
 
 __all__ = [
     'KAIMING_FAN_OUT',
     'FusedMBConv',
     'MBConv',
+    'PooledDepthwise',
+    'SubpixelConv',
     'atrous_strides',
     'check_channels',
     'check_output_stride',
@@ -17,5 +21,7 @@ __all__ = [
     'normalise',
     'pooled_levels',
     'same_conv',
+    'stem_with_pool',
+    'upsample_argmax',
     'weighted_sum',
 ]

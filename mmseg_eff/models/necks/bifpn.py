@@ -73,7 +73,7 @@ class FusionNode(nn.Module):
         x = self.act(weighted_sum(inputs, factors))
         return normalise(self.norm, self.pointwise(self.depthwise(x)))
 
-    def fold(self, factors: Sequence[float], scale: float) -> None:
+    def fix(self, factors: Sequence[float], scale: float) -> None:
         """Make ``factors`` constants and give the output times ``scale``; see ``BiFPN.fold``."""
         if hasattr(self, 'fusion_weights'):
             del self.fusion_weights
@@ -114,15 +114,15 @@ class BiFPNCell(nn.Module):
             outputs.append(self.up[level]([*own, shrink(outputs[-1], x)]))
         return outputs
 
-    def fold(self, scales: Sequence[float]) -> None:
-        """Fold all nodes; output ``i`` then comes out times ``scales[i]``."""
+    def fix(self, scales: Sequence[float]) -> None:
+        """Fix the weights of all nodes; output ``i`` then comes out times ``scales[i]``."""
         for node in self.down:
-            node.fold(node.coefficients().tolist(), 1.0)
+            node.fix(node.coefficients().tolist(), 1.0)
         for level, node in enumerate(self.up):
             *factors, last = node.coefficients().tolist()
             if level:  # its last input is the level below, which comes scaled already
                 last /= scales[level - 1]
-            node.fold([*factors, last], scales[level])
+            node.fix([*factors, last], scales[level])
 
 
 @MODELS.register_module()
@@ -215,8 +215,8 @@ class BiFPN(BaseModule):
             self.lateral_norms[index] = nn.Identity()
         *cells, last = self.cells
         for cell in cells:
-            cell.fold(ones)
-        last.fold(scales or ones)
+            cell.fix(ones)
+        last.fix(scales or ones)
 
 
 def enlarge(x: Tensor, like: Tensor) -> Tensor:

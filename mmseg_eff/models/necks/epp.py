@@ -18,8 +18,9 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_conv_bn_weights
 
-from ..layers import KAIMING_FAN_OUT, check_channels, norm_act
+from ..layers import KAIMING_FAN_OUT, PooledDepthwise, check_channels, norm_act
 
 SCALES = (2.0, 1.5, 1.0, 0.5, 0.1)
 MIN_SIZE = 5  # of a scaled map's sides
@@ -73,22 +74,61 @@ class EfficientPyramidPool(nn.Module):
                 nn.Conv2d(proj_channels, out_channels, 1, bias=False),
                 norm_act(out_channels, norm_cfg),
             )
+        self.folded_fuse = None  # of fold()
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Fuse scale by scale for inference, in place: nothing is concatenated or shuffled.
+
+        The grouped convolution over the shuffled scales is a sum of depth-wise ones. The pyramid's
+        normalisation goes into the branches, for it commutes with resizing: weights sum to 1.
+        """
+        norm, act = self.norm_act
+        fuse, (fuse_norm, self.act) = self.fuse
+        fuse = fuse_conv_bn_eval(fuse, fuse_norm)
+        channels = fuse.out_channels
+        self.folded_fuse = nn.ModuleList()
+        for i, (scale, branch) in enumerate(zip(self.scales, self.branches, strict=True)):
+            part = slice(i * channels, (i + 1) * channels)
+            statistics = (norm.running_mean[part], norm.running_var[part], norm.eps)
+            weight, bias = fuse_conv_bn_weights(
+                branch.weight, None, *statistics, norm.weight[part], norm.bias[part]
+            )
+            if scale > 1:
+                self.branches[i] = PooledDepthwise(weight, bias)
+            else:
+                self.branches[i] = depthwise(weight, bias)
+            slopes = nn.PReLU(channels)
+            slopes.weight = nn.Parameter(act.weight[part].clone())
+            weight = fuse.weight[:, i : i + 1].clone()
+            self.folded_fuse.append(
+                nn.Sequential(slopes, depthwise(weight, None if i else fuse.bias))
+            )
+        del self.norm_act, self.fuse
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.project(x)
-        size = x.shape[2:]
-        maps = []
-        for scale, branch in zip(self.scales, self.branches, strict=True):
-            scaled = [max(MIN_SIZE, ceil(side * scale)) for side in size]
-            if scale == 1:
-                maps.append(branch(x))
-            elif scale > 1:
-                maps.append(F.adaptive_avg_pool2d(branch(upsample(x, scaled)), size))
-            else:
-                maps.append(upsample(branch(F.adaptive_avg_pool2d(x, scaled)), size))
-        x = self.norm_act(torch.cat(maps, dim=1))
+        maps = (
+            self.at_scale(x, scale, branch)
+            for scale, branch in zip(self.scales, self.branches, strict=True)
+        )
+        if self.folded_fuse is not None:
+            parts = (fuse(part) for fuse, part in zip(self.folded_fuse, maps, strict=True))
+            return self.expand(self.act(sum(parts)))
+        x = self.norm_act(torch.cat(list(maps), dim=1))
         x = x.unflatten(1, (len(self.scales), -1)).transpose(1, 2).flatten(1, 2)  # channel shuffle
         return self.expand(self.fuse(x))
+
+    def at_scale(self, x: Tensor, scale: float, conv: nn.Module) -> Tensor:
+        """Resize ``x`` by ``scale``, convolve it and resize back."""
+        size = x.shape[2:]
+        scaled = [max(MIN_SIZE, ceil(side * scale)) for side in size]
+        if scale == 1:
+            return conv(x)
+        if scale < 1:
+            return upsample(conv(pool(x, scaled)), size)
+        x = upsample(x, scaled)
+        return conv(x, size) if isinstance(conv, PooledDepthwise) else pool(conv(x), size)
 
 
 class GatedMerge(nn.Module):
@@ -189,3 +229,19 @@ class EPP(BaseModule):
 def upsample(x: Tensor, size: Sequence[int]) -> Tensor:
     """Bilinear with aligned corners, as everywhere in the official decoder."""
     return F.interpolate(x, size=tuple(size), mode='bilinear', align_corners=True)
+
+
+def pool(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Adaptive average pooling; where the windows are equal, as the pooling that runtimes know."""
+    sides = x.shape[2:]  # free in an exported graph for any size, and then not compared
+    if all(isinstance(a, int) and a % b == 0 for a, b in zip(sides, size, strict=True)):
+        return F.avg_pool2d(x, [a // b for a, b in zip(sides, size, strict=True)])
+    return F.adaptive_avg_pool2d(x, size)
+
+
+def depthwise(weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
+    """A depth-wise 3x3 convolution of given weights ``(C, 1, 3, 3)``."""
+    conv = nn.Conv2d(len(weight), len(weight), 3, padding=1, groups=len(weight), bias=False)
+    conv.weight = nn.Parameter(weight)
+    conv.bias = None if bias is None else nn.Parameter(bias)
+    return conv

@@ -6,7 +6,7 @@ from helpers import build_segmentor
 from timing import CallCounter
 from torch import nn
 
-from mmseg_eff.models import fold
+from mmseg_eff.models import optimize_for_inference
 
 BACKBONE = dict(type='EfficientNet', arch='b0', width=0.25, depth=0.5, out_indices=(2, 3, 4))
 HEAD = dict(type='WeightedSumHead', in_channels=[8] * 5, channels=8, num_classes=4)
@@ -30,7 +30,7 @@ def trained(**head):
 )
 def test_the_same_function_of_fewer_operations(head):
     model = trained(**head)
-    folded = fold(copy.deepcopy(model))
+    folded = optimize_for_inference(copy.deepcopy(model))
     assert not any(isinstance(m, nn.BatchNorm2d) for m in folded.modules())
     image = torch.randn(1, 3, 65, 97)
     outputs, calls = [], []
@@ -52,9 +52,11 @@ def test_other_networks_keep_their_function():
     image = torch.randn(1, 3, 65, 97)
     with torch.no_grad():
         expected = model.encode_decode(image, [META])
-        torch.testing.assert_close(fold(model).encode_decode(image, [META]), expected)
+        torch.testing.assert_close(
+            optimize_for_inference(model).encode_decode(image, [META]), expected
+        )
 
 
 def test_a_network_in_training_is_refused():
     with pytest.raises(ValueError, match='call eval'):
-        fold(trained().train())
+        optimize_for_inference(trained().train())

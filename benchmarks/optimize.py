@@ -1,9 +1,9 @@
-"""What folding a network's constants saves:
+"""What ``optimize_for_inference`` saves in torch itself:
 
-    python benchmarks/fold.py CONFIG [--checkpoint FILE] [--size 512 1024]
+    python benchmarks/optimize.py CONFIG [--checkpoint FILE] [--size 512 1024]
 
-The network as trained and the folded one run in turn in one process on the same noise. Prints the
-operator calls (views left out), the median times and the agreement. Without a checkpoint, the
+The network as trained and the optimised one run in turn in one process on the same noise. Prints
+the operator calls (views left out), the median times and the agreement. Without a checkpoint, the
 statistics and factors of the normalisation layers and all fusion weights are random.
 """
 
@@ -19,13 +19,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmseg_eff.apis.cli import quiet_warnings  # first: stock mmseg needs it
 from mmseg_eff.converters import load_weights
-from mmseg_eff.models import fold
+from mmseg_eff.models import optimize_for_inference
 
 from mmseg.apis import init_model  # isort: skip
 
 
 def randomise(model: nn.Module) -> None:
-    """Give normalisation layers and fusion weights values that folding cannot ignore."""
+    """Give normalisation layers and fusion weights values that matter."""
     for name, parameter in model.named_parameters():
         if name.endswith(('fusion_weights', 'level_weights')):
             nn.init.uniform_(parameter, 0.5, 1.5)
@@ -55,7 +55,7 @@ def main() -> None:
         load_weights(models['trained'], args.checkpoint)
     else:
         randomise(models['trained'])
-    models['folded'] = fold(copy.deepcopy(models['trained']))
+    models['optimised'] = optimize_for_inference(copy.deepcopy(models['trained']))
     image = torch.randn(1, 3, *args.size)
     logits = {}
 
@@ -74,12 +74,12 @@ def main() -> None:
             repeats=args.repeats,
             threads=args.threads,
         )
-    difference = (logits['trained'] - logits['folded']).abs().max()
+    difference = (logits['trained'] - logits['optimised']).abs().max()
     labels = [x.argmax(1) for x in logits.values()]
     print(
-        f'calls {calls["trained"]} -> {calls["folded"]}; '
-        f'{seconds["trained"]:.3f} s -> {seconds["folded"]:.3f} s, '
-        f'ratio {seconds["trained"] / seconds["folded"]:.2f}'
+        f'calls {calls["trained"]} -> {calls["optimised"]}; '
+        f'{seconds["trained"]:.3f} s -> {seconds["optimised"]:.3f} s, '
+        f'ratio {seconds["trained"] / seconds["optimised"]:.2f}'
     )
     print(
         f'largest difference of a logit {difference:.1e} (largest logit '

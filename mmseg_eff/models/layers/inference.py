@@ -1,0 +1,115 @@
+"""Layers of the same function that cost less at inference; ``optimize_for_inference`` puts them in.
+
+Weights are copied and frozen into another form: what comes out of here cannot be trained.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+
+class SubpixelConv(nn.Module):
+    """A transposed 2x2 convolution of stride 2 as a 1x1 convolution and a pixel shuffle.
+
+    Each output pixel of such a layer depends on one input pixel, so the four positions are channels
+    of a 1x1 convolution, which libraries run several times as fast.
+
+    Args:
+        layer: The transposed convolution, without groups or padding.
+    """
+
+    def __init__(self, layer: nn.ConvTranspose2d) -> None:
+        super().__init__()
+        in_channels, out_channels = layer.weight.shape[:2]
+        self.conv = nn.Conv2d(in_channels, 4 * out_channels, 1, bias=layer.bias is not None)
+        weight = layer.weight.detach().permute(1, 2, 3, 0)  # (out_channels, 2, 2, in_channels)
+        self.conv.weight = frozen(weight.reshape(-1, in_channels, 1, 1))
+        if layer.bias is not None:
+            self.conv.bias = frozen(layer.bias.detach().repeat_interleave(4))
+
+    @staticmethod
+    def fits(layer: nn.Module) -> bool:
+        """Whether a layer can be written so."""
+        return isinstance(layer, nn.ConvTranspose2d) and (
+            layer.kernel_size == layer.stride == (2, 2)
+            and layer.padding == layer.output_padding == (0, 0)
+            and layer.groups == 1
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, out_channels, 2 H, 2 W)`` for ``(N, in_channels, H, W)``."""
+        return F.pixel_shuffle(self.conv(x), 2)
+
+    def argmax(self, x: Tensor) -> Tensor:
+        """``forward(x).argmax(1)``, taken before the shuffle: that moves one number a pixel."""
+        scores = self.conv(x).unflatten(1, (-1, 4))  # (N, out_channels, 4, H, W)
+        return F.pixel_shuffle(scores.argmax(1).float(), 2).squeeze(1).long()
+
+
+def stem_with_pool(conv: nn.Conv2d, norm: nn.Module, act: nn.PReLU) -> nn.Sequential:
+    """One convolution for a 3x3 stem of stride 2 and the 3x3 average of the image beside it.
+
+    The average counts zeros outside the image, so it is a convolution with weights of 1/9; the
+    image's channels pass the activation with a slope of 1.
+
+    Args:
+        conv: 3x3 convolution of stride 2 and padding 1 on the image ``(N, C, H, W)``.
+        norm: Its batch normalisation.
+        act: Its activation with one slope per channel.
+
+    Returns:
+        Layers that give the stem's channels and behind them the ``C`` of the pooled image.
+    """
+    stem = fuse_conv_bn_eval(conv, norm)
+    channels = conv.in_channels
+    average = torch.eye(channels)[..., None, None].expand(-1, -1, 3, 3) / 9
+    both = nn.Conv2d(channels, conv.out_channels + channels, 3, stride=2, padding=1)
+    both.weight = frozen(torch.cat([stem.weight, average]))
+    both.bias = frozen(torch.cat([stem.bias, torch.zeros(channels)]))
+    slopes = nn.PReLU(both.out_channels)
+    slopes.weight = frozen(torch.cat([act.weight, torch.ones(channels)]))
+    return nn.Sequential(both, slopes)
+
+
+class PooledDepthwise(nn.Module):
+    """A depth-wise 3x3 convolution followed by adaptive average pooling, as one convolution.
+
+    Where the map is twice the pooled size, every window is 2x2: a 4x4 convolution of stride 2.
+    Where it is one and a half times an even size, windows of 2x2 begin at rows 0 and 1 of every
+    three: a 5x5 convolution of stride 3 for each of the four positions. Other sizes take two steps.
+
+    Args:
+        weight: Of the 3x3 convolution, ``(C, 1, 3, 3)``; its padding is 1.
+        bias: ``(C,)``.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.weight, self.bias = frozen(weight), frozen(bias)
+        half = F.avg_pool2d(F.pad(weight, (1, 1, 1, 1)), 2, stride=1)  # (C, 1, 4, 4)
+        corners = [F.pad(half, (q, 1 - q, p, 1 - p)) for p in (0, 1) for q in (0, 1)]
+        self.half_weight = frozen(half)
+        self.two_thirds_weight = frozen(torch.cat(corners, dim=1).flatten(0, 1).unsqueeze(1))
+        self.two_thirds_bias = frozen(bias.repeat_interleave(4))
+
+    def forward(self, x: Tensor, size: Sequence[int]) -> Tensor:
+        """``(N, C, *size)`` for ``(N, C, H, W)``."""
+        sides = tuple(x.shape[2:])
+        channels = len(self.bias)
+        if sides == (2 * size[0], 2 * size[1]):
+            return F.conv2d(x, self.half_weight, self.bias, stride=2, padding=1, groups=channels)
+        if all(2 * side == 3 * pooled for side, pooled in zip(sides, size, strict=True)):
+            weight, bias = self.two_thirds_weight, self.two_thirds_bias
+            x = F.conv2d(x, weight, bias, stride=3, padding=1, groups=channels)
+            return F.pixel_shuffle(x, 2)
+        x = F.conv2d(x, self.weight, self.bias, padding=1, groups=channels)
+        return F.adaptive_avg_pool2d(x, size)
+
+
+def frozen(value: Tensor) -> nn.Parameter:
+    """``value`` as a parameter without gradient, in memory of its own."""
+    return nn.Parameter(value.detach().clone(), requires_grad=False)

@@ -1,0 +1,60 @@
+"""A network of the same function that costs less at inference."""
+
+import torch
+from mmcv.cnn import fuse_conv_bn
+from mmseg.models.segmentors import EncoderDecoder
+from torch import nn
+
+from .decode_heads import WeightedSumHead
+from .layers import SubpixelConv
+from .necks import BiFPN
+
+
+@torch.no_grad()
+def optimize_for_inference(model: EncoderDecoder) -> EncoderDecoder:
+    """Rewrite a segmentor for inference, in place; the outputs differ by rounding alone.
+
+    - Modules that know a cheaper form of themselves take it: every module with a ``fold()``.
+    - Batch normalisation goes into the convolution before it.
+    - Transposed 2x2 convolutions become 1x1 convolutions and pixel shuffles.
+    - Behind a ``BiFPN``, the weights of a ``WeightedSumHead`` go into the neck's last convolutions
+      (a positive factor commutes with its pooling and enlarging): the head only adds.
+
+    Args:
+        model: A segmentor in evaluation mode. It cannot be trained or loaded into afterwards.
+
+    Raises:
+        ValueError: If it is in training mode.
+    """
+    if model.training:
+        raise ValueError('optimize_for_inference() is for inference: call eval() first')
+    done = fold_weighted_sum(model)
+    for module in list(model.modules()):
+        if hasattr(module, 'fold') and module not in done:
+            module.fold()
+    replace_transposed(model)
+    return fuse_conv_bn(model)
+
+
+def fold_weighted_sum(model: EncoderDecoder) -> set[nn.Module]:
+    """Put the weights of a ``WeightedSumHead`` into a ``BiFPN`` that feeds it alone, if it does.
+
+    Returns:
+        The modules folded.
+    """
+    neck, head = getattr(model, 'neck', None), model.decode_head
+    takes_all = isinstance(head, WeightedSumHead) and isinstance(neck, BiFPN)
+    if not takes_all or list(head.in_index) != list(range(len(neck.out_channels))):
+        return set()
+    neck.fold(head.coefficients().tolist())
+    head.fold(use_plain_sum=True)
+    return {neck, head}
+
+
+def replace_transposed(module: nn.Module) -> None:
+    """Replace transposed 2x2 convolutions of stride 2 below ``module``."""
+    for name, child in module.named_children():
+        if SubpixelConv.fits(child):
+            setattr(module, name, SubpixelConv(child))
+        else:
+            replace_transposed(child)
