@@ -9,7 +9,7 @@ PIP_ARGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/.installed-$(STACK)
-SOURCES := setup.py pyproject.toml requirements/$(STACK).txt requirements/test.txt
+SOURCES := setup.py pyproject.toml $(patsubst %,requirements/%.txt,$(STACK) deploy test)
 
 .PHONY: install demo test test-slow test-onedl lint wheel clean
 
@@ -19,7 +19,7 @@ install: $(INSTALLED)
 $(INSTALLED): $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet $(PIP_ARGS) "$(TORCH)"
-	$(PIP) install --quiet $(PIP_ARGS) "$(TORCH)" -e ".[$(STACK),test]"
+	$(PIP) install --quiet $(PIP_ARGS) "$(TORCH)" -e ".[$(STACK),deploy,test]"
 	touch $@
 
 demo: install

@@ -38,7 +38,7 @@ def requirements(name: str) -> list[str]:
     return [line for line in lines if line and not line.startswith('#')]
 
 
-common = ['torch>=2.6', 'numpy>=2', 'opencv-python', 'pillow', 'rich', 'setuptools']
+common = ['torch>=2.6', 'numpy>=2', 'opencv-python', 'pillow', 'rich', 'safetensors', 'setuptools']
 setup(
     name='mmseg_eff',
     version=re.search(r"__version__ = '(.+)'", (ROOT / 'mmseg_eff/__init__.py').read_text())[1],
@@ -51,5 +51,8 @@ setup(
     cmdclass=dict(build_py=BuildWithConfigs),
     # One of the two stacks is needed, and pip cannot say "or": choose it by the extra.
     install_requires=common,
-    extras_require={name: requirements(name) for name in ('openmmlab', 'onedl', 'test', 'crf')},
+    extras_require={
+        name: requirements(name)
+        for name in ('openmmlab', 'onedl', 'deploy', 'slides', 'crf', 'test')
+    },
 )

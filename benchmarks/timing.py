@@ -1,33 +1,31 @@
 """What the benchmarks share: functions timed in turn in one process, and a count of operators."""
 
-import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
-import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from mmseg_eff.apis.stages import take_turns
+
 VIEWS = ('alias', 'detach', 'expand', 'permute', 'select', 'slice', 't', 'unsqueeze', 'view')
+
+
+def seconds_of(function: Callable[[], object]) -> float:
+    """Seconds that a call takes."""
+    begin = time.perf_counter()
+    function()
+    return time.perf_counter() - begin
 
 
 def interleaved(
     functions: Mapping[str, Callable[[], object]], *, repeats: int, threads: int
 ) -> dict[str, float]:
-    """Median seconds of each function; they take turns, the first turn is the warm-up.
-
-    Prints the threads and the machine's load, which a ratio should be read with.
-    """
-    torch.set_num_threads(threads)
-    times = {name: [] for name in functions}
-    for repeat in range(repeats + 1):
-        for name, function in functions.items():
-            begin = time.perf_counter()
-            function()
-            if repeat:
-                times[name].append(time.perf_counter() - begin)
-    print(f'{threads} threads, {repeats} repeats, load average {os.getloadavg()[0]:.2f}')
-    return {name: statistics.median(values) for name, values in times.items()}
+    """Median seconds of each function, called in turn (``take_turns``)."""
+    calls = {name: partial(seconds_of, function) for name, function in functions.items()}
+    seconds = take_turns(calls, repeats=repeats, threads=threads)
+    return {name: statistics.median(values) for name, values in seconds.items()}
 
 
 class CallCounter(TorchDispatchMode):

@@ -1,110 +1,48 @@
 """Segment files, folders, globs and videos into label-id PNGs and coloured overlays."""
 
-import glob
+import argparse
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
+from mmengine.config import Config
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ..deploy.runtime import load_runtime
 from ..errors import InputError
-from ..files import replacing
+from ..models import optimize_for_inference, predict_labels_only
 from .cli import add_output_stride, config_parser, load_config, one_line, tool
 from .dense_crf import add_crf_options, build_crf
 from .inference import color_table, draw_overlay, load_segmentor, segment_image
+from .regions import REGION_SUFFIXES
+from .sources import SUFFIXES, Draw, Segment, Source, collect_sources, read_image, write_png
+from .tiling import Tiling, check_tiling, file_stamp, predict_tiled
 
-IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
-VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
-
-Segment = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]  # BGR image (H, W, 3) -> labels (H, W)
-Draw = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.uint8]]  # and labels -> overlay
-
-
-class Source(NamedTuple):
-    path: Path
-    name: str  # of the outputs, without suffix, relative to their folder
-
-    @property
-    def is_video(self) -> bool:
-        return self.path.suffix.lower() in VIDEO_SUFFIXES
+DESCRIPTION = __doc__ + """ An exported folder takes the place of config and checkpoint."""
+NOT_OF_LABELS = ('checkpoint', 'inputs', 'out', 'device')  # its time and size count
 
 
-def collect_sources(inputs: Sequence[str]) -> list[Source]:
-    """Images and videos named by files, folders (with all below them) and globs.
-
-    Outputs keep the folders below an input folder. Two sources of one name keep their suffix in it.
-
-    Raises:
-        InputError: If an input does not exist or holds nothing to segment.
-    """
-    suffixes = IMAGE_SUFFIXES + VIDEO_SUFFIXES
-    paths: dict[Path, Path] = {}  # source -> its path below the output folder
-    for given in inputs:
-        root = Path(given)
-        if root.is_dir():
-            found = {path: path.relative_to(root) for path in sorted(root.rglob('*'))}
-        elif root.is_file():
-            found = {root: Path(root.name)}
-        else:
-            found = {Path(path): Path(Path(path).name) for path in sorted(glob.glob(given))}
-            if not found:
-                raise InputError(f'{given}: no such file or folder, and no match as a glob')
-        found = {
-            path: name
-            for path, name in found.items()
-            if path.is_file() and path.suffix.lower() in suffixes
-        }
-        if not found:
-            raise InputError(
-                f'{given}: holds no image or video; known suffixes are {" ".join(suffixes)}'
-            )
-        paths.update(found)
-    stems = Counter(name.with_suffix('') for name in paths.values())
-    sources = []
-    for path, name in paths.items():
-        is_unique = stems[name.with_suffix('')] == 1
-        sources.append(Source(path, str(name.with_suffix('') if is_unique else name)))
-    clash = [
-        name for name, count in Counter(source.name for source in sources).items() if count > 1
-    ]
-    if clash:
-        raise InputError(f'{clash[0]}: two inputs have this name; give their common folder instead')
-    return sources
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image as BGR (H, W, 3).
-
-    Raises:
-        InputError: If it cannot be decoded as a whole.
-    """
-    data = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-        raise InputError(f'{path}: cannot be decoded as an image ({data.size} bytes)')
-    return image
-
-
-def write_png(path: Path, image: NDArray[np.uint8]) -> None:
-    """Write a PNG to a temporary name beside ``path`` and rename it."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(cv2.imencode('.png', image)[1].tobytes())
-
-
-def predict_image(source: Source, out: Path, segment: Segment, draw: Draw) -> None:
-    """Write ``labels/{name}.png`` and ``overlays/{name}.png``."""
+def predict_image(
+    source: Source,
+    out: Path,
+    segment: Segment,
+    draw: Draw,
+    on_images: Callable[[int], None],
+    on_image: Callable[[], None],
+) -> None:
+    """Write ``labels/{name}.png`` and ``overlays/{name}.png``; arguments as ``predict_video``'s."""
+    on_images(1)
     image = read_image(source.path)
     label = segment(image)
     write_png(out / 'labels' / f'{source.name}.png', label)
     write_png(out / 'overlays' / f'{source.name}.png', draw(image, label))
+    on_image()
 
 
 def predict_video(
@@ -156,8 +94,21 @@ def predict_video(
         temporary.unlink(missing_ok=True)
 
 
-def predict(sources: Sequence[Source], out: Path, segment: Segment, draw: Draw) -> dict[Path, str]:
+def predict(
+    sources: Sequence[Source],
+    out: Path,
+    segment: Segment,
+    draw: Draw,
+    tiling: Tiling | None = None,
+) -> dict[Path, str]:
     """Segment every source, with a progress bar; a bad file does not stop the others.
+
+    Args:
+        sources: Images and videos.
+        out: Output folder.
+        segment: Label map of an image.
+        draw: Overlay of an image and its label map.
+        tiling: Do images tile by tile.
 
     Returns:
         The sources that failed, with the reason.
@@ -168,6 +119,7 @@ def predict(sources: Sequence[Source], out: Path, segment: Segment, draw: Draw) 
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
+    of_image = partial(predict_tiled, tiling=tiling) if tiling else predict_image
     failed = {}
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task('segmenting', total=len(sources))
@@ -175,46 +127,95 @@ def predict(sources: Sequence[Source], out: Path, segment: Segment, draw: Draw) 
         def advance() -> None:
             progress.advance(task)
 
-        def count_frames(total: int) -> None:  # a video counts as its frames
+        def count_parts(total: int) -> None:  # a video counts as its frames, an image as its tiles
             progress.update(task, total=progress.tasks[task].total - 1 + total)
 
         for source in sources:
+            run = predict_video if source.is_video else of_image
             try:
-                if source.is_video:
-                    predict_video(source, out, segment, draw, count_frames, advance)
-                else:
-                    predict_image(source, out, segment, draw)
-                    advance()
-            except (InputError, OSError, cv2.error) as error:
+                run(source, out, segment, draw, count_parts, advance)
+            except (OSError, ValueError, cv2.error) as error:
                 failed[source.path] = one_line(error)
     return failed
+
+
+def without_resize(config: Config) -> list[dict]:
+    """Take what resizes the image out of a config's test pipeline, in place, and return it."""
+    resizes = [step for step in config.test_pipeline if step['type'].startswith('Resize')]
+    config.test_pipeline = [step for step in config.test_pipeline if step not in resizes]
+    return resizes
+
+
+def load_export(args: argparse.Namespace) -> tuple[Segment, Sequence[Sequence[int]]]:
+    """Labels of an image by the exported folder ``args.config``, and its palette.
+
+    Raises:
+        InputError: If an option is given that needs a config, or tiles would be resized.
+    """
+    for name in ('cfg_options', 'output_stride', 'crf', 'crf_options', 'device'):
+        if getattr(args, name):
+            option = name.replace('_', '-')
+            raise InputError(f'--{option} is for a config; {args.config} is an exported folder')
+    runtime = load_runtime(args.config)
+    if args.tile and runtime.report['resize']:
+        raise InputError(f'--tile needs an export that does not resize; {args.config} does')
+    return runtime.segment, runtime.palette
 
 
 @tool
 def main(argv: list[str] | None = None) -> int:
     """Parse the arguments of ``tools/predict.py`` and predict; 1 if a file failed."""
-    parser = config_parser(__doc__)
-    parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('inputs', nargs='+', metavar='INPUT', help='file, folder, glob or video')
+    parser = config_parser(DESCRIPTION)
+    parser.add_argument('checkpoint', help='checkpoint file; none behind an exported folder')
+    parser.add_argument('inputs', nargs='*', metavar='INPUT', help='file, folder, glob or video')
     parser.add_argument('--out', required=True, help='folder for labels/ and overlays/')
     parser.add_argument('--opacity', type=float, default=0.5, help='of the colours, 0 to 1')
     parser.add_argument('--device', help='cpu, cuda:0, …; the first GPU if there is one')
+    parser.add_argument(
+        '--tile',
+        type=int,
+        metavar='PIXELS',
+        help='segment images of any size by square tiles, at their own resolution; resumable',
+    )
+    parser.add_argument(
+        '--overlap', type=int, default=128, help='margin of a tile towards its neighbours (128)'
+    )
     add_output_stride(parser)
     add_crf_options(parser)
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)  # inputs may be none before --out and some behind
     if not 0 <= args.opacity <= 1:
         raise InputError(f'--opacity must be between 0 and 1, got {args.opacity}')
+    if args.tile is not None:
+        check_tiling(args.tile, args.overlap)
     crf = build_crf(args)
 
-    sources = collect_sources(args.inputs)
-    model = load_segmentor(load_config(args), args.checkpoint, args.device)
-    colors = color_table(model.dataset_meta['palette'])
+    is_export = Path(args.config).is_dir()
+    inputs = [args.checkpoint, *args.inputs] if is_export else args.inputs
+    if not inputs:
+        raise InputError(f'no INPUT behind checkpoint ({args.config} is no exported folder)')
+    sources = collect_sources(inputs, REGION_SUFFIXES if args.tile else SUFFIXES)
+    if is_export:
+        segment, palette = load_export(args)
+    else:
+        config = load_config(args)
+        for step in without_resize(config) if args.tile else []:
+            print(f'tiles keep the resolution of the image: no {step["type"]} of the test pipeline')
+        model = load_segmentor(config, args.checkpoint, args.device)
+        model = optimize_for_inference(model)
+        model = model if crf else predict_labels_only(model)
+        segment, palette = partial(segment_image, model, crf=crf), model.dataset_meta['palette']
+    colors = color_table(palette)
     out = Path(args.out)
 
     def draw(image: NDArray[np.uint8], label: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return draw_overlay(image, label, colors, args.opacity)
 
-    failed = predict(sources, out, partial(segment_image, model, crf=crf), draw)
+    tiling = None
+    if args.tile:
+        settings = {name: value for name, value in vars(args).items() if name not in NOT_OF_LABELS}
+        settings['weights'] = file_stamp(Path(args.config if is_export else args.checkpoint))
+        tiling = Tiling(args.tile, args.overlap, settings)
+    failed = predict(sources, out, segment, draw, tiling)
     print(f'{len(sources) - len(failed)} of {len(sources)} inputs: {out}/labels, {out}/overlays')
     if crf:
         print(crf.timing())

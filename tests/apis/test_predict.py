@@ -1,10 +1,14 @@
+import json
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
 
 from mmseg_eff.apis import predict as module
 from mmseg_eff.apis.inference import color_table, draw_overlay, load_segmentor
-from mmseg_eff.apis.predict import collect_sources, main, predict, read_image
+from mmseg_eff.apis.predict import main, predict
+from mmseg_eff.apis.sources import collect_sources, read_image
 from mmseg_eff.converters import save_checkpoint
 from mmseg_eff.errors import InputError
 
@@ -129,3 +133,89 @@ def test_overlay_mixes_colors_of_the_palette():
 def test_wrong_opacity(checkpoint, tmp_path, capsys):
     assert main([LEAF, str(checkpoint), '.', '--out', str(tmp_path), '--opacity', '2']) == 1
     assert '--opacity must be between 0 and 1, got 2.0' in capsys.readouterr().err
+
+
+@pytest.fixture
+def exported(tmp_path, monkeypatch):
+    """An exported folder whose engine tells dark from bright; the images it has seen."""
+    folder, seen = tmp_path / 'exported', []
+    folder.mkdir()
+
+    def segment(image):
+        seen.append(image.shape)
+        return brightness(image)
+
+    def load_runtime(path):
+        assert str(path) == str(folder)
+        report = dict(resize=json.loads((folder / 'resize.json').read_text()))
+        palette = [[i, i, i] for i in range(4)]
+        return SimpleNamespace(segment=segment, palette=palette, report=report)
+
+    (folder / 'resize.json').write_text('null')
+    monkeypatch.setattr(module, 'load_runtime', load_runtime)
+    return folder, seen
+
+
+@pytest.mark.parametrize('tile', [None, 32])
+def test_exported_folder(exported, tmp_path, make_image, tile):
+    folder, seen = exported
+    paths = [make_image(tmp_path / name) for name in ('a.png', 'b.png')]
+    option = [] if tile is None else ['--tile', str(tile), '--overlap', '0']
+    argv = [str(folder), str(paths[0]), '--out', str(tmp_path / 'out'), *option, str(paths[1])]
+    assert main(argv) == 0
+    assert len(seen) == 2 * (1 if tile is None else 4)
+    for path in paths:
+        labels = cv2.imread(str(tmp_path / 'out/labels' / path.name), cv2.IMREAD_UNCHANGED)
+        assert np.array_equal(labels, brightness(read_image(path)))
+
+
+def test_tiles_must_not_be_resized(exported, tmp_path, make_image, capsys):
+    folder, seen = exported
+    (folder / 'resize.json').write_text('{"scale": [64, 32]}')
+    image = make_image(tmp_path / 'a.png')
+    assert main([str(folder), str(image), '--out', str(tmp_path), '--tile', '512']) == 1
+    assert f'needs an export that does not resize; {folder} does' in capsys.readouterr().err
+    assert not seen
+
+
+@pytest.mark.parametrize(
+    ('option', 'name'),
+    [
+        (['--crf'], 'crf'),
+        (['--output-stride', '8'], 'output-stride'),
+        (['--device', 'cpu'], 'device'),
+        (['--cfg-options', 'a=1'], 'cfg-options'),
+    ],
+)
+def test_options_of_a_config(exported, tmp_path, make_image, capsys, monkeypatch, option, name):
+    monkeypatch.setattr(module, 'build_crf', lambda args: None)
+    folder, seen = exported
+    image = make_image(tmp_path / 'a.png')
+    assert main([str(folder), str(image), '--out', str(tmp_path / 'out'), *option]) == 1
+    assert f'error: --{name} is for a config; {folder} is an exported' in capsys.readouterr().err
+    assert not seen
+
+
+def test_tiles_of_a_config(checkpoint, tmp_path, make_image, capsys):
+    config, image = tmp_path / 'config.py', make_image(tmp_path / 'a.png', 80, 130)
+    config.write_text(
+        f"_base_ = '{LEAF}'\n"
+        "test_pipeline = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]\n"
+    )
+    model = load_segmentor(config, checkpoint, 'cpu')
+    expected = module.segment_image(model, read_image(image))
+
+    resize = "dict(type='Resize', scale=(40, 20))"
+    config.write_text(config.read_text().replace(', dict', f', {resize}, dict'))
+    argv = [str(config), str(checkpoint), str(image), '--out', str(tmp_path), '--device', 'cpu']
+    assert main([*argv, '--tile', '512']) == 0  # one tile
+    assert 'resolution of the image: no Resize of the test' in capsys.readouterr().out
+    label = cv2.imread(str(tmp_path / 'labels/a.png'), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(label, expected)
+    assert main([*argv, '--tile', '100']) == 1
+    assert '--tile must be a multiple of 32, got 100' in capsys.readouterr().err
+
+
+def test_no_input(checkpoint, tmp_path, capsys):
+    assert main([LEAF, str(checkpoint), '--out', str(tmp_path)]) == 1
+    assert f'no INPUT behind checkpoint ({LEAF} is no exported folder)' in capsys.readouterr().err

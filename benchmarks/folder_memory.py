@@ -1,0 +1,90 @@
+"""Memory that predicting a folder, or the tiles of a large image, takes as it goes on:
+
+    python benchmarks/folder_memory.py CONFIG CHECKPOINT [--images 1000] [--size H W]
+    python benchmarks/folder_memory.py CONFIG CHECKPOINT --tile 512 [--size 4096 8192]
+
+Predicts that many copies of a drawn street, or one array of that size by tiles, and prints the
+resident memory behind the first tenth of the images or tiles (allocators and caches have settled),
+at the end, its largest growth in between and the process's peak. Linux only.
+"""
+
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+import numpy as np
+import torch
+
+from mmseg_eff.apis.cli import config_parser, load_config, quiet_warnings
+from mmseg_eff.apis.inference import color_table, draw_overlay, load_segmentor, segment_image
+from mmseg_eff.apis.predict import predict, without_resize
+from mmseg_eff.apis.regions import REGION_SUFFIXES
+from mmseg_eff.apis.sources import collect_sources
+from mmseg_eff.apis.stages import resident
+from mmseg_eff.apis.tiling import Tiling, check_tiling
+from mmseg_eff.datasets.toy_street import Scene
+
+
+def make_images(folder: Path, count: int, size: tuple[int, int]) -> None:
+    """Write ``count`` names of one drawn image."""
+    cv2.imwrite(str(folder / '0.png'), Scene(np.random.default_rng(0), *size).image)
+    for index in range(1, count):
+        (folder / f'{index}.png').hardlink_to(folder / '0.png')
+
+
+def make_array(path: Path, size: tuple[int, int]) -> None:
+    """Write an array of noise, a strip at a time."""
+    np.lib.format.open_memmap(path, 'w+', np.uint8, (*size, 3))
+    rng = np.random.default_rng(0)
+    for top in range(0, size[0], 256):
+        strip = np.load(path, mmap_mode='r+')[top : top + 256]  # mapped anew: it counts as memory
+        strip[:] = rng.integers(0, 256, strip.shape, np.uint8)
+
+
+def main() -> None:
+    parser = config_parser(__doc__.splitlines()[0])
+    parser.add_argument('checkpoint')
+    parser.add_argument('--images', type=int, default=1000)
+    parser.add_argument('--size', type=int, nargs=2, default=(360, 480), metavar=('H', 'W'))
+    parser.add_argument('--tile', type=int, help='predict one image of this --size by such tiles')
+    parser.add_argument('--overlap', type=int, default=128)
+    parser.add_argument('--threads', type=int, default=2)
+    args = parser.parse_args()
+    quiet_warnings()
+    torch.set_num_threads(args.threads)
+
+    config, tiling = load_config(args), None
+    if args.tile:
+        check_tiling(args.tile, args.overlap)
+        without_resize(config)
+        tiling = Tiling(args.tile, args.overlap, {})
+    model = load_segmentor(config, args.checkpoint, 'cpu')
+    colors = color_table(model.dataset_meta['palette'])
+    memory = []
+
+    def draw(image: np.ndarray, label: np.ndarray) -> np.ndarray:
+        memory.append(resident('VmRSS'))
+        return draw_overlay(image, label, colors)
+
+    with TemporaryDirectory() as folder:
+        images = Path(folder, 'in')
+        images.mkdir()
+        if tiling:
+            make_array(images / 'large.npy', args.size)
+        else:
+            make_images(images, args.images, args.size)
+        sources = collect_sources([str(images)], REGION_SUFFIXES)
+        failed = predict(sources, Path(folder, 'out'), partial(segment_image, model), draw, tiling)
+    if failed:
+        raise SystemExit(f'failed: {failed}')
+    settled = memory[len(memory) // 10 :]
+    print(
+        f'{len(memory)} {"tiles" if tiling else "images"}: {settled[0]:.0f} MB, '
+        f'at the end {settled[-1]:.0f} MB, largest growth {max(settled) - settled[0]:.0f} MB; '
+        f'largest ever {resident("VmHWM"):.0f} MB'
+    )
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,229 @@
+"""Export a network to ONNX, OpenVINO or TensorRT, checked against the original on real images."""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import init_default_scope
+from numpy.typing import NDArray
+
+from .. import deploy
+from ..converters.checkpoint import sha256_of
+from ..errors import InputError
+from .cli import add_output_stride, config_parser, load_config, tool
+from .complexity import check_size
+from .datasets import build_datasets
+from .inference import load_segmentor, segment_image
+from .predict import Segment, collect_sources, read_image
+
+MIN_AGREEMENT = 0.9999  # of the labels, in float32
+TIMED_RUNS = 10
+
+
+class Agreement(NamedTuple):
+    images: int
+    labels: float  # share of equal ones, over all images
+    worst_image: float
+
+
+class Sample(NamedTuple):
+    """An image of a data set, and how its labels are read."""
+
+    info: dict
+    load_label: Callable[[dict], dict]
+
+    def image(self) -> NDArray[np.uint8]:
+        return read_image(Path(self.info['img_path']))
+
+    def label(self) -> NDArray[np.uint8]:
+        return self.load_label(dict(self.info))['gt_seg_map']
+
+
+def read_samples(config: Config, loader: str, count: int) -> list[Sample]:
+    """At most ``count`` samples, spread over the data set of a data loader of ``config``."""
+    init_default_scope(config.get('default_scope', 'mmseg'))
+    datasets = build_datasets(config[loader].dataset, loader)
+    infos = [dataset.get_data_info(index) for dataset in datasets for index in range(len(dataset))]
+    num_classes = len(datasets[0].metainfo['classes'])
+    load_label = Compose([dict(type='LoadCheckedAnnotations', num_classes=num_classes)])
+    indices = np.linspace(0, len(infos) - 1, min(count, len(infos))).astype(int)
+    return [Sample(infos[index], load_label) for index in indices]
+
+
+def choose_images(args: argparse.Namespace, config: Config) -> list[Path]:
+    """The images to compare on: those given, or some of the config's test data set."""
+    if not args.images:
+        samples = read_samples(config, 'test_dataloader', args.num_images)
+        return [Path(sample.info['img_path']) for sample in samples]
+    sources = [source for source in collect_sources(args.images) if not source.is_video]
+    if not sources:
+        raise InputError(f'--images {" ".join(args.images)}: holds no image')
+    return [source.path for source in sources]
+
+
+def compare(paths: Sequence[Path], original: Segment, exported: Segment) -> Agreement:
+    """How many labels of two networks are equal on images."""
+    equal = [original(image) == exported(image) for image in map(read_image, paths)]
+    share = sum(map(np.sum, equal)) / sum(map(np.size, equal))
+    return Agreement(len(equal), float(share), float(min(map(np.mean, equal))))
+
+
+def latencies(*runs: Callable[[], object]) -> list[float]:
+    """Median time of each run in milliseconds, taken in turns after one warm-up."""
+    times = np.empty((1 + TIMED_RUNS, len(runs)))
+    for row in times:
+        for column, run in enumerate(runs):
+            begin = time.perf_counter()
+            run()
+            row[column] = 1000 * (time.perf_counter() - begin)
+    return np.median(times[1:], axis=0).round(3).tolist()
+
+
+def check_speed(times: Sequence[float]) -> None:
+    """Raise an ``InputError`` if the second of two times in milliseconds is not the smaller."""
+    if times[1] >= times[0]:
+        raise InputError(
+            f'int8 is not faster than float32: {times[0]:.1f} -> {times[1]:.1f} ms for an image'
+        )
+
+
+def quantise(folder: Path, report: dict, config: Config, args: argparse.Namespace) -> dict:
+    """Replace the OpenVINO network in a folder by one of 8 bits, if that is worth it.
+
+    Returns:
+        Mean IoU in percent and milliseconds of the network, before and after.
+
+    Raises:
+        InputError: If it loses more than ``args.max_drop`` or is not faster.
+    """
+    openvino = deploy.deploy_package('openvino')
+    samples = read_samples(config, 'test_dataloader', args.validation)
+    calibration = read_samples(config, 'train_dataloader', args.calibration)
+    num_classes = len(report['classes'])
+    before = deploy.load_runtime(folder, args.threads)
+    inputs = before.prepare(samples[0].image())
+    original = openvino.Core().read_model(folder / report['model'])
+    report['model'] = 'int8.xml'
+
+    def prepare(sample: Sample) -> dict[str, NDArray]:
+        return before.prepare(sample.image())
+
+    def load(model: 'openvino.Model') -> deploy.Segmenter:
+        openvino.save_model(model, folder / report['model'], compress_to_fp16=False)
+        deploy.write_report(folder, report)
+        return deploy.load_runtime(folder, args.threads)
+
+    # before the search for what to keep in float32, which takes minutes and makes it no faster
+    after = load(deploy.quantise_all(original, calibration, prepare))
+    check_speed(latencies(lambda: before.run(inputs), lambda: after.run(inputs)))
+    after = load(
+        deploy.quantise(
+            original,
+            calibration,
+            samples,
+            prepare,
+            Sample.label,
+            num_classes=num_classes,
+            max_drop=args.max_drop,
+        )
+    )
+
+    miou = [
+        deploy.mean_iou(
+            deploy.class_areas(segmenter.segment(sample.image()), sample.label(), num_classes)
+            for sample in samples
+        )
+        for segmenter in (before, after)
+    ]
+    times = latencies(lambda: before.run(inputs), lambda: after.run(inputs))
+    figures = f'mIoU {miou[0]:.2f} -> {miou[1]:.2f}, {times[0]:.1f} -> {times[1]:.1f} ms'
+    print(f'float32 -> int8 on {len(samples)} images: {figures}')
+    if miou[0] - miou[1] > args.max_drop:
+        raise InputError(f'int8 loses more than {args.max_drop} mIoU: {figures}')
+    check_speed(times)
+    for suffix in ('.xml', '.bin'):
+        (folder / f'model{suffix}').unlink()
+    return dict(images=len(samples), miou=miou, network_ms=times)
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = config_parser(__doc__)
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out', type=Path, required=True, help='folder to make')
+    parser.add_argument('--backend', choices=sorted(deploy.NEEDS), default='onnx')
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument(
+        '--size', nargs=2, metavar=('H', 'W'), help="of all images; the first image's without"
+    )
+    sizes.add_argument('--any-size', action='store_true', help='images of any size; not all can')
+    parser.add_argument(
+        '--inside',
+        nargs='*',
+        choices=deploy.PARTS,
+        default=['normalise', 'labels'],
+        help='what the graph does itself, not the runtime (normalise labels)',
+    )
+    parser.add_argument('--images', nargs='+', metavar='INPUT', help='to compare the labels on')
+    parser.add_argument('--num-images', type=int, default=8, help='or so many of the test data (8)')
+    parser.add_argument('--threads', type=int, default=0, help='CPU threads; the engine chooses')
+    int8 = parser.add_argument_group('openvino-int8')
+    int8.add_argument('--calibration', type=int, default=100, help='training images (100)')
+    int8.add_argument('--validation', type=int, default=100, help='test images with labels (100)')
+    int8.add_argument('--max-drop', type=float, default=0.5, help='mIoU it may lose (0.5)')
+    add_output_stride(parser)
+    args = parser.parse_args(argv)
+    for name in ('num_images', 'calibration', 'validation'):
+        if getattr(args, name) < 1:
+            option = f'--{name.replace("_", "-")}'
+            raise InputError(f'{option} must be 1 or more, got {getattr(args, name)}')
+    if args.backend == 'openvino-int8' and 'labels' not in args.inside:
+        raise InputError(f'openvino-int8 needs labels --inside, got {args.inside}')
+    for package in deploy.NEEDS[args.backend]:
+        deploy.deploy_package(package)
+    return args
+
+
+@tool
+def main(argv: list[str] | None = None) -> None:
+    """Parse the arguments of ``tools/export.py``, export, compare and report."""
+    args = parse(argv)
+    config = load_config(args)
+    paths = choose_images(args, config)
+    size = None
+    if not args.any_size:
+        size = check_size(args.size) if args.size else read_image(paths[0]).shape[:2]
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    model = load_segmentor(config, args.checkpoint, 'cpu')
+    original = partial(segment_image, model)
+    graph = deploy.SegmentationGraph(model, inside=args.inside, size=size)
+    with deploy.new_folder(args.out) as folder:
+        report = deploy.fill_folder(model, graph, args.backend, folder)
+        segmenter = deploy.load_runtime(folder, args.threads)
+        agreement = compare(paths, original, segmenter.segment)
+        print(f'{agreement.labels:.4%} of the labels on {agreement.images} images are equal')
+        if agreement.labels < MIN_AGREEMENT:
+            raise InputError(
+                f'{args.backend}: {agreement.labels:.4%} of the labels are those of the original, '
+                f'{MIN_AGREEMENT:.2%} must be; nothing was written'
+            )
+        report['agreement'] = agreement._asdict()
+        if args.backend == 'openvino-int8':
+            report['int8'] = quantise(folder, report, config, args)
+            segmenter = deploy.load_runtime(folder, args.threads)
+            report['int8']['agreement'] = compare(paths, original, segmenter.segment)._asdict()
+        image = read_image(paths[0])
+        times = latencies(lambda: original(image), lambda: segmenter.segment(image))
+        report['latency_ms'] = dict(zip(('original', 'export'), times, strict=True))
+        report['versions'] = deploy.versions()
+        report['checkpoint_sha256'] = sha256_of(args.checkpoint)
+        report['files'] = deploy.file_facts(folder)
+        deploy.write_report(folder, report)
+    print(f'image to labels: {times[0]:.1f} -> {times[1]:.1f} ms; {args.out}/report.json')

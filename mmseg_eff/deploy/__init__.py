@@ -1,0 +1,27 @@
+"""Exported networks: the graph, its conversion, quantisation, and the runtime of the result."""
+
+from .convert import NEEDS, deploy_package, export_onnx, export_openvino
+from .folder import file_facts, fill_folder, new_folder, versions, write_report
+from .graph import PARTS, SegmentationGraph
+from .quantise import class_areas, mean_iou, quantise, quantise_all
+from .runtime import Segmenter, load_runtime
+
+__all__ = [
+    'NEEDS',
+    'PARTS',
+    'SegmentationGraph',
+    'Segmenter',
+    'class_areas',
+    'deploy_package',
+    'export_onnx',
+    'export_openvino',
+    'file_facts',
+    'fill_folder',
+    'load_runtime',
+    'mean_iou',
+    'new_folder',
+    'quantise',
+    'quantise_all',
+    'versions',
+    'write_report',
+]

@@ -1,0 +1,75 @@
+"""A graph as a file: ONNX by torch, OpenVINO's format from that."""
+
+import contextlib
+import io
+import logging
+import warnings
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from torch.export import Dim
+
+from ..errors import InputError
+from .graph import SegmentationGraph
+from .operations import PlainOperations
+
+EXAMPLE_SIZE = (360, 480)  # of the image to trace with, if any size is allowed
+
+
+NEEDS = {  # packages of each backend; TensorRT runs inside ONNX Runtime
+    'onnx': ('onnx', 'onnxscript', 'onnxruntime'),
+    'openvino': ('onnx', 'onnxscript', 'openvino'),
+    'openvino-int8': ('onnx', 'onnxscript', 'openvino', 'nncf'),
+    'tensorrt': ('onnx', 'onnxscript', 'onnxruntime'),
+}
+
+
+def deploy_package(name: str) -> ModuleType:
+    """Import a package of the extra ``deploy``.
+
+    Raises:
+        InputError: If it is not installed.
+    """
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise InputError(
+            f'the export needs {name}; install the extra [deploy]: pip install -e ".[deploy]"'
+        ) from error
+
+
+def export_onnx(graph: SegmentationGraph, path: Path) -> None:
+    """Write ``graph`` as ONNX, with its weights in the same file.
+
+    Raises:
+        InputError: If the network cannot be exported; with free sizes, a fixed size may help.
+    """
+    sides = None if graph.size else tuple({1: Dim.DYNAMIC, 2: Dim.DYNAMIC} for _ in graph.inputs)
+    logging.getLogger('torch.onnx').setLevel(logging.ERROR)  # torchvision is not needed
+    try:
+        with torch.no_grad(), PlainOperations(), warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            with contextlib.redirect_stdout(io.StringIO()):  # the exporter talks
+                program = torch.onnx.export(
+                    graph.eval(),
+                    graph.example(graph.size or EXAMPLE_SIZE),
+                    dynamo=True,
+                    dynamic_shapes=sides,
+                    input_names=graph.inputs,
+                    output_names=[graph.output],
+                    verbose=False,
+                )
+    except torch.onnx.errors.OnnxExporterError as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        hint = '' if graph.size else '; a fixed --size may work'
+        raise InputError(f'torch cannot export this network to ONNX: {reason}{hint}') from error
+    program.save(path, external_data=False)
+
+
+def export_openvino(onnx_path: Path, path: Path) -> None:
+    """Write the network in an ONNX file as OpenVINO's ``.xml`` and ``.bin``, in float32."""
+    openvino = deploy_package('openvino')
+    model = openvino.convert_model(onnx_path)
+    openvino.save_model(model, path, compress_to_fp16=False)

@@ -1,0 +1,201 @@
+"""Labels of images from an exported folder, with its engine and neither torch nor mmseg.
+
+The export puts a copy of this file into the folder, which so needs only Python, numpy, OpenCV and
+onnxruntime or openvino (and Pillow, if the network was trained on images that Pillow resized):
+
+    from runtime import load_runtime
+
+    segmenter = load_runtime('exported')
+    labels = segmenter.segment(cv2.imread('image.png'))
+"""
+
+import importlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Run = Callable[[dict[str, NDArray]], NDArray]  # inputs by name -> the output
+TENSORRT = 'TensorrtExecutionProvider'
+
+
+class Segmenter:
+    """An exported network.
+
+    Args:
+        report: What ``report.json`` says of the network.
+        run: The engine.
+
+    Attributes:
+        classes: Name of each label.
+        palette: RGB colour of each label.
+    """
+
+    def __init__(self, report: dict, run: Run) -> None:
+        self.report = report
+        self.run = run
+        self.classes = tuple(report['classes'])
+        self.palette = tuple(map(tuple, report['palette']))
+
+    def segment(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Labels (H, W) of a BGR image (H, W, 3).
+
+        Raises:
+            ValueError: If it is no such image, or not of the one size exported.
+        """
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise ValueError(
+                f'image must be uint8 of shape (H, W, 3), got {image.dtype} of {image.shape}'
+            )
+        size = image.shape[:2]
+        if self.report['size'] not in (None, list(size)):
+            raise ValueError(f'the network was exported for {self.report["size"]}, got {size}')
+        output = self.run(self.prepare(image))[0]
+        if 'labels' in self.report['inside']:
+            return output
+        return labels_of(output, size, self.report['align_corners'], self.report['threshold'])
+
+    def prepare(self, image: NDArray[np.uint8]) -> dict[str, NDArray]:
+        """The graph's inputs for a BGR image (H, W, 3)."""
+        pixels, resize, normalise = image, self.report['resize'], self.report['normalise']
+        if resize and 'resize' not in self.report['inside']:
+            pixels = resize_image(image, resize)
+        pixels = np.ascontiguousarray(pixels)[None]
+        if 'normalise' not in self.report['inside']:
+            order = (2, 1, 0) if normalise['to_rgb'] else (0, 1, 2)
+            mean, std = (np.array(normalise[key], np.float32) for key in ('mean', 'std'))
+            pixels = (pixels[..., order].astype(np.float32) - mean) / std
+        inputs = {'image': pixels, 'original': np.ascontiguousarray(image)[None]}
+        return {name: inputs[name] for name in self.report['inputs']}
+
+
+def load_runtime(folder: str | Path, threads: int = 0) -> Segmenter:
+    """Load an exported folder.
+
+    Args:
+        folder: The folder, with ``report.json``.
+        threads: Threads of the CPU; the engine chooses with 0.
+
+    Raises:
+        ValueError: If it is no such folder, or its engine is not installed.
+    """
+    path = Path(folder, 'report.json')
+    if not path.is_file():
+        raise ValueError(f'{folder}: no exported network (it has no report.json)')
+    report = json.loads(path.read_text())
+    load = load_openvino if report['model'].endswith('.xml') else load_onnx
+    return Segmenter(report, load(path.with_name(report['model']), threads, report['backend']))
+
+
+def load_openvino(path: Path, threads: int, backend: str) -> Run:
+    """The network in OpenVINO, in float32 (some CPUs would silently take bfloat16)."""
+    core = engine('openvino', backend).Core()
+    settings = {'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_PRECISION_HINT': 'f32'}
+    if threads:
+        settings['INFERENCE_NUM_THREADS'] = threads
+    request = core.compile_model(path, 'CPU', settings).create_infer_request()
+    return lambda inputs: request.infer(inputs, share_inputs=True)[0]
+
+
+def load_onnx(path: Path, threads: int, backend: str) -> Run:
+    """The network in ONNX Runtime: on the CPU, or compiled by TensorRT for the GPU.
+
+    TensorRT keeps its engines beside the network, for the next start on the same GPU.
+    """
+    runtime = engine('onnxruntime', backend)
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    providers = ['CPUExecutionProvider']
+    if backend == 'tensorrt':
+        cache = dict(trt_engine_cache_enable=True, trt_engine_cache_path=str(path.parent))
+        providers = [(TENSORRT, cache), 'CUDAExecutionProvider', *providers]
+        if TENSORRT not in runtime.get_available_providers():
+            raise ValueError('tensorrt needs the packages onnxruntime-gpu and tensorrt')
+    session = runtime.InferenceSession(os.fspath(path), options, providers=providers)
+    if backend == 'tensorrt' and TENSORRT not in session.get_providers():
+        raise ValueError("TensorRT's libraries or a GPU were not found by onnxruntime")
+    return lambda inputs: session.run(None, inputs)[0]
+
+
+def engine(package: str, backend: str) -> ModuleType:
+    """Import the package of a backend."""
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise ValueError(f'backend {backend} needs {package}: pip install {package}') from error
+
+
+def resized_size(height: int, width: int, resize: dict) -> tuple[int, int]:
+    """Height and width that mmcv's ``Resize`` gives an image."""
+    scale = resize['scale']
+    if isinstance(scale, float):
+        scale = int(width * scale + 0.5), int(height * scale + 0.5)
+    if not resize['keep_ratio']:
+        return scale[1], scale[0]
+    factor = min(max(scale) / max(height, width), min(scale) / min(height, width))
+    return int(height * factor + 0.5), int(width * factor + 0.5)
+
+
+def resize_image(image: NDArray[np.uint8], resize: dict) -> NDArray[np.uint8]:
+    """Resize (H, W, 3) as mmcv's ``Resize`` does, bilinear by its backend."""
+    size = resized_size(*image.shape[:2], resize)[::-1]
+    if resize['backend'] == 'cv2':
+        return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+    from PIL import Image
+
+    return np.array(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+
+
+def labels_of(
+    logits: NDArray[np.float32],
+    size: tuple[int, int],
+    align_corners: bool,
+    threshold: float | None,
+) -> NDArray[np.uint8]:
+    """Labels (H, W) of logits (C, h, w): enlarged class by class, so that memory stays small.
+
+    Args:
+        logits: Logits of the network.
+        size: H and W.
+        align_corners: Convention of the bilinear interpolation, as in torch.
+        threshold: Of a single logit; ``None`` takes the class of the highest.
+    """
+    rows, columns = (
+        taps(length, target, align_corners)
+        for length, target in zip(logits.shape[1:], size, strict=True)
+    )
+
+    def enlarge(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+        low, high, weight = rows
+        plane = plane[low] * (1 - weight[:, None]) + plane[high] * weight[:, None]
+        low, high, weight = columns
+        return plane[:, low] * (1 - weight) + plane[:, high] * weight
+
+    best = enlarge(logits[0])
+    if threshold is not None:
+        return (best > threshold).astype(np.uint8)
+    labels = np.zeros(size, np.uint8)
+    for label in range(1, len(logits)):
+        plane = enlarge(logits[label])
+        labels[plane > best] = label
+        np.maximum(best, plane, out=best)
+    return labels
+
+
+def taps(
+    length: int, target: int, align_corners: bool
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+    """Both neighbours in ``length`` of each of ``target`` positions, and the second's weight."""
+    position = np.arange(target)
+    if align_corners:
+        position = position * ((length - 1) / max(target - 1, 1))
+    else:
+        position = np.maximum((position + 0.5) * length / target - 0.5, 0)
+    low = position.astype(np.intp)
+    return low, np.minimum(low + 1, length - 1), (position - low).astype(np.float32)

@@ -1,0 +1,137 @@
+"""The graph in plain torch, run by the runtime, gives the labels of mmseg's inference."""
+
+from copy import deepcopy
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from helpers import build_segmentor
+from mmengine.config import ConfigDict
+from torch.nn import functional as F
+
+from mmseg_eff.apis.inference import segment_image
+from mmseg_eff.deploy import SegmentationGraph, Segmenter
+from mmseg_eff.deploy.graph import find_resize
+from mmseg_eff.deploy.runtime import labels_of
+from mmseg_eff.errors import InputError
+
+LOAD, PACK = dict(type='LoadImageFromFile'), dict(type='PackSegInputs')
+NORMALISE = dict(mean=[90.0, 100.0, 110.0], std=[50.0, 60.0, 70.0], bgr_to_rgb=True)
+SIZE = (45, 62)
+
+
+def build(resize=None, num_classes=4, **preprocessor):
+    """A small segmentor as ``init_model`` leaves it; its head has one row and column to cut."""
+    torch.manual_seed(0)
+    head = dict(type='ESPNetHead', in_channels=(19, 131, 256), num_classes=num_classes)
+    if num_classes == 1:
+        head.update(out_channels=1, threshold=0.4)
+    model = build_segmentor(dict(type='ESPNet', arch='C', num_blocks=(1, 1)), head).eval()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # or all labels would be one
+            module.running_mean.normal_(0, 0.1)
+    preprocessor = {'type': 'SegDataPreProcessor', 'size_divisor': 1, **preprocessor}
+    model.data_preprocessor = type(model.data_preprocessor)(
+        **{key: value for key, value in preprocessor.items() if key != 'type'}
+    )
+    pipeline = [LOAD, *([resize] if resize else []), PACK]
+    model.cfg = ConfigDict(test_pipeline=deepcopy(pipeline))
+    return model
+
+
+def eager(graph):
+    """The runtime with the graph itself as its engine."""
+
+    def run(inputs):
+        with torch.no_grad():
+            return graph(*(torch.from_numpy(inputs[name]) for name in graph.inputs)).numpy()
+
+    return Segmenter({**graph.describe(), 'classes': [], 'palette': []}, run)
+
+
+@pytest.fixture
+def image():
+    noise = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
+    return cv2.resize(noise, SIZE[::-1], interpolation=cv2.INTER_CUBIC)
+
+
+@pytest.mark.parametrize('inside', [(), ('normalise',), ('labels',), ('normalise', 'labels')])
+@pytest.mark.parametrize(
+    'settings',
+    [
+        dict(),
+        dict(resize=dict(type='Resize', scale=(64, 32), keep_ratio=True)),
+        dict(resize=dict(type='Resize', scale=(37, 51), backend='pillow')),
+        dict(resize=dict(type='Resize', scale_factor=1.5, keep_ratio=True)),
+        dict(test_cfg=dict(size_divisor=32), pad_val=3),
+        dict(test_cfg=dict(size=(50, 40))),
+        dict(num_classes=1),
+    ],
+    ids=['plain', 'keep-ratio', 'pillow', 'factor', 'divisor', 'padded', 'one-class'],
+)
+def test_labels_are_those_of_mmseg(settings, inside, image):
+    model = build(**NORMALISE, **settings)
+    expected = segment_image(model, image.copy())
+    assert len(np.unique(expected)) > 1
+    graph = SegmentationGraph(model, inside=inside).eval()
+    labels = eager(graph).segment(image)
+    assert labels.shape == SIZE and labels.dtype == np.uint8
+    assert (labels == expected).mean() > 0.999
+
+
+def test_resize_inside_is_close(image):
+    model = build(dict(type='Resize', scale=(64, 32)), **NORMALISE)
+    expected = segment_image(model, image.copy())
+    graph = SegmentationGraph(model, inside=('resize', 'normalise', 'labels'), size=SIZE).eval()
+    assert graph.inputs == ('image',)
+    assert (eager(graph).segment(image) == expected).mean() > 0.98  # grey levels round otherwise
+
+
+def test_model_is_left_alone():
+    model = build()
+    before = deepcopy(model.state_dict())
+    SegmentationGraph(model)
+    torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('align_corners', [True, False])
+@pytest.mark.parametrize('size', [(31, 57), (9, 12), (4, 1)])
+def test_labels_of_logits(align_corners, size):
+    logits = torch.randn(5, 9, 12)
+    enlarged = F.interpolate(logits[None], size, mode='bilinear', align_corners=align_corners)[0]
+    labels = labels_of(logits.numpy(), size, align_corners, None)
+    top = enlarged.topk(2, 0).values
+    is_clear = (top[0] - top[1] > 1e-5).numpy()  # no tie by rounding
+    assert is_clear.mean() > 0.9
+    assert np.array_equal(labels[is_clear], enlarged.argmax(0).numpy()[is_clear])
+
+
+@pytest.mark.parametrize(
+    ('transforms', 'message'),
+    [
+        ([dict(type='RandomFlip', prob=0.5)], 'cannot export .*RandomFlip'),
+        ([dict(type='Resize', scale=(8, 8), interpolation='nearest')], 'one bilinear Resize'),
+        ([dict(type='Resize', scale=(8, 8))] * 2, 'one bilinear Resize'),
+    ],
+)
+def test_pipelines_that_cannot_be_exported(transforms, message):
+    pipeline = [ConfigDict(transform) for transform in (LOAD, *transforms, PACK)]
+    with pytest.raises(InputError, match=message):
+        find_resize(pipeline)
+
+
+@pytest.mark.parametrize(
+    ('resize', 'inside', 'size', 'message'),
+    [
+        (None, ('argmax',), None, r"of \('resize', 'normalise', 'labels'\), got \['argmax'\]"),
+        (None, ('resize',), (32, 32), 'the test pipeline has none'),
+        (dict(scale=(8, 8)), ('resize', 'normalise'), None, 'needs a fixed size'),
+        (dict(scale=(8, 8)), ('resize',), (32, 32), 'and normalise inside'),
+        (dict(scale=(8, 8), backend='pillow'), ('resize', 'normalise'), (32, 32), 'by pillow'),
+    ],
+)
+def test_parts_that_do_not_go_together(resize, inside, size, message):
+    model = build(resize and dict(type='Resize', **resize))
+    with pytest.raises(InputError, match=message):
+        SegmentationGraph(model, inside=inside, size=size)

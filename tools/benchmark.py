@@ -1,0 +1,8 @@
+"""Time networks stage by stage:  python tools/benchmark.py CONFIG_OR_EXPORT... [--peers]"""
+
+import sys
+
+from mmseg_eff.apis.benchmark import main
+
+if __name__ == '__main__':
+    sys.exit(main())
