@@ -7,11 +7,14 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope, init_default_scope
 
 from mmseg_eff.apis import (
+    benchmark,
+    check_dataset,
     class_weights,
     complexity,
     convert_labels,
     convert_weights,
     demo,
+    export,
     plot_curves,
     predict,
     test,
@@ -19,11 +22,14 @@ from mmseg_eff.apis import (
 )
 
 TOOLS = dict(
+    benchmark=benchmark,
+    check_dataset=check_dataset,
     class_weights=class_weights,
     complexity=complexity,
     convert_labels=convert_labels,
     convert_weights=convert_weights,
     demo=demo,
+    export=export,
     plot_curves=plot_curves,
     predict=predict,
     test=test,

@@ -1,5 +1,5 @@
 import pytest
-from mmengine.registry import DATASETS, HOOKS, MODELS, TRANSFORMS, init_default_scope
+from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS, init_default_scope
 
 from mmseg_eff.registry import ALIASES
 
@@ -10,6 +10,8 @@ PARTS = [
     (DATASETS, 'CamVidDataset'),
     (DATASETS, 'CityscapesDataset'),
     (TRANSFORMS, 'LoadCheckedAnnotations'),
+    (TRANSFORMS, 'LoadCheckedImage'),
+    (METRICS, 'CheckedIoUMetric'),
     (HOOKS, 'SegVisualizationHook'),
     (HOOKS, 'IterTimerHook'),
 ]

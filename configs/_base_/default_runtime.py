@@ -1,4 +1,5 @@
 default_scope = 'mmseg'
+runner_type = 'SegRunner'
 custom_imports = dict(imports=['mmseg_eff'], allow_failed_imports=False)
 env_cfg = dict(
     cudnn_benchmark=True,

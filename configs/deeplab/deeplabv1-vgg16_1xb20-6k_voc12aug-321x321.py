@@ -8,7 +8,7 @@ _base_ = [
 ]
 crop_size = (321, 321)
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadCheckedImage'),
     dict(type='LoadCheckedAnnotations', num_classes=_base_.num_labels),
     dict(type='RandomCrop', crop_size=crop_size),
     dict(type='RandomFlip', prob=0.5),
@@ -27,5 +27,5 @@ optim_wrapper = dict(
     ),
 )
 param_scheduler = [dict(type='StepLR', step_size=2000, gamma=0.1, by_epoch=False)]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=6000, val_interval=1000)
+train_cfg = dict(type='ResumableIterBasedTrainLoop', max_iters=6000, val_interval=1000)
 default_hooks = dict(checkpoint=dict(interval=1000))

@@ -9,7 +9,7 @@ max_iters = 20000
 crop_size = (321, 321)
 scales = [[dict(type='Resize', scale_factor=step / 4, keep_ratio=True)] for step in range(2, 7)]
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadCheckedImage'),
     dict(type='LoadCheckedAnnotations', num_classes=_base_.num_labels),
     dict(type='RandomChoice', transforms=scales),
     dict(type='RandomCrop', crop_size=crop_size),
@@ -27,5 +27,5 @@ optim_wrapper = dict(
 param_scheduler = [
     dict(type='PolyLR', power=0.9, eta_min=0, begin=0, end=max_iters, by_epoch=False)
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=2000)
+train_cfg = dict(type='ResumableIterBasedTrainLoop', max_iters=max_iters, val_interval=2000)
 custom_hooks = [dict(type='FrozenNormHook', modules=['backbone'])]

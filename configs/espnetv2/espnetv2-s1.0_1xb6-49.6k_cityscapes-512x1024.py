@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadCheckedImage'),
     dict(type='LoadCheckedAnnotations', num_classes=_base_.num_labels),
     dict(type='RandomResize', scale=(2048, 1024), ratio_range=(0.35, 1.0), keep_ratio=True),
     dict(type='RandomCrop', crop_size=_base_.crop_size),

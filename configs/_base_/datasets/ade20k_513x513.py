@@ -7,7 +7,7 @@ num_labels = 150
 crop_size = (513, 513)
 test_size = (513, 513)  # padded to by the preprocessor
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadCheckedImage'),
     dict(type='LoadCheckedAnnotations', num_classes=num_labels),
     dict(
         type='RandomChoiceResize',
@@ -46,7 +46,7 @@ train_dataloader = dict(
     batch_size=16,
     num_workers=8,
     persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
+    sampler=dict(type='ResumableSampler', shuffle=True),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
@@ -67,5 +67,5 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
+val_evaluator = dict(type='CheckedIoUMetric', iou_metrics=['mIoU'])
 test_evaluator = val_evaluator

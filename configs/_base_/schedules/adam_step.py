@@ -3,7 +3,7 @@
 optimizer = dict(type='Adam', lr=5e-4, betas=(0.9, 0.999), eps=1e-8, weight_decay=5e-4)
 optim_wrapper = dict(type='OptimWrapper', optimizer=optimizer)
 param_scheduler = [dict(type='StepLR', step_size=186000, gamma=0.5, by_epoch=False)]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=558000, val_interval=5000)
+train_cfg = dict(type='ResumableIterBasedTrainLoop', max_iters=558000, val_interval=5000)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 default_hooks = dict(
@@ -11,8 +11,10 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='CheckpointHook', by_epoch=False, interval=5000, max_keep_ckpts=3, save_best='mIoU'
+        type='SafeCheckpointHook', by_epoch=False, interval=5000, max_keep_ckpts=3, save_best='mIoU'
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    sync_buffers=dict(type='SyncBuffersHook'),
+    record=dict(type='RunRecordHook'),
     visualization=dict(type='SegVisualizationHook'),
 )

@@ -4,4 +4,4 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=0, end=1125, by_epoch=False),
     dict(type='CosineAnnealingLR', eta_min=0, begin=1125, end=max_iters, by_epoch=False),
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=22500)
+train_cfg = dict(type='ResumableIterBasedTrainLoop', max_iters=max_iters, val_interval=22500)

@@ -9,7 +9,7 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=0, end=46, by_epoch=False),
     dict(type='CosineAnnealingLR', eta_min=0, begin=46, end=max_iters, by_epoch=False),
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=100)
+train_cfg = dict(type='ResumableIterBasedTrainLoop', max_iters=max_iters, val_interval=100)
 default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=200))
 custom_hooks = [
     dict(type='OHEMHook', heads=['decode_head'], start=0),

@@ -1,2 +1,0 @@
-_base_ = './deeplabv3plus-lite0_imagenet-pre_1xb8-1.5k_camvid-360x480.py'
-model = dict(backbone=dict(init_cfg=None))
