@@ -1,5 +1,6 @@
-"""Files that stand whole or not at all."""
+"""Files that stand whole or not at all, and their hashes."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,3 +57,9 @@ def is_other_process(pid: int) -> bool:
     except PermissionError:  # somebody else's
         return True
     return pid != os.getpid()
+
+
+def sha256_of(path: str | Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from ..converters import CONVERTERS, load_checkpoint, save_checkpoint, zero_denormals
-from ..converters.checkpoint import sha256_of
 from ..errors import InputError
+from ..files import sha256_of
 from ..models.backbones.efficientnet import PADDINGS
 from .cli import tool
 

@@ -15,8 +15,8 @@ from mmengine.registry import init_default_scope
 from numpy.typing import NDArray
 
 from .. import deploy
-from ..converters.checkpoint import sha256_of
 from ..errors import InputError
+from ..files import sha256_of
 from .cli import add_output_stride, config_parser, load_config, tool
 from .complexity import check_size
 from .datasets import build_datasets

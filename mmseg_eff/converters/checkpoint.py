@@ -3,7 +3,6 @@
 Importing this module makes mmengine read its local and downloaded checkpoints the same way.
 """
 
-import hashlib
 import re
 import warnings
 import zipfile
@@ -30,12 +29,6 @@ PROGRAMS = (  # in torch's refusals -> ours
     (r'legacy \.tar', "a .tar of torch's first years, which can hold code"),
 )
 TINY = 1e-15  # well below anything that moves a float32 logit, far above the denormals
-
-
-def sha256_of(path: str | Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
-    with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def zero_denormals(state_dict: Mapping[str, Tensor]) -> int:

@@ -1,6 +1,5 @@
 """An exported folder: the network, its runtime and a report, all of it or nothing."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 from mmseg.models import BaseSegmentor
 
 from ..errors import InputError
+from ..files import sha256_of
 from . import runtime
 from .convert import export_onnx, export_openvino
 from .graph import SegmentationGraph
@@ -76,9 +76,7 @@ def fill_folder(model: BaseSegmentor, graph: SegmentationGraph, backend: str, fo
 def file_facts(folder: Path) -> dict[str, dict]:
     """Size and SHA-256 of the files in an exported folder, but for its report."""
     return {
-        path.name: dict(
-            bytes=path.stat().st_size, sha256=hashlib.sha256(path.read_bytes()).hexdigest()
-        )
+        path.name: dict(bytes=path.stat().st_size, sha256=sha256_of(path))
         for path in sorted(folder.iterdir())
         if path.name != 'report.json'
     }

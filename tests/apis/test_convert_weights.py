@@ -3,7 +3,7 @@ from helpers import official
 
 from mmseg_eff.apis.convert_weights import convert, main
 from mmseg_eff.converters import load_checkpoint
-from mmseg_eff.converters.checkpoint import sha256_of
+from mmseg_eff.files import sha256_of
 
 
 def test_written_checkpoint_says_where_it_is_from(tmp_path, capsys):

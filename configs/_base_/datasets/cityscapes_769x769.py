@@ -1,70 +1,25 @@
 # Cityscapes as DeepLab takes it: crops of images scaled by 0.5 to 2 in steps of 0.25, colours as
 # they are; tested on whole images at full size and padded.
-dataset_type = 'CityscapesDataset'
-data_root = '{{$MMSEG_EFF_DATA:data}}/cityscapes'
-num_labels = 19
+_base_ = './cityscapes_crops_512x1024.py'
 crop_size = (769, 769)
 test_size = (1025, 2049)  # padded to by the preprocessor
 train_pipeline = [
-    dict(type='LoadCheckedImage'),
-    dict(type='LoadCheckedAnnotations', num_classes=num_labels),
+    *_base_.train_pipeline[:2],
     dict(
         type='RandomChoiceResize',
         scales=[(512 * step, 256 * step) for step in range(2, 9)],
         keep_ratio=True,
     ),
     dict(type='RandomCrop', crop_size=crop_size),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PackSegInputs'),
+    *_base_.train_pipeline[4:],
 ]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadCheckedAnnotations', num_classes=num_labels),
-    dict(type='PackSegInputs'),
+sizes = [
+    # 0.75, 1 and 1.25; what is larger than test_size must be 16 k + 1 itself.
+    dict(type='Resize', scale=scale, keep_ratio=False)
+    for scale in ((1536, 768), (2048, 1024), (2561, 1281))
 ]
 tta_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(
-        type='TestTimeAug',
-        transforms=[
-            [
-                # 0.75, 1 and 1.25; what is larger than test_size must be 16 k + 1 itself.
-                dict(type='Resize', scale=scale, keep_ratio=False)
-                for scale in ((1536, 768), (2048, 1024), (2561, 1281))
-            ],
-            [
-                dict(type='RandomFlip', prob=0.0, direction='horizontal'),
-                dict(type='RandomFlip', prob=1.0, direction='horizontal'),
-            ],
-            [dict(type='LoadCheckedAnnotations', num_classes=num_labels)],
-            [dict(type='PackSegInputs')],
-        ],
-    ),
+    _base_.tta_pipeline[0],
+    dict(type='TestTimeAug', transforms=[sizes, *_base_.tta_pipeline[1].transforms[1:]]),
 ]
-train_dataloader = dict(
-    batch_size=16,
-    num_workers=8,
-    persistent_workers=True,
-    sampler=dict(type='ResumableSampler', shuffle=True),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        data_prefix=dict(img_path='leftImg8bit/train', seg_map_path='gtFine/train'),
-        pipeline=train_pipeline,
-    ),
-)
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        data_prefix=dict(img_path='leftImg8bit/val', seg_map_path='gtFine/val'),
-        pipeline=test_pipeline,
-    ),
-)
-test_dataloader = val_dataloader
-val_evaluator = dict(type='CheckedIoUMetric', iou_metrics=['mIoU'])
-test_evaluator = val_evaluator
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -1,67 +1,23 @@
-# PASCAL VOC 2012, train and SBD's additional labels; evaluated at one size, the aspect not kept.
-dataset_type = 'PascalVOCDataset'
-data_root = '{{$MMSEG_EFF_DATA:data}}/VOCdevkit/VOC2012'
-num_labels = 21
+# As voc12aug_256x256.py, larger.
+_base_ = './voc12aug_256x256.py'
 crop_size = (384, 384)
 train_pipeline = [
-    dict(type='LoadCheckedImage'),
-    dict(type='LoadCheckedAnnotations', num_classes=num_labels),
+    *_base_.train_pipeline[:2],
     dict(type='RandomResize', scale=crop_size, ratio_range=(0.5, 2.0), keep_ratio=True),
     dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PackSegInputs'),
+    *_base_.train_pipeline[4:],
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    _base_.test_pipeline[0],
     dict(type='Resize', scale=crop_size, keep_ratio=False, backend='pillow'),
-    dict(type='LoadCheckedAnnotations', num_classes=num_labels),
-    dict(type='PackSegInputs'),
+    *_base_.test_pipeline[2:],
 ]
+sizes = [dict(type='Resize', scale=(side, side), keep_ratio=False) for side in (288, 384, 480)]
 tta_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(
-        type='TestTimeAug',
-        transforms=[
-            [dict(type='Resize', scale=(side, side), keep_ratio=False) for side in (288, 384, 480)],
-            [
-                dict(type='RandomFlip', prob=0.0, direction='horizontal'),
-                dict(type='RandomFlip', prob=1.0, direction='horizontal'),
-            ],
-            [dict(type='LoadCheckedAnnotations', num_classes=num_labels)],
-            [dict(type='PackSegInputs')],
-        ],
-    ),
+    _base_.tta_pipeline[0],
+    dict(type='TestTimeAug', transforms=[sizes, *_base_.tta_pipeline[1].transforms[1:]]),
 ]
-train_sets = [
-    dict(
-        type=dataset_type,
-        data_root=data_root,
-        data_prefix=dict(img_path='JPEGImages', seg_map_path=labels),
-        ann_file=f'ImageSets/Segmentation/{split}.txt',
-        pipeline=train_pipeline,
-    )
-    for labels, split in (('SegmentationClass', 'train'), ('SegmentationClassAug', 'aug'))
-]
-train_dataloader = dict(
-    batch_size=32,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='ResumableSampler', shuffle=True),
-    dataset=dict(type='ConcatDataset', datasets=train_sets),
-)
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClass'),
-        ann_file='ImageSets/Segmentation/val.txt',
-        pipeline=test_pipeline,
-    ),
-)
+train_sets = [{**dataset, 'pipeline': train_pipeline} for dataset in _base_.train_sets]
+train_dataloader = dict(batch_size=32, dataset=dict(datasets=train_sets))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='CheckedIoUMetric', iou_metrics=['mIoU'])
-test_evaluator = val_evaluator
