@@ -16,8 +16,12 @@ class ChannelsLastHook(Hook):
     """
 
     def before_run(self, runner: Runner) -> None:
-        """Convert the model in place, and every batch behind its data preprocessor."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        """Convert the runner's model."""
+        self.convert(runner.model.module if is_model_wrapper(runner.model) else runner.model)
+
+    @staticmethod
+    def convert(model: nn.Module) -> None:
+        """Convert a segmentor in place, and every batch behind its data preprocessor."""
         model.to(memory_format=torch.channels_last)
         model.data_preprocessor.register_forward_hook(batch_to_channels_last)
 

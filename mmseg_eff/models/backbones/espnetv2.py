@@ -17,7 +17,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from ..layers import KAIMING_FAN_OUT, norm_act, stem_with_pool
+from ..layers import KAIMING_FAN_OUT, PReLU, norm_act, stem_with_pool
 
 WIDTHS = {  # Table 1: s -> channels of levels 1 to 5
     0.5: (16, 32, 64, 128, 256),
@@ -86,7 +86,7 @@ class EESP(nn.Module):
             nn.Conv2d(out_channels, out_channels, 1, groups=num, bias=False),
             build_norm_layer(norm_cfg, out_channels)[1],
         )
-        self.act = nn.PReLU(out_channels)
+        self.act = PReLU(out_channels)
         self.ends_linear = stride > 1
         self.use_residual = stride == 1 and in_channels == out_channels
         if self.ends_linear:  # in the official files, but used by nothing: DDP must not wait for it
@@ -134,7 +134,7 @@ class StridedEESP(nn.Module):
                 nn.Conv2d(image_channels, out_channels, 1, bias=False),
                 build_norm_layer(norm_cfg, out_channels)[1],
             )
-        self.act = nn.PReLU(out_channels)
+        self.act = PReLU(out_channels)
 
     def forward(self, x: Tensor, image: Tensor | None = None) -> Tensor:
         """Halve ``x``; ``image`` is the network's input pooled to the size of the output."""

@@ -4,6 +4,7 @@ from .mbconv import FusedMBConv, MBConv, same_conv
 from .norm import normalise
 from .norm_act import norm_act
 from .output_stride import atrous_strides, check_output_stride
+from .prelu import PReLU
 from .pyramid import check_channels, pooled_levels, weighted_sum
 from .upsample_argmax import upsample_argmax
 
@@ -11,6 +12,7 @@ __all__ = [
     'KAIMING_FAN_OUT',
     'FusedMBConv',
     'MBConv',
+    'PReLU',
     'PooledDepthwise',
     'SubpixelConv',
     'atrous_strides',

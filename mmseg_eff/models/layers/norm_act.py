@@ -5,6 +5,8 @@ from collections import OrderedDict
 import torch.nn as nn
 from mmcv.cnn import build_norm_layer
 
+from .prelu import PReLU
+
 
 def norm_act(channels: int, norm_cfg: dict) -> nn.Sequential:
     """Batch normalisation followed by a PReLU with one slope per channel.
@@ -14,4 +16,4 @@ def norm_act(channels: int, norm_cfg: dict) -> nn.Sequential:
         norm_cfg: Config of the normalisation layer.
     """
     _, norm = build_norm_layer(norm_cfg, channels)
-    return nn.Sequential(OrderedDict(norm=norm, act=nn.PReLU(channels)))
+    return nn.Sequential(OrderedDict(norm=norm, act=PReLU(channels)))

@@ -116,8 +116,7 @@ class EfficientPyramidPool(nn.Module):
             parts = (fuse(part) for fuse, part in zip(self.folded_fuse, maps, strict=True))
             return self.expand(self.act(sum(parts)))
         x = self.norm_act(torch.cat(list(maps), dim=1))
-        x = x.unflatten(1, (len(self.scales), -1)).transpose(1, 2).flatten(1, 2)  # channel shuffle
-        return self.expand(self.fuse(x))
+        return self.expand(self.fuse(shuffle(x, len(self.scales))))
 
     def at_scale(self, x: Tensor, scale: float, conv: nn.Module) -> Tensor:
         """Resize ``x`` by ``scale``, convolve it and resize back."""
@@ -237,6 +236,14 @@ def pool(x: Tensor, size: Sequence[int]) -> Tensor:
     if all(isinstance(a, int) and a % b == 0 for a, b in zip(sides, size, strict=True)):
         return F.avg_pool2d(x, [a // b for a, b in zip(sides, size, strict=True)])
     return F.adaptive_avg_pool2d(x, size)
+
+
+def shuffle(x: Tensor, groups: int) -> Tensor:
+    """Channel i of every group side by side, for each i; in the memory format of ``x``."""
+    if not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):
+        x = x.permute(0, 2, 3, 1).unflatten(3, (groups, -1)).transpose(3, 4)
+        return x.flatten(3).permute(0, 3, 1, 2)
+    return x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
 
 
 def depthwise(weight: Tensor, bias: Tensor | None) -> nn.Conv2d:

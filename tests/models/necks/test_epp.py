@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from mmseg_eff.converters.espnetv2 import build_espnetv2
 from mmseg_eff.models import EPP
-from mmseg_eff.models.necks.epp import EfficientPyramidPool, GatedMerge
+from mmseg_eff.models.necks.epp import EfficientPyramidPool, GatedMerge, shuffle
 
 HEAD = dict(
     type='FCNHead', in_index=0, num_convs=0, concat_input=False, dropout_ratio=0, align_corners=True
@@ -134,3 +134,16 @@ def test_wrong_maps_are_named():
 def test_complexity_of_the_segmentor_is_countable():
     info = get_model_complexity_info(official(0.5)['backbone'], (3, 64, 64))
     assert info['params'] == 62354
+
+
+@pytest.mark.parametrize('memory_format', [torch.contiguous_format, torch.channels_last])
+def test_shuffle_puts_the_scales_of_a_channel_side_by_side(memory_format):
+    x = (
+        torch.arange(15.0)
+        .view(1, 15, 1, 1)
+        .expand(2, 15, 4, 6)
+        .contiguous(memory_format=memory_format)
+    )
+    out = shuffle(x, 5)
+    assert out.is_contiguous(memory_format=memory_format)
+    assert out[1, :, 2, 3].tolist() == [0, 3, 6, 9, 12, 1, 4, 7, 10, 13, 2, 5, 8, 11, 14]
