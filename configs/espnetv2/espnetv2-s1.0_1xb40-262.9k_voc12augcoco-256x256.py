@@ -1,13 +1,6 @@
-# With COCO's images in VOC's classes, as the official weights were trained; labels by
-# tools/convert_labels.py coco instances_train2017.json data/coco/voc_labels/train2017
-_base_ = './espnetv2-s1.0_1xb40-26.5k_voc12aug-256x256.py'
-coco = dict(
-    type='PascalVOCDataset',
-    data_root='{{$MMSEG_EFF_DATA:data}}/coco',
-    data_prefix=dict(img_path='train2017', seg_map_path='voc_labels/train2017'),
-    ann_file='voc_labels/train2017.txt',
-    pipeline=_base_.train_pipeline,
-)
+# With COCO's images in VOC's classes, as the official weights were trained.
+_base_ = ['./espnetv2-s1.0_1xb40-26.5k_voc12aug-256x256.py', '../_base_/datasets/coco21.py']
+coco = dict(_base_.coco, pipeline=_base_.train_pipeline)
 train_dataloader = dict(dataset=dict(datasets=[*_base_.train_sets, coco]))
 param_scheduler = [dict(type='HybridLR', epoch_length=2629, by_epoch=False)]
 train_cfg = dict(max_iters=262900, val_interval=26290)

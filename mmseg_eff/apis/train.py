@@ -2,6 +2,8 @@
 
 import ctypes
 import logging
+from collections.abc import Iterator, Mapping
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -37,23 +39,41 @@ def check_start(runner: Runner) -> None:
         return
     state_dict = load_checkpoint(path)['state_dict']
     model = network_of(runner)
-    wanted = model.state_dict()
-    new = [
-        name
-        for name, value in wanted.items()
-        if getattr(state_dict.get(name), 'shape', None) != value.shape
-    ]
+    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    given = {name: tuple(value.shape) for name, value in state_dict.items()}
+    fitting = {name for name in wanted if given.get(name) == wanted[name]}
     backbone = {name for name in wanted if name.startswith('backbone.')} or set(wanted)
-    fitting = len(backbone.difference(new))
-    if fitting < len(backbone) / 2:
+    taken = len(backbone & fitting)
+    if taken < len(backbone) / 2:
         raise InputError(
-            f"{path}: holds only {fitting} of {len(backbone)} tensors of the config's backbone: "
+            f"{path}: holds only {taken} of {len(backbone)} tensors of the config's backbone: "
             f'{mismatch(model, state_dict)}; official files are converted by '
             'tools/convert_weights.py first'
         )
-    listed = ', '.join(new[:3]) + (', …' if len(new) > 3 else '')
-    loaded = f'{len(wanted) - len(new)} of {len(wanted)}'
-    print_log(f'{path}: {loaded} tensors loaded; new: {listed or "none"}', logger='current')
+    report = [f'{path}: {len(fitting)} of {len(wanted)} tensors loaded', *parts(wanted, given)]
+    print_log('\n  '.join(report), logger='current')
+
+
+def parts(
+    wanted: Mapping[str, tuple[int, ...]], given: Mapping[str, tuple[int, ...]]
+) -> Iterator[str]:
+    """A line on each part of a network: how many tensors are given and which are not.
+
+    Args:
+        wanted: Shapes of the network's tensors by name, in its order.
+        given: Those in a file.
+    """
+    for part, group in groupby(wanted, lambda name: name.partition('.')[0]):
+        names = list(group)
+        missing = [name for name in names if name not in given]
+        other = [name for name in names if name in given and given[name] != wanted[name]]
+        line = f'{part}: {len(names) - len(missing) - len(other)} of {len(names)}'
+        shapes = [f'{name} {given[name]} for {wanted[name]}' for name in other]
+        for reason, listed in (('of another shape', shapes), ('missing', missing)):
+            if listed:
+                first = ', '.join(name.removeprefix(f'{part}.') for name in listed[:3])
+                line += f'; {len(listed)} {reason}: {first}{", …" if len(listed) > 3 else ""}'
+        yield line
 
 
 def check_pretrained(model: nn.Module, config: ConfigDict) -> None:

@@ -14,7 +14,7 @@ from mmseg.registry import MODELS
 from mmseg_eff.apis import test as evaluate
 from mmseg_eff.apis import train
 from mmseg_eff.apis.convert_weights import convert
-from mmseg_eff.apis.train import check_pretrained, differences
+from mmseg_eff.apis.train import check_pretrained, differences, parts
 from mmseg_eff.converters import load_checkpoint, save_checkpoint
 from mmseg_eff.engine.hooks.run_record_hook import weights_hash
 from mmseg_eff.errors import InputError
@@ -68,7 +68,23 @@ def test_stage_2_takes_the_encoder_of_stage_1(trained, tmp_path, capsys):
     options = [*TINY, 'model.decode_head.num_classes=10', f'load_from={trained}/iter_2.pth']
     argv = [LEAF, '--work-dir', str(tmp_path / 'next'), '--cfg-options', *options]
     assert train.main(argv) == 0
-    assert 'new: decode_head.conv_seg.weight' in capsys.readouterr().out
+    log = capsys.readouterr().out
+    loaded, wanted = re.search(r'iter_2\.pth: (\d+) of (\d+) tensors loaded\n', log).groups()
+    assert int(wanted) == int(loaded) + 1
+    assert re.search(r'\n  backbone: (\d+) of \1\n', log)
+    new = 'conv_seg.weight (20, 9, 2, 2) for (20, 10, 2, 2)'
+    assert re.search(rf'\n  decode_head: \d+ of \d+; 1 of another shape: {re.escape(new)}\n', log)
+
+
+def test_parts_say_what_a_file_gives():
+    wanted = {'backbone.a': (2,), 'neck.a': (2,), 'neck.b.c': (2, 3)}
+    wanted |= {f'head.{name}': (3,) for name in 'abcdef'}
+    given = {'backbone.a': (2,), 'neck.a': (4,), 'head.a': (3,), 'other.a': (2,)}
+    assert list(parts(wanted, given)) == [
+        'backbone: 1 of 1',
+        'neck: 0 of 2; 1 of another shape: a (4,) for (2,); 1 missing: b.c',
+        'head: 1 of 6; 5 missing: b, c, d, …',
+    ]
 
 
 @pytest.fixture

@@ -1,0 +1,4 @@
+# COCO in VOC's 21 classes, for pre-training; scored on VOC's val.
+_base_ = ['./voc12aug_256x256.py', './coco21.py']
+train_sets = [dict(_base_.coco, pipeline=_base_.train_pipeline)]
+train_dataloader = dict(dataset=dict(datasets=train_sets))
