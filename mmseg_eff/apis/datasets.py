@@ -17,19 +17,31 @@ SAMPLE = 64  # pairs of a data set that are decoded before a training, evenly sp
 TOLERATED = 'all ignored'  # one such label does no harm
 
 
+def leaf_configs(config: ConfigDict) -> Iterator[ConfigDict]:
+    """The config of a data set, or those inside a wrapper such as ``ConcatDataset``."""
+    inner = config.get('datasets') or ([config.dataset] if 'dataset' in config else [])
+    for item in inner:
+        yield from leaf_configs(item)
+    if not inner:
+        yield config
+
+
 def build_datasets(config: ConfigDict, name: str) -> list[BaseDataset]:
-    """Build the data sets in a config, one or those inside a wrapper, without reading images.
+    """``build_dataset`` of each of ``leaf_configs``."""
+    return [build_dataset(leaf, name) for leaf in leaf_configs(config)]
+
+
+def build_dataset(config: ConfigDict, name: str) -> BaseDataset:
+    """Build a data set without reading images.
 
     Args:
-        config: Config of a data set, or of a wrapper such as ``ConcatDataset``.
+        config: Config of a data set.
         name: What to call it in an error, such as ``train_dataloader``.
 
     Raises:
-        InputError: If a folder is missing or holds a link that loops, or there is no image.
+        InputError: If a folder is missing or holds a link that loops, or there is no image, or
+            fewer than ``indices`` name.
     """
-    inner = config.get('datasets') or ([config.dataset] if 'dataset' in config else [])
-    if inner:
-        return [dataset for item in inner for dataset in build_datasets(item, name)]
     where = f'{name}.dataset ({config.type})'
     # An empty list cannot be serialised; the images are not read here.
     config = {**config, 'serialize_data': False, 'pipeline': [], 'lazy_init': True}
@@ -44,10 +56,16 @@ def build_datasets(config: ConfigDict, name: str) -> list[BaseDataset]:
             f'{error.filename}: no such folder or file, wanted by {where}; set data_root, or the '
             'environment variable MMSEG_EFF_DATA to the folder above it'
         ) from error
+    except IndexError as error:
+        images = len(dataset.load_data_list())
+        raise InputError(
+            f'{dataset.data_prefix["img_path"]}: holds {images} images *{dataset.img_suffix}, but '
+            f'the indices in {where} go up to {max(config["indices"])}'
+        ) from error
     if not len(dataset):
         folder = dataset.data_prefix.get('img_path')
         raise InputError(f'{folder}: holds no image *{dataset.img_suffix}, wanted by {where}')
-    return [dataset]
+    return dataset
 
 
 def check_datasets(config: ConfigDict, *names: str) -> None:

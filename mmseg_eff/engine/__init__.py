@@ -7,6 +7,7 @@ from .hooks import (
     SafeCheckpointHook,
     weights_hash,
 )
+from .multi_source_sampler import MultiSourceSampler
 from .resume import ResumableIterBasedTrainLoop, ResumableSampler
 from .runner import SegRunner
 from .schedulers import HybridLR
@@ -15,6 +16,7 @@ __all__ = [
     'ChannelsLastHook',
     'FrozenNormHook',
     'HybridLR',
+    'MultiSourceSampler',
     'OHEMHook',
     'RampedEMA',
     'ResumableIterBasedTrainLoop',

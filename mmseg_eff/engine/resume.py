@@ -14,7 +14,7 @@ So loader workers, prefetching and validation change nothing, and any position i
 import itertools
 import random
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -69,9 +69,11 @@ class ResumableSampler(Sampler):
         seed: Seed of order and augmentation; ``ResumableIterBasedTrainLoop`` sets the runner's.
     """
 
+    batch_size: int | None = None  # the only one that the loader may have, if there is one
+
     def __init__(self, dataset: Dataset, shuffle: bool = True, seed: int | None = None) -> None:
         self.rank, self.world_size = get_dist_info()
-        self.size = len(dataset)
+        self.sizes = [len(dataset)]
         self.shuffle = shuffle
         self.seed = sync_random_seed() if seed is None else seed
         self.first = 0  # draw, counted over all processes, to begin with
@@ -79,22 +81,28 @@ class ResumableSampler(Sampler):
 
     def __iter__(self) -> Iterator[Draw]:
         """Draw this process's samples."""
-        order, order_of = None, None
+        orders = [lru_cache(1)(partial(self.order, source)) for source in range(len(self.sizes))]
         for number in itertools.count(self.first + self.rank, self.world_size):
-            current, position = divmod(number, self.size)
-            if current != order_of:
-                order, order_of = self.order(current), current
-            yield Draw(int(order[position]), derive_seed(self.seed, AUGMENTATION, number))
+            source, turn = self.locate(number)
+            pass_number, position = divmod(turn, self.sizes[source])
+            index = int(orders[source](pass_number)[position])
+            yield Draw(index, derive_seed(self.seed, AUGMENTATION, number))
 
-    def order(self, pass_number: int) -> np.ndarray:
-        """Indices of the samples in a pass, counted from 0."""
+    def locate(self, number: int) -> tuple[int, int]:
+        """The source of a draw, and the draw's number among those of the source."""
+        return 0, number
+
+    def order(self, source: int, pass_number: int) -> np.ndarray:
+        """Indices of a source's samples in one of its passes, which are counted from 0."""
+        start, size = sum(self.sizes[:source]), self.sizes[source]
         if not self.shuffle:
-            return np.arange(self.size)
-        return np.random.default_rng([self.seed, ORDER, pass_number]).permutation(self.size)
+            return np.arange(start, start + size)
+        rng = np.random.default_rng([self.seed, ORDER, pass_number, source])
+        return start + rng.permutation(size)
 
     def __len__(self) -> int:
         """Length of the data set."""
-        return self.size
+        return sum(self.sizes)
 
 
 @LOOPS.register_module()
@@ -102,16 +110,16 @@ class ResumableIterBasedTrainLoop(IterBasedTrainLoop):
     """``IterBasedTrainLoop`` that resumes exactly, at a cost that does not grow; same arguments.
 
     mmengine's loop loads and discards all batches trained on, and random numbers start anew. The
-    data loader needs ``sampler=dict(type='ResumableSampler')``. Gradients accumulated but not yet
-    applied are lost at a stop, as in mmengine: ``accumulative_counts`` must divide the interval of
-    the checkpoints.
+    data loader needs ``sampler=dict(type='ResumableSampler')`` or ``MultiSourceSampler``. Gradients
+    accumulated but not yet applied are lost at a stop, as in mmengine: ``accumulative_counts`` must
+    divide the interval of the checkpoints.
     """
 
     def run(self) -> nn.Module:
         """Train, from the iteration that the runner resumed.
 
         Raises:
-            ValueError: If the data loader has another sampler.
+            ValueError: If the data loader has another sampler, or one for another batch size.
         """
         runner = self.runner
         runner.call_hook('before_train')
@@ -136,10 +144,16 @@ class ResumableIterBasedTrainLoop(IterBasedTrainLoop):
                 "train_dataloader.sampler must be a 'ResumableSampler' for "
                 f'ResumableIterBasedTrainLoop, got {type(sampler).__name__}'
             )
+        batch_size = self.dataloader.batch_size
+        if sampler.batch_size not in (None, batch_size):
+            raise ValueError(
+                f'train_dataloader.batch_size is {batch_size}, '
+                f'that of its sampler {sampler.batch_size}: they must be equal'
+            )
         seed = torch.tensor(self.runner.seed)
         broadcast(seed)  # with diff_rank_seed, that of each process differs
         self.seed = seed.item()
-        first = self._iter * self.dataloader.batch_size * sampler.world_size
+        first = self._iter * batch_size * sampler.world_size
         if (sampler.seed, sampler.first) != (self.seed, first):
             sampler.seed, sampler.first = self.seed, first
             self.dataloader_iterator = iter(self.dataloader)

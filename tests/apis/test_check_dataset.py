@@ -264,6 +264,14 @@ def test_wrappers_are_opened(toy):
     assert [len(dataset) for dataset in datasets] == [4, 2]
 
 
+@pytest.mark.parametrize(('suffix', 'images'), [('.png', 4), ('.webp', 0)])
+def test_indices_without_images(toy, suffix, images):
+    config = dict(type='ToyStreetDataset', data_root=str(toy), img_suffix=suffix, indices=[1, 7])
+    message = rf'images/train: holds {images} images \*{suffix}, but the indices in x.*go up to 7'
+    with pytest.raises(InputError, match=message):
+        build_datasets(ConfigDict(config), 'x')
+
+
 QUIET = ('label without image', 'duplicate', 'broken link', 'odd name', 'all ignored')
 
 
