@@ -1,0 +1,241 @@
+"""Label images by a network, the teacher, where it is sure, to train another one on them."""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from mmengine.dist import all_gather_object, barrier, get_dist_info
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from torch import distributed
+
+from ..errors import InputError
+from ..files import remove_leftovers, replacing, sha256_of
+from ..models import optimize_for_inference
+from .cli import config_parser, load_config, one_line, tool
+from .inference import color_table, draw_overlay, load_segmentor
+from .pseudo_label_report import print_summary, read_record, summarise, write_label
+from .sources import IMAGE_SUFFIXES, Source, collect_sources, read_image, write_png
+from .teacher import PseudoLabel, build_views, choose_labels, mean_probabilities
+from .training_images import training_images
+
+MORE = (
+    ' A run that was stopped goes on where it was. Processes of torchrun with --launcher pytorch '
+    'share the images.'
+)
+Teach = Callable[[NDArray[np.uint8]], PseudoLabel]  # of a BGR image (H, W, 3)
+
+
+def join_processes(launcher: str) -> str | None:
+    """Join the processes that torchrun started, and give this one's GPU, if there are any."""
+    if launcher == 'none':
+        return None
+    # gloo with GPUs, too: nothing is exchanged but which images failed, when all are done
+    distributed.init_process_group('gloo', timeout=timedelta(days=7))
+    count = torch.cuda.device_count()
+    return f'cuda:{int(os.environ["LOCAL_RANK"]) % count}' if count else None
+
+
+def probability(option: str, value: float | str) -> float:
+    """The number given for an option, or an ``InputError`` if it is not from 0 to 1."""
+    try:
+        number = float(value)
+    except ValueError:
+        number = np.nan
+    if not 0 <= number <= 1:
+        raise InputError(f'{option} must be a number from 0 to 1, got {value!r}')
+    return number
+
+
+def class_confidences(items: Sequence[str], classes: Sequence[str]) -> dict[str, float]:
+    """The thresholds of single classes.
+
+    Args:
+        items: Such as ``'road=0.9'``.
+        classes: Names of all classes.
+
+    Raises:
+        InputError: If a name is no class, or a threshold no probability.
+    """
+    found = {}
+    for item in items:
+        name, _, value = item.rpartition('=')
+        if name not in classes:
+            raise InputError(
+                f'--class-confidence {item}: expected CLASS=NUMBER with a class of '
+                f'{", ".join(classes)}; got {name!r}'
+            )
+        found[name] = probability(f'--class-confidence of {name}', value)
+    return found
+
+
+def check_settings(out: Path, settings: dict) -> None:
+    """Write ``settings.json``, or compare with the one that is there.
+
+    Raises:
+        InputError: If a setting differs, or there are labels without settings.
+    """
+    path = out / 'settings.json'
+    if path.is_file():
+        old = json.loads(path.read_text())
+        differing = [name for name in settings if settings[name] != old.get(name)]
+        if differing:
+            values = '; '.join(f'{n} {old.get(n)}, now {settings[n]}' for n in differing)
+            raise InputError(f'{path}: the labels there have {values}; choose another --out')
+        return
+    if any(file.is_file() for file in (out / 'labels').rglob('*')):
+        raise InputError(f'{out}/labels: holds files of something else; choose another --out')
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(settings, indent=1) + '\n')
+
+
+def label_images(
+    sources: Sequence[Source],
+    out: Path,
+    teach: Teach,
+    colors: NDArray[np.uint8],
+    num_overlays: int,
+    save_confidence: bool,
+) -> dict[str, str]:
+    """Label this process's share of the images; a bad one does not stop the others.
+
+    Images that are labelled already, and have not changed since, are left as they are.
+
+    Args:
+        sources: The images of all processes.
+        out: Output folder.
+        teach: Pseudo label of an image.
+        colors: Table of ``color_table``, for the overlays.
+        num_overlays: How many of the first images to draw.
+        save_confidence: Write the confidences, too.
+
+    Returns:
+        The images that failed, with the reason.
+    """
+    rank, processes = get_dist_info()
+    own = list(enumerate(sources))[rank::processes]
+    failed = {}
+    console = Console(stderr=True)
+    for index, source in track(own, 'labelling', console=console, disable=rank > 0):
+        path = out / 'labels' / f'{source.name}.png'
+        try:
+            digest = sha256_of(source.path)
+            if (read_record(path) or {}).get('image') == digest:
+                continue
+            image = read_image(source.path)
+            made = teach(image)
+            if save_confidence:
+                levels = (255 * made.confidence).round().astype(np.uint8)
+                write_png(out / 'confidence' / f'{source.name}.png', levels)
+            if index < num_overlays:
+                drawn = draw_overlay(image, made.label, colors)
+                write_png(out / 'overlays' / f'{source.name}.png', drawn)
+            write_label(path, made, digest)  # last: with it the image is done
+        except (OSError, ValueError, cv2.error) as error:
+            failed[str(source.path)] = one_line(error)
+    return failed
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of ``tools/pseudo_label.py``."""
+    parser = config_parser(__doc__ + MORE)
+    parser.add_argument('checkpoint', help="the teacher's checkpoint file")
+    parser.add_argument('images', nargs='*', metavar='IMAGE', help='file, folder or glob')
+    parser.add_argument('--out', required=True, help='folder for labels/, overlays/, report.json')
+    parser.add_argument(
+        '--images-of',
+        metavar='CONFIG',
+        help='instead of IMAGE: the images of a training whose labels are sought in OUT/labels',
+    )
+    parser.add_argument(
+        '--scales',
+        nargs='+',
+        type=float,
+        default=[0.5, 1.0, 2.0],
+        help="factors of the test pipeline's size (0.5 1 2)",
+    )
+    parser.add_argument('--no-flip', action='store_true', help='do not mirror the images, too')
+    parser.add_argument(
+        '--confidence', type=float, default=0.5, help='probability that a kept pixel exceeds (0.5)'
+    )
+    parser.add_argument(
+        '--class-confidence', nargs='+', default=[], metavar='CLASS=NUMBER', help='that of classes'
+    )
+    parser.add_argument(
+        '--save-confidence', action='store_true', help='write confidence/ (0 to 255)'
+    )
+    parser.add_argument('--overlays', type=int, default=8, help='images to draw, the first (8)')
+    parser.add_argument('--device', help='cpu, cuda:0, …; the first GPU if there is one')
+    parser.add_argument(
+        '--launcher', choices=('none', 'pytorch'), default='none', help='job launcher'
+    )
+    return parser
+
+
+@tool
+def main(argv: list[str] | None = None) -> int:
+    """Parse the arguments of ``tools/pseudo_label.py`` and label; 1 if an image failed."""
+    args = build_parser().parse_intermixed_args(argv)
+    if min(args.scales) <= 0:
+        raise InputError(f'--scales must be above 0, got {min(args.scales):g}')
+    if bool(args.images) == bool(args.images_of):
+        raise InputError('give either IMAGE… or --images-of CONFIG')
+    config, out = load_config(args), Path(args.out)
+    gpu = join_processes(args.launcher)
+    model = optimize_for_inference(load_segmentor(config, args.checkpoint, args.device or gpu))
+    classes = list(model.dataset_meta['classes'])
+    confidence = probability('--confidence', args.confidence)
+    of_classes = class_confidences(args.class_confidence, classes)
+    thresholds = [of_classes.get(name, confidence) for name in classes]
+    views = build_views(config.test_pipeline, args.scales, not args.no_flip)
+    if args.images_of:
+        training = load_config(
+            argparse.Namespace(
+                config=args.images_of, cfg_options=None, safe_config=args.safe_config
+            )
+        )
+        sources = training_images(training, args.images_of, out / 'labels', classes)
+    else:
+        sources = collect_sources(args.images, IMAGE_SUFFIXES)
+    network = json.dumps([config.model, config.test_pipeline, classes], default=str)
+    settings = dict(
+        config_sha256=hashlib.sha256(network.encode()).hexdigest(),
+        checkpoint_sha256=sha256_of(args.checkpoint),
+        scales=args.scales,
+        flip=not args.no_flip,
+        confidence=confidence,
+        class_confidence=of_classes,
+        save_confidence=args.save_confidence,
+        overlays=args.overlays,
+    )
+    check_settings(out, settings)
+    for folder in {path.parent for path in out.glob('*/**/.*.tmp')}:
+        remove_leftovers(folder)
+    barrier()  # nobody writes a label before all have seen that they may
+
+    def teach(image: NDArray[np.uint8]) -> PseudoLabel:
+        return choose_labels(mean_probabilities(model, views, image), thresholds)
+
+    colors = color_table(model.dataset_meta['palette'])
+    failed = label_images(sources, out, teach, colors, args.overlays, args.save_confidence)
+    failed = {path: why for each in all_gather_object(failed) for path, why in each.items()}
+    if get_dist_info()[0] == 0:
+        done = [source for source in sources if str(source.path) not in failed]
+        records = [read_record(out / 'labels' / f'{source.name}.png') for source in done]
+        summary = summarise(records, classes)
+        report = dict(config=args.config, checkpoint=args.checkpoint, **settings, **summary)
+        with replacing(out / 'report.json') as temporary:
+            temporary.write_text(json.dumps({**report, 'failed': failed}, indent=1) + '\n')
+        print_summary(summary)
+        for reason in failed.values():
+            print(f'error: {reason}', file=sys.stderr)
+    return 1 if failed else 0

@@ -1,0 +1,8 @@
+"""Label images by a network:  python tools/pseudo_label.py CONFIG CHECKPOINT IMAGE… --out DIR"""
+
+import sys
+
+from mmseg_eff.apis.pseudo_label import main
+
+if __name__ == '__main__':
+    sys.exit(main())
