@@ -1,0 +1,239 @@
+"""The pages of docs/ say what is true: their commands and Python are run, their links lead on.
+
+A ``python`` block whose first line is ``# NAME.py`` is a file; others are run in one namespace, and
+print what the comment behind ``print()`` says. ``bash`` blocks are run, ``console`` blocks
+(downloads, long trainings) only parsed.
+"""
+
+import argparse
+import contextlib
+import glob
+import importlib
+import io
+import itertools
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import cv2
+import numpy as np
+import pytest
+from official_file import write_official_file
+
+from mmseg_eff.apis.convert_weights import convert
+from mmseg_eff.datasets.toy_street import IGNORED, Scene
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(path.name for path in (ROOT / 'docs').glob('*.md'))
+BLOCK = re.compile(r'^```(\w*)\n(.*?)^```$', flags=re.DOTALL | re.MULTILINE)
+LINK = re.compile(r'\]\(([^)#\s]*)(#[^)\s]*)?\)')
+OTHER_COMMANDS = {'curl', 'export', 'pip'}
+SLOW = {'export.md', 'new_network.md', 'self_training.md'}  # exports, trainings in processes
+TINY_TRAINING = [
+    '--cfg-options',
+    'model.data_preprocessor.batch_sizes=[(90,120)]',
+    'train_cfg.max_iters=2',
+    'train_cfg.val_interval=2',
+    'default_hooks.checkpoint.interval=2',
+    'default_hooks.logger.interval=1',
+]
+TINY_LOADERS = [
+    f'{split}_dataloader.{option}'
+    for split in ('train', 'val', 'test')
+    for option in ('num_workers=0', 'persistent_workers=False')
+]
+TINY = {  # tool -> what is appended to its commands
+    'train': TINY_TRAINING + TINY_LOADERS,
+    'self_train': TINY_TRAINING + TINY_LOADERS,
+    'test': ['--cfg-options', *TINY_LOADERS],
+    'check_dataset': ['--workers', '1'],
+    'benchmark': ['--threads', '1'],
+    'export': ['--num-images', '2', '--threads', '1'],
+}
+
+
+class Parsed(BaseException):
+    """A tool's arguments are right; raised in place of its work."""
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    return [(match[1], match[2]) for match in BLOCK.finditer(text)]
+
+
+def commands(block: str) -> Iterator[list[str]]:
+    """The words of each command; a wildcard becomes the files that it matches, if any."""
+    for line in block.replace('\\\n', ' ').splitlines():
+        words = shlex.split(line, comments=True)
+        if words:
+            yield [found for word in words for found in sorted(glob.glob(word)) or [word]]
+
+
+def tool_of(words: list[str]) -> tuple[Callable[[list[str]], int], list[str]]:
+    """``main`` of the tool that a command starts, and its arguments."""
+    name = re.fullmatch(r'tools/(\w+)\.py', words[1])[1]
+    assert (ROOT / words[1]).is_file(), words[1]
+    return importlib.import_module(f'mmseg_eff.apis.{name}').main, words[2:]
+
+
+def check_command(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tool, its options and the repository's files in a command exist."""
+    if words[0] in OTHER_COMMANDS:
+        return
+    if words[0] == 'torchrun':
+        words = ['python', *itertools.dropwhile(lambda word: not word.endswith('.py'), words)]
+    assert words[0] == 'python', words
+    main, argv = tool_of(words)
+
+    def parse_only(parse: Callable) -> Callable:
+        def run(*args, **kwargs) -> None:
+            parse(*args, **kwargs)
+            raise Parsed
+
+        return run
+
+    with monkeypatch.context() as context:
+        for name in ('parse_args', 'parse_intermixed_args'):
+            parse = parse_only(getattr(argparse.ArgumentParser, name))
+            context.setattr(argparse.ArgumentParser, name, parse)
+        with pytest.raises(Parsed):
+            main(argv)
+    for word in argv:
+        if word.startswith('configs/'):
+            assert (ROOT / word).exists(), word
+
+
+def run_command(words: list[str]) -> None:
+    """Run a command in this process, tiny."""
+    if words == ['export', 'PYTHONPATH=.']:  # as the fixture has done
+        return
+    main, argv = tool_of(words)
+    assert main([*argv, *TINY.get(Path(words[1]).stem, [])]) == 0, shlex.join(words)
+
+
+def run_page(text: str) -> None:
+    """Run the blocks of a page in order, in the working directory."""
+    names = {}
+    for language, block in blocks(text):
+        if language == 'python' and (title := re.match(r'# (\S+\.py)\n', block)):
+            Path(title[1]).write_text(block)
+        elif language == 'python':
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                exec(block, names)
+            for comment in re.findall(r'^print\(.*\)  # (.+)$', block, flags=re.MULTILINE):
+                for part in comment.split('…'):
+                    assert part in printed.getvalue()
+        elif language == 'bash':
+            for words in commands(block):
+                run_command(words)
+
+
+def make_my_data(root: Path) -> None:
+    """A data set as a user has it: 3 classes, JPEG, PNG labels of two splits, class weights."""
+    for part, (split, count) in enumerate((('train', 4), ('val', 2), ('unlabelled', 4))):
+        for kind in ('images', 'labels'):
+            (root / kind / split).mkdir(parents=True)
+        for index in range(count):
+            scene = Scene(np.random.default_rng((part, index)), 72, 96)
+            cv2.imwrite(str(root / f'images/{split}/{index}.jpg'), scene.image)
+            label = np.where(scene.label == IGNORED, IGNORED, scene.label.clip(max=2))
+            if split != 'unlabelled':
+                cv2.imwrite(str(root / f'labels/{split}/{index}.png'), label)
+    (root / 'class_weights.json').write_text('[1, 1, 1]')
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch, make_image):
+    """The working directory of a page's reader, with the files that the pages take for granted."""
+    for name in ('configs', 'tools'):
+        (tmp_path / name).symlink_to(ROOT / name)
+    make_my_data(tmp_path / 'my_data')
+    make_image(tmp_path / 'IMAGES/image.png', 64, 128)
+    official = write_official_file(tmp_path / 'pretrained/espnet_p_2_q_8.pth')
+    convert('espnet', official, tmp_path / 'checkpoints/espnet_p2q8_cityscapes.pth')
+    first_page = (ROOT / 'docs/train_my_data.md').read_text()
+    (config,) = (block for _, block in blocks(first_page) if block.startswith('# my_data.py'))
+    (tmp_path / 'my_data.py').write_text(config)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv('MMSEG_EFF_TRACEBACK', '1')
+    monkeypatch.delenv('MMSEG_EFF_DATA', raising=False)
+    modules = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - modules:
+        if getattr(sys.modules[name], '__file__', None) == str(tmp_path / f'{name}.py'):
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    'page', [pytest.param(p, marks=[pytest.mark.slow] if p in SLOW else []) for p in PAGES]
+)
+def test_page_runs(page, workplace):
+    run_page((ROOT / 'docs' / page).read_text())
+
+
+@pytest.mark.parametrize('page', PAGES)
+def test_commands_exist(page, monkeypatch):
+    text = (ROOT / 'docs' / page).read_text()
+    assert {language for language, _ in blocks(text)} <= {'python', 'bash', 'console', 'text'}
+    for language, block in blocks(text):
+        if language in ('bash', 'console'):
+            for words in commands(block):
+                check_command(words, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    'command',
+    [
+        'python tools/trian.py configs/mix/resnet50_epp_fcn.py',
+        'python tools/train.py configs/mix/resnet50_epp_fcn.py --resumes',
+        'python tools/train.py configs/mix/resnet50_epp.py',
+        'python tools/export.py CONFIG CHECKPOINT --out DIR --backend onx',
+        'pyhton tools/train.py CONFIG',
+        'torchrun --nproc-per-node 2 tools/train.py CONFIG --luncher pytorch',
+    ],
+)
+def test_a_typo_is_found(command, monkeypatch):
+    (words,) = commands(command)
+    with pytest.raises((AssertionError, ModuleNotFoundError, SystemExit)):
+        check_command(words, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    'block',
+    [
+        'python\nimport mmseg_eff.moduls\n',
+        'python\nprint(6 * 7)  # 43\n',
+        'bash\npython tools/complexity.py missing.py\n',
+        'python\n# broken.py\nmodel = dict(\n```\n```bash\npython tools/complexity.py broken.py\n',
+    ],
+)
+def test_a_wrong_block_is_found(block, workplace):
+    with pytest.raises((AssertionError, ImportError, SyntaxError, ValueError)):
+        run_page(f'Text.\n\n```{block}```\n')
+
+
+def anchors(text: str) -> set[str]:
+    """GitHub's anchors of a page's headings."""
+    headings = re.findall(r'^#+ (.+)$', BLOCK.sub('', text), flags=re.MULTILINE)
+    return {re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-') for heading in headings}
+
+
+@pytest.mark.parametrize('page', ['README.md', *(f'docs/{page}' for page in PAGES)])
+def test_links_lead_to_files_and_headings(page):
+    path = ROOT / page
+    links = LINK.findall(path.read_text())
+    for target, anchor in links:
+        if target.startswith(('http://', 'https://')):
+            continue
+        file = path.parent / unquote(target) if target else path
+        assert file.exists(), target
+        if anchor:
+            assert anchor.removeprefix('#') in anchors(file.read_text()), target + anchor
+
+
+def test_index_links_every_page():
+    linked = {target for target, _ in LINK.findall((ROOT / 'docs/README.md').read_text())}
+    assert set(PAGES) - {'README.md'} <= linked
