@@ -9,6 +9,7 @@ import yaml
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmseg.registry import DATASETS, MODELS
+from torch import nn
 
 from mmseg_eff.apis.complexity import complexity
 from mmseg_eff.apis.convert_weights import convert
@@ -17,22 +18,26 @@ from mmseg_eff.converters import load_weights
 CONFIGS = Path(__file__).parent.parent / 'configs'
 LEAVES = sorted(path for path in CONFIGS.glob('*/*.py') if path.parent.name != '_base_')
 RECIPES = [path for path in LEAVES if path.parent.name != 'mix']  # test_mix.py has the others
+CHAINED = [path for path in RECIPES if "load_from = 'work_dirs/" in path.read_text()]
 NAME = re.compile(
-    r'(?P<model>[^_]+)(_(?P<pre>[a-z0-9]+)-pre)?'
+    r'(?P<model>[^_]+)(_(?P<pre>[a-z0-9]+)-pre)?(?P<selftrain>[_-]selftrain)?'
     r'_(?P<gpus>\d+)xb(?P<batch>\d+)-(?P<kilo>[\d.]+)k(-lr(?P<lr>[\d.]+))?'
-    r'_(?P<dataset>[^_-]+)-(?P<h>\d+)x(?P<w>\d+)'
+    r'_(?P<dataset>[^_-]+)(-quarter)?-(?P<h>\d+)x(?P<w>\d+)'
 )
 DATASET_TYPES = dict(
     cityscapes='CityscapesDataset',
     camvid='CamVidDataset',
     ade20k='ADE20KDataset',
+    coco21='PascalVOCDataset',
     mapillary='MapillaryDataset_v1',
+    mapillary19='MapillaryAsCityscapesDataset',
     toystreet='ToyStreetDataset',
     voc12aug='PascalVOCDataset',
     voc12augcoco='PascalVOCDataset',
     voc12trainval='PascalVOCDataset',
     vocforeground='ForegroundVOCDataset',
 )
+PEERS = {'fast-scnn': 'FastSCNN', 'ddrnet-23-slim': 'DDRNet'}  # of mmseg, to compare with
 DEEPLAB = {  # head -> version
     'DeepLabV1Head': 'deeplabv1',
     'DeepLabV2Head': 'deeplabv2',
@@ -125,6 +130,8 @@ def test_name_says_what_is_in_it(path):
     config = Config.fromfile(path)
     assert config.train_dataloader.batch_size == int(name['batch'])
     assert config.train_cfg.max_iters == round(float(name['kilo']) * 1000)
+    sampler = 'MultiSourceSampler' if name['selftrain'] else 'ResumableSampler'
+    assert config.train_dataloader.sampler.type == sampler
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
         types = {dataset.type for dataset in inner_datasets(loader.dataset)}
         assert types == {DATASET_TYPES[name['dataset']]}
@@ -133,6 +140,9 @@ def test_name_says_what_is_in_it(path):
     lr = config.optim_wrapper.optimizer.lr
     assert float(name['lr'] or lr) == lr
     backbone, head = config.model.backbone, config.model.decode_head
+    if path.parent.name == 'peers':
+        assert backbone.type == PEERS[name['model']] and not start
+        return
     family, _, size = name['model'].rpartition('-')
     if family.startswith('eseg'):
         assert eseg_name(config) == name['model']
@@ -141,11 +151,11 @@ def test_name_says_what_is_in_it(path):
             assert weights.endswith(f'-{size}_imagenet.pth') and not start
         else:
             assert name['pre'] == (start or None)
-        if start == 'mapillary':
+        if start.startswith('mapillary'):
             assert Path(config.load_from).parent.name.startswith(f'{name["model"]}_')
-            assert not weights and lr == 0.01
+            assert not weights and lr == (0.16 if name['selftrain'] else 0.01)
         elif name['dataset'] != 'camvid':
-            assert lr == (0.02 if name['lr'] else 0.08)
+            assert lr == (0.16 if name['selftrain'] else 0.02 if name['lr'] else 0.08)
         return
     if family.startswith('deeplab'):
         assert name['model'] in deeplab_names(config)
@@ -175,7 +185,8 @@ def test_builds_and_agrees_with_its_data(path):
     void = config.model.data_preprocessor.get('ignore_to_class')
     assert void in (None, real)
     num_classes = model.decode_head.num_classes
-    weights = model.decode_head.loss_decode.class_weight
+    losses = model.decode_head.loss_decode
+    weights = (losses if not isinstance(losses, nn.ModuleList) else losses[0]).class_weight
     assert weights is None or len(weights) == num_classes
     is_untrained_output = weights is not None and weights[-1] == 0
     assert num_classes == real + (void is not None or is_untrained_output)
@@ -325,7 +336,7 @@ def test_official_weights_load_as_they_stand(shared, tmp_path, file, leaf):
 @pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
 def test_nothing_at_the_top_replaces_the_preprocessing(path):
     """The runner would give a ``data_preprocessor`` at the top level to the model of ``--tta``."""
-    assert 'data_preprocessor' not in Config.fromfile(path)
+    assert Config.fromfile(path).get('data_preprocessor') is None
 
 
 def test_data_root_follows_the_environment(monkeypatch):
@@ -334,3 +345,25 @@ def test_data_root_follows_the_environment(monkeypatch):
     assert Config.fromfile(path).test_dataloader.dataset.data_root == 'data/camvid'
     monkeypatch.setenv('MMSEG_EFF_DATA', '/elsewhere')
     assert Config.fromfile(path).test_dataloader.dataset.data_root == '/elsewhere/camvid'
+
+
+@pytest.mark.parametrize('path', CHAINED, ids=lambda path: path.stem)
+def test_starts_from_the_end_of_another_leaf(path):
+    """Only the head may be new: of ESeg the classifier, and nothing where the classes are equal."""
+    config = Config.fromfile(path)
+    source = Path(config.load_from)
+    first = leaf(source.parent.name)
+    assert source.name == f'iter_{first.train_cfg.max_iters}.pth'
+    with torch.device('meta'):
+        given, wanted = (MODELS.build(c.model).state_dict() for c in (first, config))
+    new = {
+        name.rpartition('.')[0]
+        for name in wanted
+        if name not in given or given[name].shape != wanted[name].shape
+    }
+    if start_of(config) == 'mapillary':
+        assert new == {'decode_head.conv_seg.1'}
+    elif start_of(config) in ('mapillary19', 'coco21', 'voc12aug', 'voc12augcoco'):
+        assert not new
+    else:
+        assert all(name.startswith('decode_head.') for name in new)

@@ -17,6 +17,8 @@ from mmseg_eff.apis import (
     export,
     plot_curves,
     predict,
+    pseudo_label,
+    self_train,
     test,
     train,
 )
@@ -32,6 +34,8 @@ TOOLS = dict(
     export=export,
     plot_curves=plot_curves,
     predict=predict,
+    pseudo_label=pseudo_label,
+    self_train=self_train,
     test=test,
     train=train,
 )
