@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from pathlib import Path
 
 import matplotlib
@@ -18,7 +19,7 @@ SMOOTH = 5  # logged values in the running mean of the loss
 
 
 def read_scalars(work_dir: Path) -> list[dict]:
-    """What mmengine logged in the newest run of a work dir, one dict a line.
+    """What mmengine logged in a work dir, one dict a line; a later run replaces what it repeats.
 
     Raises:
         InputError: If there is no log.
@@ -26,7 +27,12 @@ def read_scalars(work_dir: Path) -> list[dict]:
     files = sorted(work_dir.glob('*/vis_data/scalars.json'))
     if not files:
         raise InputError(f'{work_dir}: holds no */vis_data/scalars.json of a training run')
-    return [json.loads(line) for line in files[-1].read_text().splitlines()]
+    scalars = []
+    for file in files:
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        begin = min((line['step'] for line in lines), default=math.inf)
+        scalars = [line for line in scalars if line['step'] < begin] + lines
+    return scalars
 
 
 def plot_curves(scalars: list[dict], path: Path, title: str) -> None:

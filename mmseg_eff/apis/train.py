@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from mmengine.config import ConfigDict
 from mmengine.logging import print_log
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 from mmseg.registry import RUNNERS
 from torch import nn
 
@@ -141,6 +141,11 @@ def main(argv: list[str] | None = None) -> None:
     if args.amp:
         config.optim_wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic')
     config.resume = config.get('resume', False) or args.resume
+    if args.resume and 'load_from' not in (args.cfg_options or {}):
+        if find_latest_checkpoint(config.work_dir):
+            config.load_from = None  # or mmengine would resume from that file
+        else:
+            config.resume = False  # nothing to resume: begin, from load_from
     check_datasets(config, 'train_dataloader', 'val_dataloader')
     if not torch.cuda.is_available():
         keep_freed_memory()

@@ -49,6 +49,19 @@ def test_train_resume_and_test(trained, capsys):
     assert capsys.readouterr().out.count('mIoU') >= 4
 
 
+def test_resume_where_the_config_begins_with_weights(trained, tmp_path):
+    """From the work dir's checkpoint, where mmengine would take ``load_from``."""
+    leaf, work_dir = tmp_path / 'leaf.py', tmp_path / 'second'
+    leaf.write_text(f"_base_ = '{LEAF}'\nload_from = '{trained / 'iter_2.pth'}'\n")
+    arguments = [str(leaf), '--work-dir', str(work_dir), '--resume', '--cfg-options', *TINY]
+    assert train.main(arguments) == 0
+    assert (work_dir / 'iter_2.pth').is_file()  # of two iterations: it did not resume
+    (trained / 'iter_2.pth').unlink()
+    more = ['train_cfg.max_iters=3', 'train_cfg.val_interval=3']
+    assert train.main([*arguments, *more, 'default_hooks.checkpoint.interval=3']) == 0
+    assert load_checkpoint(work_dir / 'iter_3.pth')['meta']['iter'] == 3
+
+
 @pytest.mark.parametrize('options', [[], ['--tta']], ids=['plain', 'tta'])
 def test_official_weights_score_through_the_tool(shared, tmp_path, monkeypatch, capsys, options):
     monkeypatch.setenv('MMSEG_EFF_DATA', str(shared / 'data'))

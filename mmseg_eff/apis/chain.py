@@ -1,0 +1,167 @@
+"""A chain of trainings and other tools, stage by stage, that goes on where it was stopped."""
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmengine.config import Config
+
+from .. import compat
+from ..errors import InputError
+from ..files import replacing
+
+STATE = 'state.json'
+
+
+def start(command: list[str]) -> int:
+    """Run a program and return its exit status; a SIGTERM to this process is passed on to it."""
+    with subprocess.Popen(command) as process:
+        previous = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        try:
+            return process.wait()
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+
+
+def cpu_seconds() -> float:
+    """CPU time of the finished processes that this one started, and of theirs."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def leaves(value: object, name: str = '') -> Iterator[tuple[str, object]]:
+    """The settings in a config, each by its name as in ``--cfg-options``."""
+    if not (isinstance(value, dict | list | tuple) and value):
+        yield name, value
+        return
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from leaves(item, f'{name}.{key}' if name else str(key))
+
+
+def refuse_changes(path: Path, old: dict, new: dict) -> None:
+    """Raise an ``InputError`` for the first setting in which ``new`` differs from the file."""
+    old, new = dict(leaves(old)), dict(leaves(new))
+    for name in sorted(old.keys() | new.keys()):
+        if old.get(name) != new.get(name):
+            raise InputError(
+                f'{path}: the chain began with {name}={old.get(name)!r}, now it is '
+                f'{new.get(name)!r}; choose another --work-dir'
+            )
+
+
+class Chain:
+    """The stages in a folder; processes of their own give each a fresh start.
+
+    ``state.json`` holds the options and, of each stage begun, the time and whether it is finished;
+    ``{stage}.py`` is the whole config of a training.
+
+    Args:
+        folder: Where everything goes.
+        args: Arguments of the tool.
+
+    Raises:
+        InputError: If the folder holds a chain with other options.
+    """
+
+    def __init__(self, folder: Path, args: argparse.Namespace) -> None:
+        self.folder = folder
+        self.best = args.best
+        self.launch = [sys.executable]
+        self.common = ['--safe-config'] if args.safe_config else []
+        if args.processes > 1:
+            self.launch += ['-m', 'torch.distributed.run', '--standalone']
+            self.launch += ['--local-addr', '127.0.0.1', '--nproc-per-node', str(args.processes)]
+            self.common += ['--launcher', 'pytorch']
+        options = dict(
+            pretrain=bool(args.pretrain),
+            best=args.best,
+            processes=args.processes,
+            pseudo_options=' '.join(args.pseudo_options),
+        )
+        self.state = dict(options=options, stages={})
+        path = folder / STATE
+        if path.is_file():
+            self.state = json.loads(path.read_text())
+            refuse_changes(path, self.state['options'], options)
+        self.write()
+
+    def write(self) -> None:
+        with replacing(self.folder / STATE) as temporary:
+            temporary.write_text(json.dumps(self.state, indent=1) + '\n')
+
+    def write_config(self, stage: str, config: Config) -> None:
+        """Write the config of a training.
+
+        Raises:
+            InputError: If the chain began with another one.
+        """
+        path = self.folder / f'{stage}.py'
+        if not path.is_file():
+            with replacing(path) as temporary:
+                temporary.write_text(config.pretty_text)
+        else:
+            refuse_changes(path, Config.fromfile(path).to_dict(), config.to_dict())
+
+    def run(self, stage: str, name: str, arguments: list[str]) -> None:
+        """Run a tool as a stage, unless that is finished.
+
+        Args:
+            stage: Name of the stage.
+            name: File name of the tool.
+            arguments: Those of this stage alone.
+
+        Raises:
+            InputError: If the tool fails.
+        """
+        record = dict(finished=False, seconds=0.0, cpu_seconds=0.0)
+        record = self.state['stages'].setdefault(stage, record)
+        if record['finished']:
+            print(f'{stage}: finished', flush=True)
+            return
+        print(f'{stage}: tools/{name} {shlex.join(arguments)}', flush=True)
+        path = compat.PACKAGE_ROOT / '.mim/tools' / name
+        begin, cpu_begin = time.perf_counter(), cpu_seconds()
+        try:
+            status = start([*self.launch, str(path), *arguments, *self.common])
+            record['finished'] = status == 0
+        finally:
+            record['seconds'] += time.perf_counter() - begin
+            record['cpu_seconds'] += cpu_seconds() - cpu_begin
+            self.write()
+        if status:
+            raise InputError(
+                f'{stage}: tools/{name} ended with status {status}, for the reason above; the same '
+                'command goes on from here'
+            )
+
+    def train(self, stage: str) -> str:
+        """Train, or go on with a training that was stopped.
+
+        Args:
+            stage: Name of the stage, which has a config.
+
+        Returns:
+            Its checkpoint: the last one, as the best one is chosen on the images that the result
+            is measured on; or, with ``--best``, that one if the config keeps it. Where
+            ``EMAHook`` runs, both hold the averaged weights.
+
+        Raises:
+            InputError: If the tool fails or saves nothing.
+        """
+        work_dir = self.folder / stage
+        last = work_dir / 'last_checkpoint'
+        arguments = [str(self.folder / f'{stage}.py'), '--work-dir', str(work_dir)]
+        self.run(stage, 'train.py', [*arguments, '--resume'])
+        best = sorted(work_dir.glob('best_mIoU_*.pth')) if self.best else []
+        if best:
+            return str(best[-1])
+        if not last.is_file():
+            raise InputError(f'{work_dir}: the training has saved no checkpoint')
+        return last.read_text().strip()
