@@ -1,8 +1,5 @@
 """What every network must do, whatever its parts are: all of configs/, and so all registered parts.
 
-A network is a leaf's model without what only training needs: weights, losses, preprocessing. Leaves
-with the same one count once, under the first leaf's name. ``data/parameters.json`` lists them;
-after a change that is meant, ``ACCEPT=1 pytest tests/test_every_model.py -k table`` writes it.
 By default a network for each part runs (``FAST``); the others are ``slow``.
 """
 
@@ -11,36 +8,30 @@ import io
 import json
 import os
 import pickle
-import re
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import torch
 from helpers import count_parameters, samples
-from mmengine.config import Config, ConfigDict
-from mmengine.model import BaseModule, revert_sync_batchnorm
+from mmengine.config import ConfigDict
+from mmengine.model import BaseModule
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
+from networks import (
+    LEAVES,
+    PARAMETERS,
+    TABLE,
+    build,
+    config_of,
+    network_config,
+    network_name,
+    set_statistics,
+)
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmseg_eff.apis.complexity import build_without_memory
 
-CONFIGS = Path(__file__).parent.parent / 'configs'
-LEAVES = sorted(path for path in CONFIGS.glob('*/*.py') if path.parent.name != '_base_')
-TABLE = Path(__file__).parent / 'data/parameters.json'
-PARAMETERS = json.loads(TABLE.read_text())  # of each network, by its name
-NOT_THE_NETWORK = {
-    'data_preprocessor',
-    'init_cfg',
-    'loss_decode',
-    'pretrained',
-    'test_cfg',
-    'train_cfg',
-}
 FAST = {
     'deeplabv1-vgg16_voc12aug',
     'deeplabv2-r101_voc12aug',
@@ -65,31 +56,6 @@ class Network(NamedTuple):
     model: nn.Module  # in evaluation mode; tests that change it copy it
 
 
-def without_training(config: dict | list | object) -> dict | list | object:
-    """A model's config without what is not the network."""
-    if isinstance(config, dict):
-        items = ((key, value) for key, value in config.items() if key not in NOT_THE_NETWORK)
-        return {key: without_training(value) for key, value in items}
-    if isinstance(config, list | tuple):
-        return type(config)(without_training(value) for value in config)  # mmseg asks for tuples
-    return config
-
-
-@cache
-def network_config(leaf: Path) -> ConfigDict:
-    config = without_training(Config.fromfile(leaf).model)
-    return ConfigDict(config, test_cfg=dict(mode='whole'))
-
-
-def network_name(leaf: Path) -> str:
-    """The leaf's without schedule and image size."""
-    return re.sub(r'_\d+xb[^_]+|-\d+x\d+$', '', leaf.stem)
-
-
-def config_of(name: str) -> ConfigDict:
-    return network_config(next(leaf for leaf in LEAVES if network_name(leaf) == name))
-
-
 def types(config: dict | list | object) -> Iterator[str]:
     """All ``type``s in a config."""
     if isinstance(config, dict):
@@ -99,19 +65,6 @@ def types(config: dict | list | object) -> Iterator[str]:
     if isinstance(config, list | tuple):
         for value in config:
             yield from types(value)
-
-
-def build(config: ConfigDict) -> nn.Module:
-    return revert_sync_batchnorm(MODELS.build(copy.deepcopy(config)))
-
-
-def set_statistics(model: nn.Module) -> None:
-    """Those of a batch; with the first ones, 0 and 1, values would grow from layer to layer."""
-    for norm in model.modules():
-        if isinstance(norm, _BatchNorm):
-            norm.momentum = 1.0
-    with torch.no_grad():
-        model.train()(torch.randn(2, 3, 129, 257), mode='tensor')
 
 
 def predict(model: nn.Module, image: Tensor) -> Tensor:

@@ -4,11 +4,16 @@ import contextlib
 import io
 import logging
 import warnings
+from contextlib import AbstractContextManager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
+from textwrap import shorten
 from types import ModuleType
+from unittest import mock
 
 import torch
+from mmseg.models.decode_heads import decode_head
 from torch.export import Dim
 
 from ..errors import InputError
@@ -40,6 +45,11 @@ def deploy_package(name: str) -> ModuleType:
         ) from error
 
 
+def quiet_resize() -> AbstractContextManager:
+    """Let mmseg's heads resize without a warning: to find it, they make numbers of free sizes."""
+    return mock.patch.object(decode_head, 'resize', partial(decode_head.resize, warning=False))
+
+
 def export_onnx(graph: SegmentationGraph, path: Path) -> None:
     """Write ``graph`` as ONNX, with its weights in the same file.
 
@@ -49,7 +59,7 @@ def export_onnx(graph: SegmentationGraph, path: Path) -> None:
     sides = None if graph.size else tuple({1: Dim.DYNAMIC, 2: Dim.DYNAMIC} for _ in graph.inputs)
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)  # torchvision is not needed
     try:
-        with torch.no_grad(), PlainOperations(), warnings.catch_warnings():
+        with torch.no_grad(), PlainOperations(), quiet_resize(), warnings.catch_warnings():
             warnings.simplefilter('ignore')
             with contextlib.redirect_stdout(io.StringIO()):  # the exporter talks
                 program = torch.onnx.export(
@@ -62,7 +72,7 @@ def export_onnx(graph: SegmentationGraph, path: Path) -> None:
                     verbose=False,
                 )
     except torch.onnx.errors.OnnxExporterError as error:
-        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        reason = shorten(str(error.__cause__ or error), 300)
         hint = '' if graph.size else '; a fixed --size may work'
         raise InputError(f'torch cannot export this network to ONNX: {reason}{hint}') from error
     program.save(path, external_data=False)

@@ -157,7 +157,9 @@ class SegmentationGraph(nn.Module):
         height, width = x.shape[2:]
         x = self.pad(x)
         if self.output == 'labels' and self.is_subpixel(x.shape[2:], size):
-            return self.subpixel_labels(x).to(torch.uint8)
+            labels = self.subpixel_labels(x)
+            if labels.shape[1:] == size:  # smaller if the finest map's stride is not 2
+                return labels.to(torch.uint8)
         meta = dict(img_shape=x.shape[2:], pad_shape=x.shape[2:])
         logits = self.model.encode_decode(x, [meta])[..., :height, :width]
         if self.output == 'logits':
@@ -171,7 +173,7 @@ class SegmentationGraph(nn.Module):
         return logits.argmax(1).to(torch.uint8)
 
     def is_subpixel(self, given: Sequence[int], size: Sequence[int]) -> bool:
-        """Whether the head's last layer gives each pixel of the image (H, W) its logits."""
+        """Whether the head's last layer may give each pixel of the image (H, W) its logits."""
         layer = getattr(self.model.decode_head, 'conv_seg', None)
         sides = (*given, *size)
         return (

@@ -100,9 +100,10 @@ class PooledDepthwise(nn.Module):
         """``(N, C, *size)`` for ``(N, C, H, W)``."""
         sides = tuple(x.shape[2:])
         channels = len(self.bias)
-        if sides == (2 * size[0], 2 * size[1]):
+        is_fixed = all(isinstance(side, int) for side in sides)  # not in an export for any size
+        if is_fixed and sides == (2 * size[0], 2 * size[1]):
             return F.conv2d(x, self.half_weight, self.bias, stride=2, padding=1, groups=channels)
-        if all(2 * side == 3 * pooled for side, pooled in zip(sides, size, strict=True)):
+        if is_fixed and all(2 * a == 3 * b for a, b in zip(sides, size, strict=True)):
             weight, bias = self.two_thirds_weight, self.two_thirds_bias
             x = F.conv2d(x, weight, bias, stride=3, padding=1, groups=channels)
             return F.pixel_shuffle(x, 2)

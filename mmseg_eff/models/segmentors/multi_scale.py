@@ -79,7 +79,10 @@ class MultiScaleEncoderDecoder(EncoderDecoder):
         if scale == 1:
             return image
         excess = 1 if self.align_corners else 0
-        size = [max(1, int((side - excess) * scale) + excess) for side in image.shape[2:]]
+        size = [
+            torch.sym_max(1, torch.sym_int((side - excess) * scale) + excess)
+            for side in image.shape[2:]
+        ]
         return F.interpolate(image, size, mode='bilinear', align_corners=self.align_corners)
 
     def fuse(self, logits: Sequence[Tensor]) -> Tensor:

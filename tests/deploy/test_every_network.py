@@ -1,0 +1,127 @@
+"""Every network exports for ONNX Runtime and OpenVINO at two sizes; the export checks it itself.
+
+By default a network of each kind exports once (``FAST``); everything else is ``slow``.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
+from mmseg.models import BaseSegmentor
+from networks import PARAMETERS, build, config_of, set_statistics
+
+from mmseg_eff.apis.export import MIN_AGREEMENT, main
+from mmseg_eff.apis.inference import segment_image
+from mmseg_eff.apis.predict import read_image
+from mmseg_eff.converters import save_checkpoint
+
+for package in ('onnx', 'onnxscript', 'onnxruntime', 'openvino'):
+    pytest.importorskip(package, reason='needs the extra [deploy]')
+
+SIZES = [(64, 128), (96, 96)]
+BACKENDS = ['onnx', 'openvino']
+FAST = {
+    ('deeplabv3plus-mobilenetv2_cityscapes', (96, 96), 'onnx'),
+    ('espnet-p2q3_cityscapes', (64, 128), 'openvino'),
+    ('espnetv2-s0.5_cityscapes', (96, 96), 'openvino'),
+    ('mobilenetv2_bifpn_weightedsum', (64, 128), 'onnx'),
+}
+CASES = [
+    pytest.param(*case, marks=() if case in FAST else pytest.mark.slow)
+    for case in product(PARAMETERS, SIZES, BACKENDS)
+]
+NUM_IMAGES = 8  # 65536 pixels and more: six labels may differ
+PIPELINE = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
+PREPROCESSOR = dict(
+    type='SegDataPreProcessor', mean=[127.5] * 3, std=[60.0] * 3, bgr_to_rgb=True, size_divisor=1
+)
+
+
+class Network(NamedTuple):
+    folder: Path  # with config.py and weights.pth
+    model: BaseSegmentor
+
+
+@pytest.fixture(scope='module')
+def pool() -> Iterator[ProcessPoolExecutor]:
+    """A process for the engines: with OpenVINO's threads in this one, later forks would crash."""
+    with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as pool:
+        yield pool
+
+
+@pytest.fixture(scope='module')
+def network(request, tmp_path_factory) -> Iterator[Network]:
+    """The network of a name, with random weights."""
+    torch.manual_seed(0)
+    init_default_scope('mmseg')
+    config = ConfigDict(config_of(request.param), data_preprocessor=PREPROCESSOR)
+    model = build(config)
+    set_statistics(model)
+    classes = [str(label) for label in range(model.decode_head.num_classes)]
+    dataset = dict(type='BaseSegDataset', metainfo=dict(classes=classes, palette=[[0] * 3]))
+    model.cfg = Config(
+        dict(model=config, test_pipeline=PIPELINE, test_dataloader=dict(dataset=dataset))
+    )
+    folder = tmp_path_factory.mktemp('network')
+    model.cfg.dump(folder / 'config.py')
+    save_checkpoint(dict(state_dict=model.state_dict(), meta={}), folder / 'weights.pth')
+    yield Network(folder, model.eval())
+    shutil.rmtree(folder)  # with the export, up to 600 MB
+
+
+def write_images(folder: Path, size: tuple[int, int]) -> list[Path]:
+    """Smooth noise of a size (H, W)."""
+    height, width = size
+    small = np.random.default_rng(0).integers(
+        0, 256, (NUM_IMAGES, height // 4, width // 4, 3), np.uint8
+    )
+    paths = [folder / f'{height}x{width}-{index}.png' for index in range(NUM_IMAGES)]
+    for path, image in zip(paths, small, strict=True):
+        cv2.imwrite(str(path), cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC))
+    return paths
+
+
+def assert_exports(pool: ProcessPoolExecutor, network: Network, paths: list[Path], *options: str):
+    """The export agrees on images, and there is something to agree on."""
+    folder, model = network
+    assert len(np.unique(segment_image(model, read_image(paths[0])))) > 1
+    argv = [str(folder / 'config.py'), str(folder / 'weights.pth'), '--out', str(folder / 'out')]
+    argv += ['--threads', '1', *options, '--images', *map(str, paths)]
+    assert pool.submit(main, argv).result() == 0
+    agreement = json.loads((folder / 'out/report.json').read_text())['agreement']
+    assert agreement['images'] == len(paths)
+    assert agreement['labels'] >= MIN_AGREEMENT
+
+
+def test_fast_ones_are_among_them():
+    assert {case.values for case in CASES} >= FAST
+
+
+@pytest.mark.parametrize(
+    ('network', 'size', 'backend'),
+    CASES,
+    indirect=['network'],
+    ids=lambda value: 'x'.join(map(str, value)) if isinstance(value, tuple) else value,
+)
+def test_export_agrees(pool, network, size, backend, tmp_path):
+    assert_exports(pool, network, write_images(tmp_path, size), '--backend', backend)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('backend', BACKENDS)
+@pytest.mark.parametrize('network', ['espnetv2-s0.5_cityscapes'], indirect=True)
+def test_export_for_any_size_agrees(pool, network, backend, tmp_path):
+    """Behind EPP, whose pyramids resize to shares of the map's size."""
+    paths = [path for size in (*SIZES, (101, 67)) for path in write_images(tmp_path, size)]
+    assert_exports(pool, network, paths, '--backend', backend, '--any-size')

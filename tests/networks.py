@@ -1,0 +1,70 @@
+"""Every network of the configs, for the tests that ask the same of all.
+
+A network is a leaf's model without what only training needs: weights, losses, preprocessing. Leaves
+with the same one count once, under the first leaf's name. ``data/parameters.json`` lists them;
+after a change that is meant, ``ACCEPT=1 pytest tests/test_every_model.py -k table`` writes it.
+"""
+
+import copy
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.model import revert_sync_batchnorm
+from mmseg.registry import MODELS
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+CONFIGS = Path(__file__).parent.parent / 'configs'
+LEAVES = sorted(path for path in CONFIGS.glob('*/*.py') if path.parent.name != '_base_')
+TABLE = Path(__file__).parent / 'data/parameters.json'
+PARAMETERS = json.loads(TABLE.read_text())  # of each network, by its name
+NOT_THE_NETWORK = {
+    'data_preprocessor',
+    'init_cfg',
+    'loss_decode',
+    'pretrained',
+    'test_cfg',
+    'train_cfg',
+}
+
+
+def without_training(config: dict | list | object) -> dict | list | object:
+    """A model's config without what is not the network."""
+    if isinstance(config, dict):
+        items = ((key, value) for key, value in config.items() if key not in NOT_THE_NETWORK)
+        return {key: without_training(value) for key, value in items}
+    if isinstance(config, list | tuple):
+        return type(config)(without_training(value) for value in config)  # mmseg asks for tuples
+    return config
+
+
+@cache
+def network_config(leaf: Path) -> ConfigDict:
+    config = without_training(Config.fromfile(leaf).model)
+    return ConfigDict(config, test_cfg=dict(mode='whole'))
+
+
+def network_name(leaf: Path) -> str:
+    """The leaf's without schedule, image size and the words of self-training."""
+    return re.sub(r'[_-]selftrain|_\d+xb[^_]+|-quarter|-\d+x\d+$', '', leaf.stem)
+
+
+def config_of(name: str) -> ConfigDict:
+    return network_config(next(leaf for leaf in LEAVES if network_name(leaf) == name))
+
+
+def build(config: ConfigDict) -> nn.Module:
+    return revert_sync_batchnorm(MODELS.build(copy.deepcopy(config)))
+
+
+def set_statistics(model: nn.Module) -> None:
+    """Those of a batch; with the first ones, 0 and 1, values would grow from layer to layer."""
+    for norm in model.modules():
+        if isinstance(norm, _BatchNorm):
+            norm.momentum = 1.0
+    with torch.no_grad():
+        model.train()(torch.randn(2, 3, 129, 257), mode='tensor')
