@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,10 +19,12 @@ from .stages import STAGES
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogLocator, NullFormatter
 
 PERCENTILES = (50, 95)
 HEADER = ('network', 'input', 'parameters M', 'MACs G', 'memory MB', *STAGES, 'all', 'mIoU')
 UNKNOWN = '–'
+MARKERS = 'osDv^<>PX*'
 
 
 class Figures(NamedTuple):
@@ -99,23 +102,23 @@ def write_json(path: Path, figures: Sequence[Figures], threads: int) -> None:
 
 def plot(path: Path, figures: Sequence[Figures], threads: int) -> None:
     """Draw mIoU over the time of an image, median to 95th percentile; without those of no mIoU."""
-    figure, axes = plt.subplots(figsize=(7, 4.5), dpi=110, layout='constrained')
+    figure, axes = plt.subplots(figsize=(7, 6), dpi=110, layout='constrained')
+    markers = cycle(MARKERS)
     for row in figures:
         if row.miou is None:
             continue
         median, high = row.milliseconds()['all']
-        axes.errorbar(median, row.miou, xerr=[[0], [high - median]], fmt='o', capsize=3)
-        axes.annotate(
-            row.name, (median, row.miou), xytext=(0, 6), textcoords='offset points', ha='center'
-        )
+        bar = dict(xerr=[[0], [high - median]], fmt=next(markers), capsize=3, label=row.name)
+        axes.errorbar(median, row.miou, **bar)
     axes.set(
         xscale='log',
         xlabel=f'ms from image file to label file, {threads} threads (median to 95th percentile)',
         ylabel='mIoU [%]',
     )
-    axes.margins(0.15)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter('{x:.0f}')
-    axes.xaxis.set_minor_formatter('{x:.0f}')
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    figure.legend(loc='outside lower center', fontsize='small')
     axes.grid(alpha=0.3, which='both')
     with replacing(path) as temporary:
         figure.savefig(temporary, format='png')

@@ -1,0 +1,40 @@
+"""The results kept in docs/results: the page, the logs' figures and the metafiles say the same."""
+
+import json
+import re
+
+import pytest
+import yaml
+
+ROW = re.compile(r'^\| `([^`]+)` \|.*?\| ([\d.]+) \|$', re.M)  # config, …, mIoU
+
+
+@pytest.fixture(scope='module')
+def trainings(root):
+    return {t['config']: t for t in json.loads((root / 'docs/results/camvid.json').read_text())}
+
+
+def test_page_has_the_figures_of_the_logs(root, trainings):
+    page = (root / 'docs/results/camvid.md').read_text()
+    rows = dict(ROW.findall(page.partition('## Self-training')[0]))
+    assert len(rows) >= 9
+    assert {name: float(miou) for name, miou in rows.items()} == {
+        name: training['miou'][str(training['iterations'])] for name, training in trainings.items()
+    }
+
+
+def test_metafiles_have_them_too(root, trainings):
+    models = {
+        model['Name']: model['Results'][0]['Metrics'].get('mIoU')
+        for path in (root / 'configs').glob('*/metafile.yaml')
+        for model in yaml.safe_load(path.read_text())['Models']
+    }
+    for name, training in trainings.items():
+        assert models[name] == training['miou'][str(training['iterations'])], name
+
+
+def test_classes_average_to_the_miou(trainings):
+    for training in trainings.values():
+        assert len(training['class_iou']) == 11
+        mean = sum(training['class_iou'].values()) / 11
+        assert mean == pytest.approx(training['miou'][str(training['iterations'])], abs=0.01)
