@@ -11,6 +11,7 @@ import pytest
 import torch
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope, init_default_scope
+from mmseg.visualization import SegLocalVisualizer
 
 from mmseg_eff.datasets import make_toy_street
 
@@ -26,6 +27,7 @@ def seeded():
     # A runner's logger is named by the second: a later test in it would write to the earlier one's
     # captured output.
     MMLogger._instance_dict.clear()
+    SegLocalVisualizer._instance_dict.clear()  # it would write to an earlier test's folder
     init_default_scope('mmseg')
 
 

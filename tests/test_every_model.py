@@ -94,7 +94,7 @@ def network(request) -> Network:
     init_default_scope('mmseg')
     config = config_of(request.param)
     model = build(config)
-    set_statistics(model)
+    set_statistics(model, torch.randn(2, 3, 129, 257))
     return Network(config, model.eval())
 
 

@@ -23,7 +23,7 @@ LABELLED, OTHERS = 'train_dataloader.dataset.datasets.0', 'train_dataloader.data
 
 
 def test_there_are_students():
-    assert (len(STUDENTS), len(ON_A_QUARTER)) == (15, 3)
+    assert (len(STUDENTS), len(ON_A_QUARTER)) == (16, 4)
 
 
 @pytest.mark.parametrize('path', STUDENTS, ids=lambda path: path.stem)

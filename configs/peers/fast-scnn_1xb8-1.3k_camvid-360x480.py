@@ -1,20 +1,16 @@
 # mmseg's Fast-SCNN from random weights, trained like ESeg-Lite-S and for as long.
 _base_ = [
-    'mmseg::_base_/models/fast_scnn.py',
+    '../_base_/models/fast_scnn.py',
     '../_base_/datasets/camvid_jitter_360x480.py',
     '../_base_/schedules/adamw_1.5k.py',
     '../_base_/default_runtime.py',
 ]
 max_iters = 1300
-data_preprocessor = None  # at the top it would be that of --tta
-loss_decode = dict(type='OHEMCrossEntropy', threshold=0.9, min_kept=8 * 360 * 480 // 64)
-auxiliary_loss = dict(type='CrossEntropyLoss', loss_weight=0.4)
 model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
-    decode_head=dict(num_classes=_base_.num_labels, loss_decode=dict(_delete_=True, **loss_decode)),
+    decode_head=dict(num_classes=_base_.num_labels, loss_decode=dict(min_kept=8 * 360 * 480 // 64)),
     auxiliary_head=[
-        {**head, 'num_classes': _base_.num_labels, 'loss_decode': auxiliary_loss}
-        for head in _base_.model.auxiliary_head
+        {**head, 'num_classes': _base_.num_labels} for head in _base_.model.auxiliary_head
     ],
 )
 param_scheduler = [

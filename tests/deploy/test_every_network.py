@@ -20,6 +20,9 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from mmseg.models import BaseSegmentor
 from networks import PARAMETERS, build, config_of, set_statistics
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmseg_eff.apis.export import MIN_AGREEMENT, main
 from mmseg_eff.apis.inference import segment_image
@@ -29,19 +32,19 @@ from mmseg_eff.converters import save_checkpoint
 for package in ('onnx', 'onnxscript', 'onnxruntime', 'openvino'):
     pytest.importorskip(package, reason='needs the extra [deploy]')
 
-SIZES = [(64, 128), (96, 96)]
+SIZES = [(64, 128), (72, 104)]  # powers of two, and no multiple of 16
 BACKENDS = ['onnx', 'openvino']
 FAST = {
-    ('deeplabv3plus-mobilenetv2_cityscapes', (96, 96), 'onnx'),
-    ('espnet-p2q3_cityscapes', (64, 128), 'openvino'),
-    ('espnetv2-s0.5_cityscapes', (96, 96), 'openvino'),
+    ('deeplabv3plus-mobilenetv2_cityscapes', (72, 104), 'onnx'),
+    ('espnet-p2q3_cityscapes', (72, 104), 'onnx'),
+    ('espnetv2-s0.5_cityscapes', (64, 128), 'openvino'),
     ('mobilenetv2_bifpn_weightedsum', (64, 128), 'onnx'),
 }
 CASES = [
     pytest.param(*case, marks=() if case in FAST else pytest.mark.slow)
     for case in product(PARAMETERS, SIZES, BACKENDS)
 ]
-NUM_IMAGES = 8  # 65536 pixels and more: six labels may differ
+NUM_IMAGES = 8  # 59904 pixels and more: five labels may differ
 PIPELINE = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
 PREPROCESSOR = dict(
     type='SegDataPreProcessor', mean=[127.5] * 3, std=[60.0] * 3, bgr_to_rgb=True, size_divisor=1
@@ -60,6 +63,18 @@ def pool() -> Iterator[ProcessPoolExecutor]:
         yield pool
 
 
+def set_benign_norms(model: BaseSegmentor) -> None:
+    """Small residual branches, and statistics of images like those compared.
+
+    Other random networks enlarge rounding up to millions of times, so no two engines would agree.
+    """
+    for name, norm in model.named_modules():
+        if isinstance(norm, _BatchNorm):
+            nn.init.constant_(norm.weight, 0.01 if name.endswith('bn3') else 0.1)  # ResNet's last
+    images = torch.from_numpy(smooth_noise(SIZES[0])).permute(0, 3, 1, 2)
+    set_statistics(model, model.data_preprocessor(dict(inputs=list(images)))['inputs'])
+
+
 @pytest.fixture(scope='module')
 def network(request, tmp_path_factory) -> Iterator[Network]:
     """The network of a name, with random weights."""
@@ -67,7 +82,7 @@ def network(request, tmp_path_factory) -> Iterator[Network]:
     init_default_scope('mmseg')
     config = ConfigDict(config_of(request.param), data_preprocessor=PREPROCESSOR)
     model = build(config)
-    set_statistics(model)
+    set_benign_norms(model)
     classes = [str(label) for label in range(model.decode_head.num_classes)]
     dataset = dict(type='BaseSegDataset', metainfo=dict(classes=classes, palette=[[0] * 3]))
     model.cfg = Config(
@@ -80,22 +95,27 @@ def network(request, tmp_path_factory) -> Iterator[Network]:
     shutil.rmtree(folder)  # with the export, up to 600 MB
 
 
-def write_images(folder: Path, size: tuple[int, int]) -> list[Path]:
-    """Smooth noise of a size (H, W)."""
+def smooth_noise(size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Images (NUM_IMAGES, H, W, 3) of a size (H, W)."""
     height, width = size
-    small = np.random.default_rng(0).integers(
+    coarse = np.random.default_rng(0).integers(
         0, 256, (NUM_IMAGES, height // 4, width // 4, 3), np.uint8
     )
-    paths = [folder / f'{height}x{width}-{index}.png' for index in range(NUM_IMAGES)]
-    for path, image in zip(paths, small, strict=True):
-        cv2.imwrite(str(path), cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC))
+    return np.stack([cv2.resize(x, (width, height), interpolation=cv2.INTER_CUBIC) for x in coarse])
+
+
+def write_images(folder: Path, size: tuple[int, int]) -> list[Path]:
+    paths = [folder / f'{size[0]}x{size[1]}-{index}.png' for index in range(NUM_IMAGES)]
+    for path, image in zip(paths, smooth_noise(size), strict=True):
+        cv2.imwrite(str(path), image)
     return paths
 
 
 def assert_exports(pool: ProcessPoolExecutor, network: Network, paths: list[Path], *options: str):
     """The export agrees on images, and there is something to agree on."""
     folder, model = network
-    assert len(np.unique(segment_image(model, read_image(paths[0])))) > 1
+    labels = [segment_image(model, read_image(path)) for path in paths]
+    assert any(len(np.unique(label)) > 1 for label in labels)
     argv = [str(folder / 'config.py'), str(folder / 'weights.pth'), '--out', str(folder / 'out')]
     argv += ['--threads', '1', *options, '--images', *map(str, paths)]
     assert pool.submit(main, argv).result() == 0
