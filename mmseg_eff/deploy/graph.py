@@ -165,8 +165,8 @@ class SegmentationGraph(nn.Module):
         if self.output == 'logits':
             return logits
         align_corners, factor = self.model.align_corners, whole_factor(logits.shape[2:], size)
-        if factor and not align_corners and self.threshold is None:
-            return enlarged_argmax(logits, factor).to(torch.uint8)
+        if factor and self.threshold is None:
+            return enlarged_argmax(logits, factor, align_corners)
         logits = F.interpolate(logits, size, mode='bilinear', align_corners=align_corners)
         if self.threshold is not None:
             return (logits[:, 0] > self.threshold).to(torch.uint8)

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-STRIP = 2**22  # values of a strip of enlarged logits: 16 MB
+STRIP = 2**21  # logits of a strip: 8 MB
 
 
 class PlainOperations(TorchFunctionMode):
@@ -72,25 +74,49 @@ def whole_factor(given: Sequence[int], wanted: Sequence[int]) -> int | None:
     return factor if fits and 2 <= factor <= 8 else None
 
 
-def enlarged_argmax(logits: Tensor, factor: int) -> Tensor:
-    """Labels (1, H, W) of logits (1, C, h, w) enlarged bilinearly by a whole factor.
+def enlarged_argmax(logits: Tensor, factor: int, align_corners: bool) -> Tensor:
+    """Labels uint8 (1, H, W) of logits (1, C, h, w) enlarged bilinearly by a whole factor.
 
-    Every value in a cell of ``factor`` by ``factor`` pixels is a weighted mean of 3x3 logits with
-    the same weights in each cell. So a depth-wise convolution makes them as channels, and only the
-    winners are put in their places: engines find the maximum several times as fast so. Strips of
-    rows, one after the other, keep the memory small.
+    Each pixel of a cell of ``factor`` by ``factor`` lies less than a step from the cell's own
+    logits. So the pixels at one place in their cells are a map of the size of the logits, between
+    neighbours of them, and only the winners are put in their places. Strips of rows, one after the
+    other, stay in the processor's cache. The maps are flat: engines keep the classes of flat maps
+    apart, and find the maximum several times as fast so. What a step brings in from another row
+    has the share 0.
     """
-    channels = logits.shape[1]
-    offset = (torch.arange(factor) + 0.5) / factor - 0.5  # from the centre of the cell
-    taps = torch.stack([(-offset).relu(), 1 - offset.abs(), offset.relu()], dim=1)
-    weight = (taps[:, None, :, None] * taps[None, :, None, :]).flatten(0, 1)
-    weight = weight.repeat(channels, 1, 1).unsqueeze(1)  # (C * factor ** 2, 1, 3, 3)
-    padded = F.pad(logits, (1, 1, 1, 1), mode='replicate')
-    height, width = logits.shape[2:]
-    rows = max(1, STRIP // (len(weight) * width))
+    channels, height, width = logits.shape[1:]
+    down = np.repeat(cell_offsets(height, factor, align_corners), width, axis=1)
+    right = np.tile(cell_offsets(width, factor, align_corners), height)
+    rows = max(1, STRIP // (channels * width))
     labels = []
     for top in range(0, height, rows):
-        strip = padded[:, :, top : min(top + rows, height) + 2]
-        scores = F.conv2d(strip, weight, groups=channels).unflatten(1, (channels, -1))
-        labels.append(scores.argmax(1).float())
-    return F.pixel_shuffle(torch.cat(labels, dim=2), factor).squeeze(1).long()
+        bottom = min(top + rows, height)
+        strip = logits[:, :, max(top - 1, 0) : bottom + 1].flatten(2)
+        strip = F.pad(strip, [1 + width * at_edge for at_edge in (top == 0, bottom == height)])
+        inside = slice(top * width, bottom * width)
+        for step_down in down:
+            row = move(strip, width, np.pad(step_down[inside], 1))
+            labels += [move(row, 1, step[inside]).argmax(1).to(torch.uint8) for step in right]
+    maps = [torch.cat(labels[i :: factor**2], dim=1) for i in range(factor**2)]
+    cells = torch.stack(maps, dim=1).view(factor, factor, height, width)
+    return cells.permute(2, 0, 3, 1).reshape(1, factor * height, factor * width)
+
+
+def cell_offsets(length: int, factor: int, align_corners: bool) -> NDArray[np.float32]:
+    """Steps (factor, length) from each position to those that it becomes, between -1 and 1."""
+    index = np.arange(factor * length)
+    if align_corners:
+        position = index * (length - 1) / (factor * length - 1)
+    else:
+        position = ((index + 0.5) / factor - 0.5).clip(0, length - 1)
+    return (position.reshape(-1, factor) - np.arange(length)[:, None]).T.astype(np.float32)
+
+
+def move(x: Tensor, distance: int, steps: NDArray[np.float32]) -> Tensor:
+    """Values between those of flat maps (1, C, n + 2 * distance), as steps (n) of a distance."""
+    behind, here, ahead = (x[..., i * distance :][..., : len(steps)] for i in range(3))
+    moved = here
+    for neighbour, share in ((behind, -steps), (ahead, steps)):
+        if (share > 0).any():
+            moved = moved + (neighbour - here) * torch.from_numpy(share.clip(0))
+    return moved

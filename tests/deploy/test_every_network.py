@@ -45,6 +45,8 @@ CASES = [
     for case in product(PARAMETERS, SIZES, BACKENDS)
 ]
 NUM_IMAGES = 8  # 59904 pixels and more: five labels may differ
+# Of the residual branches of ResNet, EfficientNet, MobileNetV2 and Xception.
+LAST_NORMS = ('bn3', 'project.bn', 'conv.2.bn', 'convs.2.pointwise_conv.bn')
 PIPELINE = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
 PREPROCESSOR = dict(
     type='SegDataPreProcessor', mean=[127.5] * 3, std=[60.0] * 3, bgr_to_rgb=True, size_divisor=1
@@ -70,7 +72,7 @@ def set_benign_norms(model: BaseSegmentor) -> None:
     """
     for name, norm in model.named_modules():
         if isinstance(norm, _BatchNorm):
-            nn.init.constant_(norm.weight, 0.01 if name.endswith('bn3') else 0.1)  # ResNet's last
+            nn.init.constant_(norm.weight, 0.01 if name.endswith(LAST_NORMS) else 0.1)
     images = torch.from_numpy(smooth_noise(SIZES[0])).permute(0, 3, 1, 2)
     set_statistics(model, model.data_preprocessor(dict(inputs=list(images)))['inputs'])
 

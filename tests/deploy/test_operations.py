@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from mmseg_eff.deploy import operations
 from mmseg_eff.deploy.operations import PlainOperations, enlarged_argmax, whole_factor
 
 
@@ -26,15 +27,20 @@ def test_a_resize_to_the_same_size_is_left_out():
         assert F.interpolate(x, scale_factor=2).shape == (1, 2, 10, 14)
 
 
+@pytest.mark.parametrize('align_corners', [False, True])
+@pytest.mark.parametrize('rows', [2, 9])
 @pytest.mark.parametrize('factor', range(2, 9))
-def test_enlarged_argmax(factor):
+def test_enlarged_argmax(factor, rows, align_corners, monkeypatch):
     generator = torch.Generator().manual_seed(factor)
     logits = torch.randn(1, 5, 9, 12, generator=generator)
-    enlarged = F.interpolate(logits, scale_factor=factor, mode='bilinear')
+    monkeypatch.setattr(operations, 'STRIP', rows * logits[0, :, 0].numel())
+    size = [factor * side for side in logits.shape[2:]]
+    enlarged = F.interpolate(logits, size, mode='bilinear', align_corners=align_corners)
     top = enlarged.topk(2, 1).values
     is_clear = top[:, 0] - top[:, 1] > 1e-5  # no tie by rounding
     assert is_clear.float().mean() > 0.99
-    assert torch.equal(enlarged_argmax(logits, factor)[is_clear], enlarged.argmax(1)[is_clear])
+    labels = enlarged_argmax(logits, factor, align_corners)
+    assert torch.equal(labels[is_clear], enlarged.argmax(1)[is_clear])
 
 
 @pytest.mark.parametrize(
