@@ -21,17 +21,20 @@ from torch import distributed
 from ..errors import InputError
 from ..files import remove_leftovers, replacing, sha256_of
 from ..models import optimize_for_inference
+from .class_balance import keep_share
 from .cli import config_parser, load_config, one_line, tool
 from .inference import color_table, draw_overlay, load_segmentor
 from .pseudo_label_report import print_summary, read_record, summarise, write_label
 from .sources import IMAGE_SUFFIXES, Source, collect_sources, read_image, write_png
 from .teacher import PseudoLabel, build_views, choose_labels, mean_probabilities
+from .thresholds import thresholds_of
 from .training_images import training_images
 
 MORE = (
     ' A run that was stopped goes on where it was. Processes of torchrun with --launcher pytorch '
     'share the images.'
 )
+ALL = 'all'  # folder of what is labelled before the surest pixels of each class are known
 Teach = Callable[[NDArray[np.uint8]], PseudoLabel]  # of a BGR image (H, W, 3)
 
 
@@ -43,39 +46,6 @@ def join_processes(launcher: str) -> str | None:
     distributed.init_process_group('gloo', timeout=timedelta(days=7))
     count = torch.cuda.device_count()
     return f'cuda:{int(os.environ["LOCAL_RANK"]) % count}' if count else None
-
-
-def probability(option: str, value: float | str) -> float:
-    """The number given for an option, or an ``InputError`` if it is not from 0 to 1."""
-    try:
-        number = float(value)
-    except ValueError:
-        number = np.nan
-    if not 0 <= number <= 1:
-        raise InputError(f'{option} must be a number from 0 to 1, got {value!r}')
-    return number
-
-
-def class_confidences(items: Sequence[str], classes: Sequence[str]) -> dict[str, float]:
-    """The thresholds of single classes.
-
-    Args:
-        items: Such as ``'road=0.9'``.
-        classes: Names of all classes.
-
-    Raises:
-        InputError: If a name is no class, or a threshold no probability.
-    """
-    found = {}
-    for item in items:
-        name, _, value = item.rpartition('=')
-        if name not in classes:
-            raise InputError(
-                f'--class-confidence {item}: expected CLASS=NUMBER with a class of '
-                f'{", ".join(classes)}; got {name!r}'
-            )
-        found[name] = probability(f'--class-confidence of {name}', value)
-    return found
 
 
 def check_settings(out: Path, settings: dict) -> None:
@@ -165,10 +135,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--no-flip', action='store_true', help='do not mirror the images, too')
     parser.add_argument(
-        '--confidence', type=float, default=0.5, help='probability that a kept pixel exceeds (0.5)'
+        '--confidence', type=float, help='probability that a kept pixel exceeds (0.5)'
     )
     parser.add_argument(
         '--class-confidence', nargs='+', default=[], metavar='CLASS=NUMBER', help='that of classes'
+    )
+    parser.add_argument(
+        '--class-share', type=float, help='instead: keep this share of every class, the surest'
     )
     parser.add_argument(
         '--save-confidence', action='store_true', help='write confidence/ (0 to 255)'
@@ -193,8 +166,7 @@ def main(argv: list[str] | None = None) -> int:
     gpu = join_processes(args.launcher)
     model = optimize_for_inference(load_segmentor(config, args.checkpoint, args.device or gpu))
     classes = list(model.dataset_meta['classes'])
-    confidence = probability('--confidence', args.confidence)
-    of_classes = class_confidences(args.class_confidence, classes)
+    confidence, of_classes = thresholds_of(args, classes)
     thresholds = [of_classes.get(name, confidence) for name in classes]
     views = build_views(config.test_pipeline, args.scales, not args.no_flip)
     if args.images_of:
@@ -212,8 +184,9 @@ def main(argv: list[str] | None = None) -> int:
         checkpoint_sha256=sha256_of(args.checkpoint),
         scales=args.scales,
         flip=not args.no_flip,
-        confidence=confidence,
+        confidence=confidence if args.class_share is None else None,
         class_confidence=of_classes,
+        class_share=args.class_share,
         save_confidence=args.save_confidence,
         overlays=args.overlays,
     )
@@ -226,10 +199,17 @@ def main(argv: list[str] | None = None) -> int:
         return choose_labels(mean_probabilities(model, views, image), thresholds)
 
     colors = color_table(model.dataset_meta['palette'])
-    failed = label_images(sources, out, teach, colors, args.overlays, args.save_confidence)
+    share = args.class_share
+    if share is None:
+        failed = label_images(sources, out, teach, colors, args.overlays, args.save_confidence)
+    else:
+        failed = label_images(sources, out / ALL, teach, colors, 0, save_confidence=True)
     failed = {path: why for each in all_gather_object(failed) for path, why in each.items()}
+    done = [source for source in sources if str(source.path) not in failed]
+    if share is not None:
+        keep_share(done, out, out / ALL, len(classes), share, colors, args.overlays)
+        barrier()
     if get_dist_info()[0] == 0:
-        done = [source for source in sources if str(source.path) not in failed]
         records = [read_record(out / 'labels' / f'{source.name}.png') for source in done]
         summary = summarise(records, classes)
         report = dict(config=args.config, checkpoint=args.checkpoint, **settings, **summary)

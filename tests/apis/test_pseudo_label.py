@@ -282,6 +282,48 @@ def test_labels_report_and_overlays(checkpoint, images, tmp_path, capsys):
     assert 'traffic sign' in captured.out
 
 
+def test_share_of_every_class(checkpoint, images, tmp_path):
+    """Its surest pixels in all images together; levels of confidence are kept whole."""
+    out = tmp_path / 'out'
+    argv = arguments(checkpoint, out, images, '--class-share', '0.4', '--overlays', '1')
+    assert main(argv) == 0
+    names = ['a', 'b', 'deep/c', 'deep/d', 'deep/e']
+    folders = ('labels', 'all/labels', 'all/confidence')
+    expected = {f'{folder}/{name}.png' for folder in folders for name in names}
+    first = files(out)
+    assert set(first) == expected | {'overlays/a.png', 'report.json', 'settings.json'}
+
+    label, candidate, level = (
+        np.concatenate(
+            [read_label(out / folder / f'{name}.png').ravel().astype(int) for name in names]
+        )
+        for folder in folders
+    )
+    is_kept = label != 255
+    assert np.array_equal(label[is_kept], candidate[is_kept]) and (candidate != 255).all()
+    report = json.loads((out / 'report.json').read_text())
+    assert report['class_share'] == 0.4 and report['confidence'] is None
+    predicted = set(candidate)
+    assert len(predicted) > 2
+    for index, row in enumerate(report['classes']):
+        is_class = candidate == index
+        kept = is_class & is_kept
+        counts = [is_class.sum(), kept.sum()]
+        assert [row['predicted_pixels'], row['kept_pixels']] == counts
+        if index in predicted:
+            lowest = level[kept].min()
+            assert lowest > level[is_class & ~is_kept].max(initial=-1)
+            assert counts[1] >= 0.4 * counts[0] > (is_class & (level > lowest)).sum()
+    colors = color_table(ToyStreetDataset.METAINFO['palette'])
+    drawn = draw_overlay(read_image(images / 'a.png'), read_label(out / 'labels/a.png'), colors)
+    assert np.array_equal(read_image(out / 'overlays/a.png'), drawn)
+
+    for name in ('labels/b.png', 'all/labels/a.png', 'all/confidence/a.png'):
+        (out / name).unlink()
+    assert main(argv) == 0
+    assert files(out) == first
+
+
 def test_stopped_run_goes_on(checkpoint, images, tmp_path, capsys):
     out = tmp_path / 'out'
     argv = arguments(checkpoint, out, images)
@@ -313,6 +355,7 @@ def test_stopped_run_goes_on(checkpoint, images, tmp_path, capsys):
         (['--no-flip'], 'flip True, now False'),
         (['--confidence', '0.9'], 'confidence 0.5, now 0.9'),
         (['--class-confidence', 'sky=0.3'], "class_confidence {}, now {'sky': 0.3}"),
+        (['--class-share', '0.3'], 'confidence 0.5, now None; class_share None, now 0.3'),
         (['--save-confidence', '--overlays', '1'], 'save_confidence False, now True; overlays'),
     ],
 )
@@ -372,6 +415,8 @@ def test_bad_image_does_not_stop_the_others(checkpoint, images, tmp_path, capsys
         (['--confidence', '1.5'], '--confidence must be a number from 0 to 1, got 1.5'),
         (['--scales', '1', '0'], '--scales must be above 0, got 0'),
         (['--images-of', LEAF], 'give either IMAGE… or --images-of CONFIG'),
+        (['--class-share', '0'], '--class-share must be above 0, at most 1, got 0'),
+        (['--class-share', '1', '--confidence', '0'], 'give either --class-share or --confidence'),
     ],
 )
 def test_wrong_options(checkpoint, images, tmp_path, capsys, options, message):
@@ -469,26 +514,27 @@ def environment():
 
 
 @pytest.mark.slow
-def test_two_processes_share_the_images(checkpoint, images, tmp_path):
+@pytest.mark.parametrize(
+    ('options', 'files_of_an_image'), [(['--save-confidence'], 3), (['--class-share', '0.4'], 4)]
+)
+def test_two_processes_share_the_images(checkpoint, images, tmp_path, options, files_of_an_image):
     """With a label that one of them finds finished, and an image that the other cannot read."""
     (images / 'b.png').write_bytes(b'bad')
     one, two = tmp_path / 'one', tmp_path / 'two'
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    assert main(arguments(checkpoint, one, images, '--save-confidence')) == 1
-    assert main(arguments(checkpoint, two, images / 'a.png', '--save-confidence')) == 0
+    assert main(arguments(checkpoint, one, images, *options)) == 1
+    assert main(arguments(checkpoint, two, images / 'a.png', *options)) == 0
     torch.set_num_threads(threads)
-    begun = files(two)['labels/a.png']
     command = [sys.executable, '-W', 'ignore', '-m', 'torch.distributed.run', '--standalone']
     command += ['--local-addr', '127.0.0.1', '--nproc-per-node', '2', str(TOOL)]
-    command += [*arguments(checkpoint, two, images, '--save-confidence'), '--launcher', 'pytorch']
+    command += [*arguments(checkpoint, two, images, *options), '--launcher', 'pytorch']
     done = subprocess.run(command, env=environment(), capture_output=True, text=True)
     assert done.returncode == 1, done.stderr[-3000:]
     assert done.stderr.count(f'error: {images}/b.png: cannot be decoded') == 1
     assert done.stdout.count('4 images, ') == 1
-    assert len(files(one)) == 4 * 3 + 2
+    assert len(files(one)) == 4 * files_of_an_image + 2
     assert files(two) == files(one)
-    assert files(two)['labels/a.png'] == begun
 
 
 @pytest.mark.slow
