@@ -53,7 +53,7 @@ def network_config(leaf: Path) -> ConfigDict:
 
 def network_name(leaf: Path) -> str:
     """The leaf's without schedule, image size and the words of self-training."""
-    return re.sub(r'[_-]selftrain|_\d+xb[^_]+|-quarter|-\d+x\d+$', '', leaf.stem)
+    return re.sub(r'[_-]selftrain|_\d+xb[^_]+|-quarter|-drive|-\d+x\d+$', '', leaf.stem)
 
 
 def config_of(name: str) -> ConfigDict:

@@ -19,11 +19,12 @@ STUDENTS = sorted(CONFIGS.glob('*/*selftrain_*.py'))
 ON_A_QUARTER = [path for path in STUDENTS if 'quarter' in path.stem]
 TOY = CONFIGS / 'espnet/espnet-p2q3_selftrain_1xb8-0.3k_toystreet-quarter-128x256.py'
 (CAMVID,) = CONFIGS.glob('espnetv2/espnetv2-s0.5_*selftrain_*_camvid-quarter-360x480.py')
+(ON_A_DRIVE,) = CONFIGS.glob('*/*selftrain_*_camvid-drive-*.py')
 LABELLED, OTHERS = 'train_dataloader.dataset.datasets.0', 'train_dataloader.dataset.datasets.1'
 
 
 def test_there_are_students():
-    assert (len(STUDENTS), len(ON_A_QUARTER)) == (16, 4)
+    assert (len(STUDENTS), len(ON_A_QUARTER)) == (17, 4)
 
 
 @pytest.mark.parametrize('path', STUDENTS, ids=lambda path: path.stem)
@@ -50,6 +51,20 @@ def test_teacher_differs_in_the_data_alone(path):
     number = {'CamVidDataset': 367, 'ToyStreetDataset': 240}[labelled.type]
     assert sorted(labelled.indices + others.indices) == list(range(number))
     assert len(labelled.indices) == -(-number // 4)
+
+
+def test_one_drive_has_labels(shared):
+    """0006R0; the images to validate on are of another one."""
+    student = Config.fromfile(ON_A_DRIVE)
+    (teacher,) = ON_A_DRIVE.parent.glob('espnetv2-s2.0_*-pre_*_camvid-drive-*.py')
+    labelled, others = student.train_dataloader.dataset.datasets
+    assert labelled == Config.fromfile(teacher).train_dataloader.dataset
+    assert sorted(labelled.indices + others.indices) == list(range(367))
+    drives = [
+        path.name.partition('_')[0] for path in sorted((shared / 'data/camvid/train').glob('*'))
+    ]
+    assert {drives[index] for index in labelled.indices} == {'0006R0'}
+    assert {drives[index] for index in others.indices} == {'0001TP', '0016E5'}
 
 
 @pytest.mark.parametrize('start', ['_', '_mapillary-pre-'])

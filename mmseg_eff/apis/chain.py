@@ -84,6 +84,7 @@ class Chain:
             best=args.best,
             processes=args.processes,
             pseudo_options=' '.join(args.pseudo_options),
+            from_teacher=args.from_teacher or None,
         )
         self.state = dict(options=options, stages={})
         path = folder / STATE

@@ -67,6 +67,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--work-dir', required=True, help='folder of all stages; resumable')
     parser.add_argument('--pretrain', metavar='CONFIG', help='train this first, and start from it')
     parser.add_argument('--rounds', type=int, default=1, help='of pseudo labels and student (1)')
+    parser.add_argument(
+        '--from-teacher', action='store_true', help="start students from their teacher's weights"
+    )
     parser.add_argument('--processes', type=int, default=1, help='of each stage (1)')
     parser.add_argument(
         '--best', action='store_true', help='take the checkpoint best in validation, not the last'
@@ -106,9 +109,13 @@ def main(argv: list[str] | None = None) -> None:
         for config in trainings.values():
             config.load_from = checkpoint
     for stage, config in trainings.items():
-        chain.write_config(stage, config)
+        if stage == TEACHER or not args.from_teacher:
+            chain.write_config(stage, config)
     teacher, checkpoint = TEACHER, chain.train(TEACHER)
     for labels, stage in rounds:
+        if args.from_teacher:
+            trainings[stage].load_from = checkpoint
+            chain.write_config(stage, trainings[stage])
         arguments = [str(folder / f'{teacher}.py'), checkpoint, '--out', str(folder / labels)]
         arguments += ['--images-of', str(folder / f'{stage}.py'), *args.pseudo_options]
         chain.run(labels, 'pseudo_label.py', arguments)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-STRIP = 2**21  # logits of a strip: 8 MB
+STRIP = 2**20  # logits of a strip: 4 MB
 
 
 class PlainOperations(TorchFunctionMode):
@@ -88,18 +88,19 @@ def enlarged_argmax(logits: Tensor, factor: int, align_corners: bool) -> Tensor:
     down = np.repeat(cell_offsets(height, factor, align_corners), width, axis=1)
     right = np.tile(cell_offsets(width, factor, align_corners), height)
     rows = max(1, STRIP // (channels * width))
-    labels = []
+    strips = []
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
         strip = logits[:, :, max(top - 1, 0) : bottom + 1].flatten(2)
         strip = F.pad(strip, [1 + width * at_edge for at_edge in (top == 0, bottom == height)])
         inside = slice(top * width, bottom * width)
+        labels = []
         for step_down in down:
             row = move(strip, width, np.pad(step_down[inside], 1))
             labels += [move(row, 1, step[inside]).argmax(1).to(torch.uint8) for step in right]
-    maps = [torch.cat(labels[i :: factor**2], dim=1) for i in range(factor**2)]
-    cells = torch.stack(maps, dim=1).view(factor, factor, height, width)
-    return cells.permute(2, 0, 3, 1).reshape(1, factor * height, factor * width)
+        cells = torch.stack(labels).view(factor, factor, bottom - top, width)
+        strips.append(cells.permute(2, 0, 3, 1).reshape(1, -1, factor * width))
+    return torch.cat(strips, dim=1)
 
 
 def cell_offsets(length: int, factor: int, align_corners: bool) -> NDArray[np.float32]:

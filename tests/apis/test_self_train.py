@@ -135,6 +135,18 @@ def test_a_chain_of_two_rounds(run, tools, configs, tmp_path):
     assert not tools.commands
 
 
+def test_students_start_from_their_teachers(run, tools, tmp_path):
+    assert run('--rounds', '2', '--from-teacher') == 0
+    chain = tmp_path / 'chain'
+    assert Config.fromfile(chain / '1_finetune.py').get('load_from') is None
+    for teacher, student in (('1_finetune', '3_self_train'), ('3_self_train', '5_self_train')):
+        begins = Config.fromfile(chain / f'{student}.py').load_from
+        assert begins == f'{chain}/{teacher}/iter_20.pth'
+    tools.forget()
+    assert run('--rounds', '2', '--from-teacher') == 0
+    assert not tools.commands
+
+
 def test_summary(run, tools, tmp_path, capsys):
     assert run('--rounds', '2') == 0
     assert f'{tmp_path}/chain/summary.md' in capsys.readouterr().out
@@ -217,6 +229,7 @@ def test_several_processes_are_started_by_torchrun(run, tools):
     [
         (['--processes', '2'], r'state\.json: the chain began with processes=1, now it is 2'),
         (['--best'], 'began with best=False, now it is True'),
+        (['--from-teacher'], 'began with from_teacher=None, now it is True'),
         (['--pretrain', LEAF], 'began with pretrain=False, now it is True'),
         (['--pseudo-options', '--no-flip'], "pseudo_options='', now it is '--no-flip'"),
         (
