@@ -1,22 +1,14 @@
 """What the benchmarks share: functions timed in turn in one process, and a count of operators."""
 
 import statistics
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mmseg_eff.apis.stages import take_turns
+from mmseg_eff.apis.stages import seconds_of, take_turns
 
 VIEWS = ('alias', 'detach', 'expand', 'permute', 'select', 'slice', 't', 'unsqueeze', 'view')
-
-
-def seconds_of(function: Callable[[], object]) -> float:
-    """Seconds that a call takes."""
-    begin = time.perf_counter()
-    function()
-    return time.perf_counter() - begin
 
 
 def interleaved(

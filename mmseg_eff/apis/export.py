@@ -1,7 +1,7 @@
 """Export a network to ONNX, OpenVINO or TensorRT, checked against the original on real images."""
 
 import argparse
-import time
+import statistics
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from .complexity import check_size
 from .datasets import build_datasets
 from .inference import load_segmentor, segment_image
 from .predict import Segment, collect_sources, read_image
+from .stages import in_turn, seconds_of
 
 MIN_AGREEMENT = 0.9999  # of the labels, in float32
 TIMED_RUNS = 10
@@ -77,13 +78,9 @@ def compare(paths: Sequence[Path], original: Segment, exported: Segment) -> Agre
 
 def latencies(*runs: Callable[[], object]) -> list[float]:
     """Median time of each run in milliseconds, taken in turns after one warm-up."""
-    times = np.empty((1 + TIMED_RUNS, len(runs)))
-    for row in times:
-        for column, run in enumerate(runs):
-            begin = time.perf_counter()
-            run()
-            row[column] = 1000 * (time.perf_counter() - begin)
-    return np.median(times[1:], axis=0).round(3).tolist()
+    calls = {index: partial(seconds_of, run) for index, run in enumerate(runs)}
+    seconds = in_turn(calls, TIMED_RUNS)
+    return [round(1000 * statistics.median(times), 3) for times in seconds.values()]
 
 
 def check_speed(times: Sequence[float]) -> None:

@@ -124,22 +124,35 @@ def run_once(segment: Segment, clock: Clock, image: Path, out: Path) -> dict[str
     return clock.laps
 
 
-def take_turns(
-    functions: Mapping[str, Callable[[], Result]], *, repeats: int, threads: int
-) -> dict[str, list[Result]]:
-    """What functions return, called in turn; the first turn is the warm-up and left out.
-
-    Prints the threads and the machine's load, which a ratio should be read with.
-    """
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(threads)
-    before = os.getloadavg()[0]
+def in_turn(functions: Mapping[str, Callable[[], Result]], repeats: int) -> dict[str, list[Result]]:
+    """What functions return, called in turn; the first turn is the warm-up and left out."""
     results = {name: [] for name in functions}
     for repeat in range(repeats + 1):
         for name, function in functions.items():
             result = function()
             if repeat:
                 results[name].append(result)
+    return results
+
+
+def seconds_of(function: Callable[[], object]) -> float:
+    """Seconds that a call takes."""
+    begin = time.perf_counter()
+    function()
+    return time.perf_counter() - begin
+
+
+def take_turns(
+    functions: Mapping[str, Callable[[], Result]], *, repeats: int, threads: int
+) -> dict[str, list[Result]]:
+    """``in_turn`` with pinned threads.
+
+    Prints the threads and the machine's load, which a ratio should be read with.
+    """
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+    before = os.getloadavg()[0]
+    results = in_turn(functions, repeats)
     print(
         f'{threads} threads, {repeats} repeats, '
         f'load average {before:.2f} before, {os.getloadavg()[0]:.2f} after'

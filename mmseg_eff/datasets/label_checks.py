@@ -7,6 +7,8 @@ from mmengine.dataset import BaseDataset
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..errors import out_of_range
+
 INDEX_MODES = ('1', 'L', 'P')  # Pillow's modes of one 8-bit value (or less) a pixel
 
 
@@ -74,12 +76,7 @@ def range_fault(pixels: NDArray[np.int64], num_classes: int, ignore_index: int =
     """
     labels = np.flatnonzero(pixels)
     bad = labels[(labels >= num_classes) & (labels != ignore_index)]
-    if not len(bad):
-        return None
-    return (
-        f'label value {", ".join(map(str, bad[:8]))} out of range; allowed are 0 to '
-        f'{num_classes - 1} and {ignore_index} (ignored)'
-    )
+    return out_of_range(bad, num_classes, ignore_index) if len(bad) else None
 
 
 def palette_fault(image: Image.Image, values: NDArray[np.int64], rules: LabelRules) -> str | None:

@@ -6,7 +6,7 @@ from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, out_of_range
 
 
 @METRICS.register_module()
@@ -57,8 +57,4 @@ def check_labels(pred_label: Tensor, label: Tensor, num_classes: int, ignore_ind
         )
     bad = label[(label != ignore_index) & ((label < 0) | (label >= num_classes))]
     if len(bad):
-        values = ', '.join(str(int(value)) for value in bad.unique()[:8])
-        raise InputError(
-            f'label value {values} out of range; allowed are 0 to {num_classes - 1} and '
-            f'{ignore_index} (ignored)'
-        )
+        raise InputError(out_of_range(bad.unique().tolist(), num_classes, ignore_index))
