@@ -32,7 +32,7 @@ from mmseg.registry import MODELS  # isort: skip
 
 
 def read_config(args: argparse.Namespace) -> Config:
-    """The config with one crop size, the batch size, and random weights."""
+    """The config with one crop size and batch size, and random weights unless others are wanted."""
     config = Config.fromfile(args.config)
     config.merge_from_dict(args.cfg_options or {})
     config.train_dataloader.batch_size = args.batch_size
@@ -43,7 +43,8 @@ def read_config(args: argparse.Namespace) -> Config:
     preprocessor.pop('batch_sizes', None)
     if 'size' in preprocessor:
         preprocessor.size = tuple(args.crop_size)
-    config.model.backbone.init_cfg = None
+    if not args.pretrained:
+        config.model.backbone.init_cfg = None
     return config
 
 
@@ -105,6 +106,9 @@ def main() -> None:
     parser.add_argument('--repeats', type=int, default=8, help='turns of each')
     parser.add_argument('--steps', type=int, default=3, help='in a turn')
     parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument(
+        '--pretrained', action='store_true', help="begin with the config's weights of the backbone"
+    )
     parser.add_argument('--double', action='store_true')
     parser.add_argument('--profile', action='store_true')
     args = parser.parse_args()
