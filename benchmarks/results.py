@@ -2,8 +2,8 @@
 
     python benchmarks/results.py WORK_DIR… --out docs/results/camvid.json
 
-For each training: its config, iterations, the mIoU of every validation, the IoU of each class in
-the last, and the mean loss of the first and last tenth.
+For each training: its folder, config, iterations, the mIoU of every validation, the IoU of each
+class in the last, and the mean loss of the first and last tenth.
 """
 
 import argparse
@@ -35,6 +35,7 @@ def summary(work_dir: Path) -> dict:
     tenth = max(1, len(losses) // 10)
     (config,) = work_dir.glob('*.py')
     return dict(
+        work_dir=str(work_dir),
         config=config.stem,
         iterations=max(line['step'] for line in scalars),
         miou={line['step']: round(line['mIoU'], 2) for line in scalars if 'mIoU' in line},

@@ -33,6 +33,23 @@ def test_metafiles_have_them_too(root, trainings):
         assert models[name] == training['miou'][str(training['iterations'])], name
 
 
+def test_gain_of_self_training(root):
+    """Each seed's teacher, the teacher trained on alone, and its student."""
+    trainings = json.loads((root / 'docs/results/self_training.json').read_text())
+    mious = [training['miou'][str(training['iterations'])] for training in trainings]
+    rows = list(zip(*[iter(mious)] * 3, strict=True))
+    page = (root / 'docs/results/camvid.md').read_text()
+    told = re.findall(r'^\| (\d) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$', page, re.M)
+    expected = [(str(seed), *map('{:.2f}'.format, row)) for seed, row in enumerate(rows)]
+    assert told == expected and len(told) == 3
+    means = [round(sum(column) / 3, 2) for column in zip(*rows, strict=True)]
+    assert f'| mean | {" | ".join(map("{:.2f}".format, means))} |' in page
+    names = ('1_finetune', 'control', '3_self_train')
+    for index, training in enumerate(trainings):
+        assert training['work_dir'].endswith(names[index % 3])
+        assert f'drive_{index // 3}' in training['work_dir']
+
+
 def test_classes_average_to_the_miou(trainings):
     for training in trainings.values():
         assert len(training['class_iou']) == 11
