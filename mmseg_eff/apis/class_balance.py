@@ -2,7 +2,7 @@
 
 One threshold for all keeps much of the classes that a teacher knows well, and next to nothing of
 thin and rare ones; a student then forgets these. Source: class-balanced self-training (Zou et al.,
-2018, equation 6), https://arxiv.org/abs/1810.07911.
+2018), https://arxiv.org/abs/1810.07911.
 """
 
 from collections.abc import Iterator, Sequence
