@@ -1,16 +1,9 @@
 # mmseg's DDRNet-23-slim, which has no file of its own there.
+_base_ = './imagenet_preprocessor.py'
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 loss_decode = dict(type='OHEMCrossEntropy', threshold=0.9, min_kept=131072)
 model = dict(
     type='EncoderDecoder',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255,
-    ),
     backbone=dict(type='DDRNet', channels=32, ppm_channels=128, norm_cfg=norm_cfg),
     decode_head=dict(
         type='DDRHead',

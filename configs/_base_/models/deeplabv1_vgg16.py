@@ -1,15 +1,8 @@
 # DeepLabv1 (LargeFOV): VGG-16 at output stride 8, its fully connected layers as convolutions.
 # ImageNet weights: torchvision's, for the encoder; the head starts anew.
+_base_ = './imagenet_preprocessor.py'
 model = dict(
     type='EncoderDecoder',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255,
-    ),
     backbone=dict(
         type='AtrousVGG',
         out_indices=(4,),

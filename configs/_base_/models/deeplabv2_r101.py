@@ -1,18 +1,11 @@
 # DeepLabv2: ResNet-101 at output stride 8 on three sizes of the image, four atrous classifiers.
 # Batch norm keeps its ImageNet statistics, scale and shift. ImageNet weights: torchvision's.
+_base_ = './imagenet_preprocessor.py'
 norm_cfg = dict(type='SyncBN', requires_grad=False)
 model = dict(
     type='MultiScaleEncoderDecoder',
     scales=(0.5, 0.75, 1.0),
     fusion='max',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255,
-    ),
     backbone=dict(
         type='AtrousResNet',
         depth=101,

@@ -1,16 +1,9 @@
 # DeepLabv3 on MobileNetV2 in the authors' light form: image pooling and a 1x1 convolution alone.
 # ImageNet weights: tools/convert_weights.py mobilenetv2, of torchvision's or timm's file: with
 # batch norm's usual epsilon. Those from TensorFlow want eps=1e-3 and a mean and std of 127.5.
+_base_ = './imagenet_preprocessor.py'
 model = dict(
     type='EncoderDecoder',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255,
-    ),
     backbone=dict(
         type='AtrousMobileNetV2',
         out_indices=(6,),

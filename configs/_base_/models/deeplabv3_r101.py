@@ -1,16 +1,9 @@
 # DeepLabv3: ResNet-101 at output stride 16 with multi-grid, full (not separable) ASPP, no decoder.
 # ImageNet weights: torchvision's.
+_base_ = './imagenet_preprocessor.py'
 norm_cfg = dict(type='SyncBN', momentum=3e-4, requires_grad=True)
 model = dict(
     type='EncoderDecoder',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255,
-    ),
     backbone=dict(
         type='AtrousResNet',
         depth=101,

@@ -1,17 +1,10 @@
 # DeepLabv3+ on EfficientNet-B1 as the ESeg paper compares with it (Table 8): full ASPP, separable
 # decoder; all else is ESeg-S's. Figures of Table 8 decide the ASPP: a separable one does not fit.
 # ImageNet weights: as ESeg-S's, by tools/convert_weights.py efficientnet --padding same.
+_base_ = './imagenet_preprocessor.py'
 norm_cfg = dict(type='SyncBN', eps=1e-3, momentum=0.01, requires_grad=True)
 model = dict(
     type='EncoderDecoder',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255,
-    ),
     backbone=dict(
         type='EfficientNet',
         arch='b1',

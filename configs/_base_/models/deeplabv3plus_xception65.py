@@ -1,16 +1,10 @@
 # DeepLabv3+ on aligned Xception-65: separable ASPP at output stride 16, decoder at stride 4.
 # ImageNet weights: tools/convert_weights.py xception, of timm's xception41, 65 or 71; they take
 # pixels scaled to [-1, 1].
+_base_ = './imagenet_preprocessor.py'
 model = dict(
     type='EncoderDecoder',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[127.5, 127.5, 127.5],
-        std=[127.5, 127.5, 127.5],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255,
-    ),
+    data_preprocessor=dict(mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5]),
     backbone=dict(
         type='Xception',
         arch='65',

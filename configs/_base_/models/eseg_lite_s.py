@@ -1,17 +1,10 @@
 # ESeg-Lite-S: an encoder of Fused-MBConv blocks, one BiFPN cell of 64 channels over P3 to P9.
 # It has no public ImageNet weights.
+_base_ = './imagenet_preprocessor.py'
 norm_cfg = dict(type='SyncBN', eps=1e-3, momentum=0.01, requires_grad=True)
 act_cfg = dict(type='ReLU')
 model = dict(
     type='EncoderDecoder',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255,
-    ),
     backbone=dict(
         type='EfficientNet',
         arch='eseg-lite-s',

@@ -2,18 +2,11 @@
 # Its ImageNet weights (TensorFlow's, timm's tf_efficientnet_*; others need padding='symmetric') are
 # converted by tools/convert_weights.py efficientnet --padding same; without them:
 # --cfg-options model.backbone.init_cfg=None
+_base_ = './imagenet_preprocessor.py'
 norm_cfg = dict(type='SyncBN', eps=1e-3, momentum=0.01, requires_grad=True)
 act_cfg = dict(type='SiLU')
 model = dict(
     type='EncoderDecoder',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255,
-    ),
     backbone=dict(
         type='EfficientNet',
         arch='eseg-s',

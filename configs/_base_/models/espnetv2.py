@@ -1,15 +1,9 @@
 # ESPNetv2 with the EPP decoder (CVPR'19); s = 1.0, 20 outputs. The classifier is the thin head.
+_base_ = './imagenet_preprocessor.py'
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
     type='EncoderDecoder',
-    data_preprocessor=dict(
-        type='MultiSizeDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255,
-    ),
+    data_preprocessor=dict(type='MultiSizeDataPreProcessor'),
     backbone=dict(type='ESPNetv2', width_multiplier=1.0, norm_cfg=norm_cfg),
     neck=dict(type='EPP', in_channels=[32, 64, 128, 256], proj_channels=10, norm_cfg=norm_cfg),
     decode_head=dict(

@@ -1,4 +1,5 @@
 # mmseg's Fast-SCNN, as its own file has it.
+_base_ = './imagenet_preprocessor.py'
 norm_cfg = dict(type='SyncBN', requires_grad=True, momentum=0.01)
 head = dict(
     concat_input=False,
@@ -15,14 +16,6 @@ auxiliary_head = dict(
 )
 model = dict(
     type='EncoderDecoder',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255,
-    ),
     backbone=dict(type='FastSCNN', norm_cfg=norm_cfg, align_corners=False),
     decode_head=dict(
         type='DepthwiseSeparableFCNHead',
