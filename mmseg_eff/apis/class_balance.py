@@ -5,34 +5,27 @@ thin and rare ones; a student then forgets these. Source: class-balanced self-tr
 2018), https://arxiv.org/abs/1810.07911.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from mmengine.dist import get_dist_info
+from mmengine.dist import all_gather_object
 from numpy.typing import NDArray
 from PIL import Image
 
 from .inference import draw_overlay
 from .pseudo_label_report import read_record, write_label
-from .sources import Source, read_image, write_png
+from .sources import Source, own_share, read_image, write_png
 from .teacher import IGNORED, PseudoLabel
 
 LEVELS = 256  # of a confidence in a PNG
 
 
-def read_gray(path: Path) -> NDArray[np.uint8]:
-    with Image.open(path) as image:
-        return np.array(image)
-
-
-def candidates(
-    sources: Sequence[Source], folder: Path
-) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    """Labels (H, W), sure or not, and levels of confidence (H, W), of ``label_images``."""
-    for source in sources:
-        name = f'{source.name}.png'
-        yield read_gray(folder / 'labels' / name), read_gray(folder / 'confidence' / name)
+def candidate(source: Source, folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Label (H, W), sure or not, and levels of confidence (H, W), of ``label_images``."""
+    paths = (folder / kind / f'{source.name}.png' for kind in ('labels', 'confidence'))
+    label, level = (np.array(Image.open(path)) for path in paths)
+    return label, level
 
 
 def limits_of_share(
@@ -41,15 +34,17 @@ def limits_of_share(
     """The level of confidence (C,) that the surest ``share`` of each class's pixels reach.
 
     Args:
-        sources: All images.
+        sources: The images of all processes; each counts its own.
         folder: Of their ``labels`` and ``confidence``.
         num_classes: C, labels ``0 … C - 1``.
         share: Above 0, at most 1; of the pixels of each class in all images together.
     """
     counts = np.zeros((LEVELS, LEVELS), np.int64)
-    for label, level in candidates(sources, folder):
+    for _, source in own_share(sources):
+        label, level = candidate(source, folder)
         index = label.astype(np.int64) * LEVELS + level
         counts += np.bincount(index.ravel(), minlength=LEVELS**2).reshape(LEVELS, LEVELS)
+    counts = sum(all_gather_object(counts))
     reached = counts[:num_classes, ::-1].cumsum(axis=1)  # by levels from the surest on
     is_enough = reached >= share * reached[:, -1:]
     return LEVELS - 1 - is_enough.argmax(axis=1)
@@ -75,10 +70,8 @@ def keep_share(
     """
     limits = np.full(LEVELS, LEVELS)
     limits[:num_classes] = limits_of_share(sources, folder, num_classes, share)
-    rank, processes = get_dist_info()
-    own = list(enumerate(sources))[rank::processes]
-    pairs = candidates([source for _, source in own], folder)
-    for (index, source), (label, level) in zip(own, pairs, strict=True):
+    for index, source in own_share(sources):
+        label, level = candidate(source, folder)
         label[level < limits[label]] = IGNORED
         if index < num_overlays:
             drawn = draw_overlay(read_image(source.path), label, colors)

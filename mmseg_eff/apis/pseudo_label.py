@@ -25,7 +25,7 @@ from .class_balance import keep_share
 from .cli import config_parser, load_config, one_line, tool
 from .inference import color_table, draw_overlay, load_segmentor
 from .pseudo_label_report import print_summary, read_record, summarise, write_label
-from .sources import IMAGE_SUFFIXES, Source, collect_sources, read_image, write_png
+from .sources import IMAGE_SUFFIXES, Source, collect_sources, own_share, read_image, write_png
 from .teacher import PseudoLabel, build_views, choose_labels, mean_probabilities
 from .thresholds import thresholds_of
 from .training_images import training_images
@@ -34,6 +34,7 @@ MORE = (
     ' A run that was stopped goes on where it was. Processes of torchrun with --launcher pytorch '
     'share the images.'
 )
+KEEP_ALL = -1.0  # a threshold that every probability exceeds
 ALL = 'all'  # folder of what is labelled before the surest pixels of each class are known
 Teach = Callable[[NDArray[np.uint8]], PseudoLabel]  # of a BGR image (H, W, 3)
 
@@ -91,11 +92,9 @@ def label_images(
     Returns:
         The images that failed, with the reason.
     """
-    rank, processes = get_dist_info()
-    own = list(enumerate(sources))[rank::processes]
     failed = {}
-    console = Console(stderr=True)
-    for index, source in track(own, 'labelling', console=console, disable=rank > 0):
+    own, console = own_share(sources), Console(stderr=True)
+    for index, source in track(own, 'labelling', console=console, disable=get_dist_info()[0] > 0):
         path = out / 'labels' / f'{source.name}.png'
         try:
             digest = sha256_of(source.path)
@@ -167,7 +166,8 @@ def main(argv: list[str] | None = None) -> int:
     model = optimize_for_inference(load_segmentor(config, args.checkpoint, args.device or gpu))
     classes = list(model.dataset_meta['classes'])
     confidence, of_classes = thresholds_of(args, classes)
-    thresholds = [of_classes.get(name, confidence) for name in classes]
+    for_all = KEEP_ALL if confidence is None else confidence
+    thresholds = [of_classes.get(name, for_all) for name in classes]
     views = build_views(config.test_pipeline, args.scales, not args.no_flip)
     if args.images_of:
         training = load_config(
@@ -184,7 +184,7 @@ def main(argv: list[str] | None = None) -> int:
         checkpoint_sha256=sha256_of(args.checkpoint),
         scales=args.scales,
         flip=not args.no_flip,
-        confidence=confidence if args.class_share is None else None,
+        confidence=confidence,
         class_confidence=of_classes,
         class_share=args.class_share,
         save_confidence=args.save_confidence,

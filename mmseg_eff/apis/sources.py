@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from mmengine.dist import get_dist_info
 from numpy.typing import NDArray
 
 from ..errors import InputError
@@ -74,6 +75,12 @@ def collect_sources(inputs: Sequence[str], suffixes: Sequence[str] = SUFFIXES) -
     if clash:
         raise InputError(f'{clash[0]}: two inputs have this name; give their common folder instead')
     return sources
+
+
+def own_share(sources: Sequence[Source]) -> list[tuple[int, Source]]:
+    """This process's part of the sources of all processes, each with its index among them."""
+    rank, processes = get_dist_info()
+    return list(enumerate(sources))[rank::processes]
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

@@ -43,8 +43,8 @@ def class_confidences(items: Sequence[str], classes: Sequence[str]) -> dict[str,
 
 def thresholds_of(
     args: argparse.Namespace, classes: Sequence[str]
-) -> tuple[float, dict[str, float]]:
-    """The threshold of all classes and those of single ones; -1, so all, with a share instead.
+) -> tuple[float | None, dict[str, float]]:
+    """The threshold of all classes, ``None`` with a share instead, and those of single ones.
 
     Raises:
         InputError: If one is no probability, or there are thresholds and a share.
@@ -59,4 +59,4 @@ def thresholds_of(
         raise InputError(f'--class-share must be above 0, at most 1, got {args.class_share:g}')
     if args.confidence is not None or args.class_confidence:
         raise InputError('give either --class-share or --confidence and --class-confidence')
-    return -1.0, {}
+    return None, {}

@@ -515,9 +515,15 @@ def environment():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ('options', 'files_of_an_image'), [(['--save-confidence'], 3), (['--class-share', '0.4'], 4)]
+    ('options', 'files_of_an_image', 'finished'),
+    [
+        (['--save-confidence'], 3, 'labels/a.png'),
+        (['--class-share', '0.4'], 4, 'all/labels/a.png'),
+    ],
 )
-def test_two_processes_share_the_images(checkpoint, images, tmp_path, options, files_of_an_image):
+def test_two_processes_share_the_images(
+    checkpoint, images, tmp_path, options, files_of_an_image, finished
+):
     """With a label that one of them finds finished, and an image that the other cannot read."""
     (images / 'b.png').write_bytes(b'bad')
     one, two = tmp_path / 'one', tmp_path / 'two'
@@ -526,6 +532,7 @@ def test_two_processes_share_the_images(checkpoint, images, tmp_path, options, f
     assert main(arguments(checkpoint, one, images, *options)) == 1
     assert main(arguments(checkpoint, two, images / 'a.png', *options)) == 0
     torch.set_num_threads(threads)
+    begun = files(two)[finished]
     command = [sys.executable, '-W', 'ignore', '-m', 'torch.distributed.run', '--standalone']
     command += ['--local-addr', '127.0.0.1', '--nproc-per-node', '2', str(TOOL)]
     command += [*arguments(checkpoint, two, images, *options), '--launcher', 'pytorch']
@@ -535,6 +542,7 @@ def test_two_processes_share_the_images(checkpoint, images, tmp_path, options, f
     assert done.stdout.count('4 images, ') == 1
     assert len(files(one)) == 4 * files_of_an_image + 2
     assert files(two) == files(one)
+    assert files(two)[finished] == begun
 
 
 @pytest.mark.slow
