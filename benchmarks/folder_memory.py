@@ -8,7 +8,6 @@ resident memory behind the first tenth of the images or tiles (allocators and ca
 at the end, its largest growth in between and the process's peak. Linux only.
 """
 
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 
 from mmseg_eff.apis.cli import config_parser, load_config, quiet_warnings
-from mmseg_eff.apis.inference import color_table, draw_overlay, load_segmentor, segment_image
+from mmseg_eff.apis.inference import ImageSegmentor, color_table, draw_overlay, load_segmentor
 from mmseg_eff.apis.predict import predict, without_resize
 from mmseg_eff.apis.regions import REGION_SUFFIXES
 from mmseg_eff.apis.sources import collect_sources
@@ -75,7 +74,7 @@ def main() -> None:
         else:
             make_images(images, args.images, args.size)
         sources = collect_sources([str(images)], REGION_SUFFIXES)
-        failed = predict(sources, Path(folder, 'out'), partial(segment_image, model), draw, tiling)
+        failed = predict(sources, Path(folder, 'out'), ImageSegmentor(model), draw, tiling)
     if failed:
         raise SystemExit(f'failed: {failed}')
     settled = memory[len(memory) // 10 :]

@@ -19,12 +19,13 @@ import mmengine
 import numpy as np
 from mmengine.config import Config
 
+from ..datasets.image_reader import ImageReader
 from ..datasets.toy_street import Scene
 from ..errors import InputError
 from .benchmark_report import Figures, plot, print_table, write_json
 from .cli import config_parser, tool
 from .complexity import check_size, complexity
-from .sources import read_image, write_png
+from .sources import write_png
 from .stages import Candidate, load_candidate, peak_memory, run_once, take_turns
 
 PEERS = {  # mmseg's own configs of networks of this kind
@@ -59,13 +60,20 @@ def known_miou(config: Config) -> float | None:
 
 
 def make_images(files: Sequence[str], size: tuple[int, int] | None, folder: Path) -> list[Path]:
-    """Images to time on: the files, at a size (H, W) if given; without files a drawn street."""
+    """Images to time on: the files, at a size (H, W) if given; without files a drawn street.
+
+    A resized file keeps its channels and its depth.
+
+    Raises:
+        InputError: If a file to resize cannot be decoded by OpenCV.
+    """
     if not files:
         images = [Scene(np.random.default_rng(0), *(size or DEFAULT_SIZE)).image]
     elif size is None:
         return [Path(file) for file in files]
     else:
-        images = [cv2.resize(read_image(Path(file)), size[::-1]) for file in files]
+        read = ImageReader([dict(type='LoadCheckedImage', color_type='unchanged')]).read
+        images = [cv2.resize(read(file)['img'], size[::-1]) for file in files]
     paths = [folder / f'{index}.png' for index in range(len(images))]
     for path, image in zip(paths, images, strict=True):
         write_png(path, image)

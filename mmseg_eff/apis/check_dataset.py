@@ -33,14 +33,15 @@ from ..datasets.check_dataset import (
     dataset_pairs,
 )
 from ..datasets.class_weights import METHODS
+from ..datasets.image_reader import ImageReader, to_display
 from ..datasets.label_checks import LabelRules
 from ..errors import InputError
 from ..files import replacing
 from .cli import config_parser, load_config, tool
 from .contact_sheet import contact_sheet
-from .datasets import build_datasets
+from .datasets import build_readable
 from .inference import color_table, draw_overlay
-from .sources import read_image, write_png
+from .sources import write_png
 
 SPLITS = ('train', 'val', 'test')
 CHUNK = 8  # pairs a process takes at a time
@@ -55,6 +56,7 @@ class Part(NamedTuple):
     split: str
     dataset: BaseDataset
     rules: LabelRules
+    reader: ImageReader
     pairs: list[Pair]
 
 
@@ -67,11 +69,11 @@ def collect_parts(config: Config, splits: Sequence[str]) -> list[Part]:
     parts = []
     for split in [split for split in SPLITS if split in splits]:
         name = f'{split}_dataloader'
-        for dataset in build_datasets(config[name].dataset, name) if config.get(name) else ():
+        for dataset, reader in build_readable(config, name):
             pairs = dataset_pairs(dataset)
             is_val = pairs in [part.pairs for part in parts if part.split == 'val']
             if split != 'test' or not is_val:
-                parts.append(Part(split, dataset, LabelRules.of(dataset), pairs))
+                parts.append(Part(split, dataset, LabelRules.of(dataset), reader, pairs))
     return parts
 
 
@@ -79,7 +81,11 @@ def check_parts(parts: Sequence[Part], workers: int | None) -> list[list[PairChe
     """Check the pairs of each part in a pool of processes, with a progress bar."""
     with ProcessPoolExecutor(workers) as pool:
         checks = [
-            pool.map(partial(check_pair, rules=part.rules), part.pairs, chunksize=CHUNK)
+            pool.map(
+                partial(check_pair, rules=part.rules, reader=part.reader),
+                part.pairs,
+                chunksize=CHUNK,
+            )
             for part in parts
         ]
         checks = track(
@@ -171,7 +177,7 @@ def draw_pairs(pairs: Sequence[Pair], part: Part) -> NDArray[np.uint8]:
     """Contact sheet of some pairs, evenly spaced: image, label, one over the other."""
     colors, rows = color_table(part.rules.palette), []
     for pair in pairs[:: -(-len(pairs) // NUM_ROWS)]:
-        image = read_image(Path(pair.image))
+        image = to_display(part.reader.read(pair.image)['img'])
         with Image.open(pair.label) as file:
             label = part.rules.table[np.asarray(file, np.uint8)]
         rows.append((image, label, draw_overlay(image, label, colors)))

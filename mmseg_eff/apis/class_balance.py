@@ -13,9 +13,10 @@ from mmengine.dist import all_gather_object
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..datasets.image_reader import ImageReader, to_display
 from .inference import draw_overlay
 from .pseudo_label_report import read_record, write_label
-from .sources import Source, own_share, read_image, write_png
+from .sources import Source, own_share, write_png
 from .teacher import IGNORED, PseudoLabel
 
 LEVELS = 256  # of a confidence in a PNG
@@ -54,6 +55,7 @@ def keep_share(
     sources: Sequence[Source],
     out: Path,
     folder: Path,
+    reader: ImageReader,
     num_classes: int,
     share: float,
     colors: NDArray[np.uint8],
@@ -64,7 +66,8 @@ def keep_share(
     Args:
         sources: The images of all processes.
         out: Where to write.
-        folder, num_classes, share: As of ``limits_of_share``.
+        folder, num_classes, share: See ``limits_of_share``.
+        reader: Of the images.
         colors: Table of ``color_table``.
         num_overlays: How many of the first images to draw.
     """
@@ -74,7 +77,7 @@ def keep_share(
         label, level = candidate(source, folder)
         label[level < limits[label]] = IGNORED
         if index < num_overlays:
-            drawn = draw_overlay(read_image(source.path), label, colors)
+            drawn = draw_overlay(to_display(reader.read(source.path)['img']), label, colors)
             write_png(out / 'overlays' / f'{source.name}.png', drawn)
         record = read_record(folder / 'labels' / f'{source.name}.png')
         kept = np.bincount(label.ravel(), minlength=LEVELS)[:num_classes].tolist()

@@ -10,6 +10,7 @@ from mmengine.registry import DATASETS
 from numpy.typing import NDArray
 
 from ..datasets.check_dataset import Pair, check_pair, dataset_pairs, folders, list_files
+from ..datasets.image_reader import PLAIN, ImageReader
 from ..datasets.label_checks import LabelRules
 from ..errors import InputError
 
@@ -29,6 +30,22 @@ def leaf_configs(config: ConfigDict) -> Iterator[ConfigDict]:
 def build_datasets(config: ConfigDict, name: str) -> list[BaseDataset]:
     """``build_dataset`` of each of ``leaf_configs``."""
     return [build_dataset(leaf, name) for leaf in leaf_configs(config)]
+
+
+def build_readable(config: ConfigDict, name: str) -> list[tuple[BaseDataset, ImageReader]]:
+    """The datasets of a data loader, each with the reader of its images; none without a loader.
+
+    Args:
+        config: Config of a training.
+        name: Such as ``train_dataloader``.
+    """
+    if not config.get(name):
+        return []
+    leaves = list(leaf_configs(config[name].dataset))
+    # of a dataset that has no pipeline, a wrapper has
+    pipelines = [leaf.get('pipeline') or config[name].dataset.get('pipeline') for leaf in leaves]
+    readers = [ImageReader(pipeline or PLAIN) for pipeline in pipelines]
+    return list(zip(build_datasets(config[name].dataset, name), readers, strict=True))
 
 
 def build_dataset(config: ConfigDict, name: str) -> BaseDataset:
@@ -77,17 +94,16 @@ def check_datasets(config: ConfigDict, *names: str) -> None:
         InputError: As of ``build_datasets``, or the first error found in a pair.
     """
     for name in names:
-        if config.get(name):
-            for dataset in build_datasets(config[name].dataset, name):
-                check_sample(dataset)
+        for dataset, reader in build_readable(config, name):
+            check_sample(dataset, reader)
 
 
-def check_sample(dataset: BaseDataset) -> None:
+def check_sample(dataset: BaseDataset, reader: ImageReader) -> None:
     """Raise an ``InputError`` for the first wrong pair among the suspects and a sample."""
     rules, pairs = LabelRules.of(dataset), dataset_pairs(dataset)
     step = -(-len(pairs) // SAMPLE)
     for pair in [*filter(is_suspect, pairs), *pairs[::step]]:
-        for path, kind, message in check_pair(pair, rules).errors:
+        for path, kind, message in check_pair(pair, rules, reader).errors:
             if kind != TOLERATED:
                 raise InputError(f'{path}: {message}; tools/check_dataset.py CONFIG lists all')
 

@@ -11,10 +11,11 @@ from mmengine.runner import Runner
 
 from .. import compat
 from ..datasets import make_toy_street
+from ..datasets.image_reader import to_display
 from .cli import tool
 from .contact_sheet import contact_sheet
-from .inference import color_table, draw_overlay, load_segmentor, segment_image
-from .sources import read_image, write_png
+from .inference import ImageSegmentor, color_table, draw_overlay, load_segmentor
+from .sources import write_png
 from .train import keep_freed_memory
 
 CONFIG = 'configs/espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
@@ -54,14 +55,15 @@ def main(argv: list[str] | None = None) -> None:
 
     checkpoint = out / (out / 'last_checkpoint').read_text().strip().rsplit('/', 1)[-1]
     model = load_segmentor(config, checkpoint, 'cpu')
+    segmentor = ImageSegmentor(model)
     dataset = DATASETS.build(config.val_dataloader.dataset)
     colors = color_table(model.dataset_meta['palette'])
     rows, written = [], []
     for index in range(min(NUM_OVERLAYS, len(dataset))):
         info = dataset.get_data_info(index)
-        image = read_image(Path(info['img_path']))
+        loaded = segmentor.reader.read(info['img_path'])
         label = cv2.imread(info['seg_map_path'], cv2.IMREAD_UNCHANGED)
-        prediction = segment_image(model, image)
+        image, prediction = to_display(loaded['img']), segmentor.segment(loaded)
         rows.append((image, label, prediction))
         written.append(out / 'overlays' / Path(info['img_path']).name)
         write_png(written[-1], draw_overlay(image, prediction, colors))

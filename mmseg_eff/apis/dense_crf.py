@@ -25,6 +25,7 @@ from mmseg.models import BaseSegmentor
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..datasets.image_reader import ImageReader, to_display
 from ..errors import InputError
 
 Refine = Callable[[NDArray[np.uint8], Tensor], NDArray[np.int64]]  # image, logits -> labels
@@ -130,7 +131,7 @@ def load_library() -> ModuleType:
     return densecrf
 
 
-def refine_predictions(model: BaseSegmentor, crf: Refine) -> None:
+def refine_predictions(model: BaseSegmentor, crf: Refine, reader: ImageReader) -> None:
     """Let a CRF make the labels of every later prediction of a segmentor; the logits stay.
 
     A forward hook, so that all that ends in mmseg's ``test_step`` is covered. The image is read
@@ -139,25 +140,25 @@ def refine_predictions(model: BaseSegmentor, crf: Refine) -> None:
     Args:
         model: A segmentor that no model of test-time augmentation wraps.
         crf: ``DenseCRF``, or anything else that is called like it.
+        reader: Reads the image as the network's dataset does.
     """
+
+    def colors(path: str, logits: Tensor) -> NDArray[np.uint8]:
+        image = to_display(reader.read(path)['img'])
+        height, width = logits.shape[1:]
+        is_equal = image.shape[:2] == (height, width)
+        return image if is_equal else mmcv.imresize(image, (width, height))
 
     def refine(module: BaseSegmentor, args: tuple, kwargs: dict, output: object) -> object:
         if kwargs.get('mode') != 'predict':
             return output
         for sample in output:
             logits = sample.seg_logits.data  # (C, H, W)
-            labels = torch.from_numpy(crf(read_image(sample.img_path, logits), logits))
+            labels = torch.from_numpy(crf(colors(sample.img_path, logits), logits))
             sample.pred_sem_seg = PixelData(data=labels[None].to(logits.device))
         return output
 
     model.register_forward_hook(refine, with_kwargs=True)
-
-
-def read_image(path: str, logits: Tensor) -> NDArray[np.uint8]:
-    """The image (H, W, 3) of a file, resized where logits (C, H, W) are of another size."""
-    image = mmcv.imread(path)
-    height, width = logits.shape[1:]
-    return image if image.shape[:2] == (height, width) else mmcv.imresize(image, (width, height))
 
 
 def add_crf_options(parser: argparse.ArgumentParser) -> None:

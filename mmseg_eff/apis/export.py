@@ -15,13 +15,14 @@ from mmengine.registry import init_default_scope
 from numpy.typing import NDArray
 
 from .. import deploy
+from ..datasets.image_reader import ImageReader, inference_pipeline
 from ..errors import InputError
 from ..files import sha256_of
 from .cli import add_output_stride, config_parser, load_config, tool
 from .complexity import check_size
 from .datasets import build_datasets
-from .inference import load_segmentor, segment_image
-from .predict import Segment, collect_sources, read_image
+from .inference import ExportedSegmentor, ImageSegmentor, load_segmentor
+from .sources import SUFFIXES, collect_sources, suffixes_of
 from .stages import in_turn, seconds_of
 
 MIN_AGREEMENT = 0.9999  # of the labels, in float32
@@ -40,8 +41,9 @@ class Sample(NamedTuple):
     info: dict
     load_label: Callable[[dict], dict]
 
-    def image(self) -> NDArray[np.uint8]:
-        return read_image(Path(self.info['img_path']))
+    @property
+    def path(self) -> Path:
+        return Path(self.info['img_path'])
 
     def label(self) -> NDArray[np.uint8]:
         return self.load_label(dict(self.info))['gt_seg_map']
@@ -62,16 +64,20 @@ def choose_images(args: argparse.Namespace, config: Config) -> list[Path]:
     """The images to compare on: those given, or some of the config's test data set."""
     if not args.images:
         samples = read_samples(config, 'test_dataloader', args.num_images)
-        return [Path(sample.info['img_path']) for sample in samples]
-    sources = [source for source in collect_sources(args.images) if not source.is_video]
+        return [sample.path for sample in samples]
+    found = collect_sources(args.images, (*SUFFIXES, *suffixes_of(config)))
+    sources = [source for source in found if not source.is_video]
     if not sources:
         raise InputError(f'--images {" ".join(args.images)}: holds no image')
     return [source.path for source in sources]
 
 
-def compare(paths: Sequence[Path], original: Segment, exported: Segment) -> Agreement:
-    """How many labels of two networks are equal on images."""
-    equal = [original(image) == exported(image) for image in map(read_image, paths)]
+def compare(
+    paths: Sequence[Path], original: ImageSegmentor, exported: ExportedSegmentor
+) -> Agreement:
+    """How many labels of two networks are equal on images, each loaded once by the config."""
+    images = map(original.reader.read, paths)
+    equal = [original.segment(image) == exported.segment(image) for image in images]
     share = sum(map(np.sum, equal)) / sum(map(np.size, equal))
     return Agreement(len(equal), float(share), float(min(map(np.mean, equal))))
 
@@ -104,13 +110,14 @@ def quantise(folder: Path, report: dict, config: Config, args: argparse.Namespac
     samples = read_samples(config, 'test_dataloader', args.validation)
     calibration = read_samples(config, 'train_dataloader', args.calibration)
     num_classes = len(report['classes'])
+    read = ImageReader(inference_pipeline(config)).read
     before = deploy.load_runtime(folder, args.threads)
-    inputs = before.prepare(samples[0].image())
+    inputs = before.prepare(read(samples[0].path)['img'])
     original = openvino.Core().read_model(folder / report['model'])
     report['model'] = 'int8.xml'
 
     def prepare(sample: Sample) -> dict[str, NDArray]:
-        return before.prepare(sample.image())
+        return before.prepare(read(sample.path)['img'])
 
     def load(model: 'openvino.Model') -> deploy.Segmenter:
         openvino.save_model(model, folder / report['model'], compress_to_fp16=False)
@@ -134,7 +141,9 @@ def quantise(folder: Path, report: dict, config: Config, args: argparse.Namespac
 
     miou = [
         deploy.mean_iou(
-            deploy.class_areas(segmenter.segment(sample.image()), sample.label(), num_classes)
+            deploy.class_areas(
+                segmenter.segment(read(sample.path)['img']), sample.label(), num_classes
+            )
             for sample in samples
         )
         for segmenter in (before, after)
@@ -193,18 +202,21 @@ def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
     config = load_config(args)
     paths = choose_images(args, config)
-    size = None
-    if not args.any_size:
-        size = check_size(args.size) if args.size else read_image(paths[0]).shape[:2]
     if args.threads:
         torch.set_num_threads(args.threads)
     model = load_segmentor(config, args.checkpoint, 'cpu')
-    original = partial(segment_image, model)
-    graph = deploy.SegmentationGraph(model, inside=args.inside, size=size)
+    original = ImageSegmentor(model)
+    image = original.reader.read(paths[0])
+    size = None
+    if not args.any_size:
+        size = check_size(args.size) if args.size else image['img'].shape[:2]
+    graph = deploy.SegmentationGraph(model, inside=args.inside, size=size, image=image['img'])
     with deploy.new_folder(args.out) as folder:
-        report = deploy.fill_folder(model, graph, args.backend, folder)
-        segmenter = deploy.load_runtime(folder, args.threads)
-        agreement = compare(paths, original, segmenter.segment)
+        report = deploy.fill_folder(
+            model, graph, args.backend, folder, loading=original.reader.facts
+        )
+        exported = ExportedSegmentor(deploy.load_runtime(folder, args.threads), original.reader)
+        agreement = compare(paths, original, exported)
         print(f'{agreement.labels:.4%} of the labels on {agreement.images} images are equal')
         if agreement.labels < MIN_AGREEMENT:
             raise InputError(
@@ -214,10 +226,9 @@ def main(argv: list[str] | None = None) -> None:
         report['agreement'] = agreement._asdict()
         if args.backend == 'openvino-int8':
             report['int8'] = quantise(folder, report, config, args)
-            segmenter = deploy.load_runtime(folder, args.threads)
-            report['int8']['agreement'] = compare(paths, original, segmenter.segment)._asdict()
-        image = read_image(paths[0])
-        times = latencies(lambda: original(image), lambda: segmenter.segment(image))
+            exported = ExportedSegmentor(deploy.load_runtime(folder, args.threads), original.reader)
+            report['int8']['agreement'] = compare(paths, original, exported)._asdict()
+        times = latencies(lambda: original.segment(image), lambda: exported.segment(image))
         report['latency_ms'] = dict(zip(('original', 'export'), times, strict=True))
         report['versions'] = deploy.versions()
         report['checkpoint_sha256'] = sha256_of(args.checkpoint)

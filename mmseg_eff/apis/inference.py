@@ -1,20 +1,38 @@
-"""A segmentor from a config and a checkpoint, label maps from it, and how they are drawn."""
+"""Load a segmentor from a config and a checkpoint, and label images with it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
-from mmseg.apis import inference_model, init_model
+from mmseg.apis import init_model
 from mmseg.models import BaseSegmentor
 from mmseg.registry import DATASETS
+from mmseg.structures import SegDataSample
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..converters import load_weights
+from ..datasets.image_reader import (
+    PLAIN,
+    ImageReader,
+    Loaded,
+    compose,
+    describe,
+    inference_pipeline,
+    to_display,
+)
+from ..deploy.runtime import Segmenter, load_runtime
+from ..errors import InputError
+from .cli import argument
 from .dense_crf import Refine
+
+Label = NDArray[np.uint8 | np.uint16]  # (H, W); 16 bits above 256 classes
 
 
 def default_device() -> str:
@@ -38,26 +56,167 @@ def load_segmentor(
     Raises:
         InputError: If the checkpoint is damaged or another network's.
     """
+    config = Config.fromfile(config) if isinstance(config, str | Path) else config
+    init_default_scope(config.get('default_scope', 'mmseg'))
+    config.test_pipeline = inference_pipeline(config)
     model = init_model(config, device='cpu')
     meta = load_weights(model, checkpoint)
     model.dataset_meta = meta.get('dataset_meta') or dataset_meta(model.cfg)
     return model.to(device or default_device())
 
 
+class LabelsImages(Protocol):
+    """What prediction, tiles, the export's check and the benchmark need of a network.
+
+    Attributes:
+        reader: Reads images as the network wants them.
+        palette: RGB colour of each class.
+        label_dtype: Of the labels, ``uint8``, or ``uint16`` above 256 of them.
+    """
+
+    reader: ImageReader
+    palette: Sequence[Sequence[int]]
+    label_dtype: np.dtype
+
+    def segment(self, image: Loaded) -> Label:
+        """Labels (H, W) of an image that ``reader`` has loaded."""
+
+
+class ImageSegmentor:
+    """A segmentor and the test pipeline of its config, built once.
+
+    Args:
+        model: Segmentor with ``cfg`` (see ``init_model``).
+        crf: ``DenseCRF``, to refine the labels.
+    """
+
+    def __init__(self, model: BaseSegmentor, crf: Refine | None = None) -> None:
+        self.model, self.crf = model, crf
+        self.reader = ImageReader(inference_pipeline(model.cfg))
+        self.pack = compose(self.reader.steps)
+        self.palette = (getattr(model, 'dataset_meta', None) or {}).get('palette', ())
+        self.label_dtype = np.min_scalar_type(num_labels_of(model) - 1)
+
+    def segment(self, image: Loaded) -> Label:
+        """Labels (H, W) of an image that ``reader`` has loaded.
+
+        Raises:
+            InputError: If it has not as many channels as the network takes.
+        """
+        sample = predict_sample(self.model, self.pack, image)
+        if self.crf:
+            label = self.crf(to_display(image['img']), sample.seg_logits.data)
+        else:
+            label = sample.pred_sem_seg.data[0].cpu().numpy()
+        return label.astype(self.label_dtype)
+
+
+class ExportedSegmentor:
+    """An exported folder, which reads images as the config that it was made from.
+
+    Args:
+        runtime: Of ``load_runtime``.
+        reader: Of the config; without it, one is made from what the export says of its loading.
+
+    Raises:
+        InputError: If there is no reader and the config loads images by a transform of its own.
+    """
+
+    def __init__(self, runtime: Segmenter, reader: ImageReader | None = None) -> None:
+        loading = runtime.report.get('loading', {})  # absent in exports before this key
+        self.runtime, self.palette = runtime, runtime.palette
+        self.label_dtype = np.min_scalar_type(runtime.report.get('num_labels', 256) - 1)
+        if reader is None and loading is None:
+            raise InputError(
+                'the config of this export reads images by a transform of its own, which is not '
+                'in the folder: load them yourself and call segment() of its runtime.py'
+            )
+        self.reader = reader or ImageReader([{**PLAIN[0], **loading}])
+
+    def segment(self, image: Loaded) -> Label:
+        """Labels (H, W) of an image that ``reader`` has loaded.
+
+        Raises:
+            InputError: If its channels, depth or size are not those exported.
+        """
+        try:
+            return self.runtime.segment(image['img'])
+        except ValueError as error:
+            raise InputError(f'{image.get("img_path") or "image"}: {error}') from error
+
+
+def load_export(folder: str | Path, threads: int = 0) -> ExportedSegmentor:
+    """An exported folder with its engine; arguments and errors as for ``load_runtime``."""
+    return ExportedSegmentor(load_runtime(folder, threads))
+
+
+@torch.no_grad()
+def predict_sample(model: BaseSegmentor, pack: Compose, image: Loaded) -> SegDataSample:
+    """What a segmentor predicts for a loaded image.
+
+    Args:
+        model: Segmentor with ``cfg``.
+        pack: The transforms after loading.
+        image: Of ``ImageReader``.
+
+    Raises:
+        InputError: If the image has not as many channels as the network takes.
+    """
+    packed = pack(dict(image))
+    check_channels(model, image, packed['inputs'])
+    (sample,) = model.test_step({name: [value] for name, value in packed.items()})
+    return sample
+
+
+def check_channels(model: BaseSegmentor, image: Loaded, inputs: Tensor) -> None:
+    """Refuse an image of other channels than a network takes.
+
+    Args:
+        model: Segmentor with ``cfg``.
+        image: Of ``ImageReader``.
+        inputs: What its pipeline made of it (C, H, W).
+    """
+    wanted = input_channels(getattr(model, 'cfg', {}))
+    mean = getattr(model.data_preprocessor, 'mean', None)
+    given = len(inputs)
+    if given == 1 and mean is not None:  # subtracting the mean makes them as many
+        given = max(given, mean.numel())
+    if wanted is not None and given != wanted:
+        raise InputError(
+            f'{image.get("img_path") or "image"}: is {describe(image["img"])}; the network takes '
+            f'{wanted} (in_channels of its backbone): set color_type of the loading transform'
+        )
+
+
+def input_channels(config: Mapping) -> int | None:
+    """Channels that the backbone of a config takes; ``None`` if it does not say."""
+    backbone = config.get('model', {}).get('backbone')
+    channels = argument(backbone, 'in_channels') if backbone else None
+    return channels if isinstance(channels, int) else None
+
+
+def num_labels_of(model: BaseSegmentor) -> int:
+    """Number of labels that a segmentor tells apart."""
+    head = getattr(model, 'decode_head', None)
+    head = head[-1] if isinstance(head, torch.nn.ModuleList) else head  # of a cascade
+    return max(2, getattr(head, 'num_classes', 2), getattr(head, 'out_channels', 2) or 2)
+
+
 def segment_image(
     model: BaseSegmentor, image: NDArray[np.uint8], crf: Refine | None = None
-) -> NDArray[np.uint8]:
-    """Labels (H, W) of a BGR image (H, W, 3), through the config's test pipeline.
+) -> Label:
+    """Labels (H, W) of one BGR image (H, W, 3); for many, build ``ImageSegmentor`` once.
 
     Args:
         model: Segmentor of ``load_segmentor``.
-        image: The image.
+        image: The image; it is converted to what the config's loader gives.
         crf: ``DenseCRF``, to refine the labels.
+
+    Raises:
+        InputError: If the config's loader reads anything but 8-bit grey or colour images.
     """
-    sample = inference_model(model, image)
-    if crf:
-        return crf(image, sample.seg_logits.data).astype(np.uint8)
-    return sample.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8)
+    segmentor = ImageSegmentor(model, crf)
+    return segmentor.segment(segmentor.reader.from_bgr(image))
 
 
 def dataset_meta(config: Config) -> dict:
@@ -68,15 +227,15 @@ def dataset_meta(config: Config) -> dict:
 
 
 def color_table(palette: Sequence[Sequence[int]]) -> NDArray[np.uint8]:
-    """BGR colours (256, 3) of all labels; black for those without a class (the void, 255)."""
-    table = np.zeros((256, 3), np.uint8)
+    """BGR colours (256 or 65536, 3) of all labels; black for those without a class (ignored)."""
+    table = np.zeros((256 if len(palette) <= 256 else 2**16, 3), np.uint8)
     table[: len(palette)] = np.array(palette, np.uint8)[:, ::-1]
     return table
 
 
 def draw_overlay(
     image: NDArray[np.uint8],
-    label: NDArray[np.uint8],
+    label: Label,
     colors: NDArray[np.uint8],
     opacity: float = 0.5,
 ) -> NDArray[np.uint8]:

@@ -14,14 +14,21 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..deploy.runtime import load_runtime
+from ..datasets.image_reader import class_name, inference_pipeline, to_display
 from ..errors import InputError
 from ..models import optimize_for_inference, predict_labels_only
 from .cli import add_output_stride, config_parser, load_config, one_line, tool
 from .dense_crf import add_crf_options, build_crf
-from .inference import color_table, draw_overlay, load_segmentor, segment_image
+from .inference import (
+    ImageSegmentor,
+    LabelsImages,
+    color_table,
+    draw_overlay,
+    load_export,
+    load_segmentor,
+)
 from .regions import REGION_SUFFIXES
-from .sources import SUFFIXES, Draw, Segment, Source, collect_sources, read_image, write_png
+from .sources import SUFFIXES, Draw, Source, collect_sources, suffixes_of, write_png
 from .tiling import Tiling, check_tiling, file_stamp, predict_tiled
 
 DESCRIPTION = __doc__ + """ An exported folder takes the place of config and checkpoint."""
@@ -31,24 +38,24 @@ NOT_OF_LABELS = ('checkpoint', 'inputs', 'out', 'device')  # its time and size c
 def predict_image(
     source: Source,
     out: Path,
-    segment: Segment,
+    segmentor: LabelsImages,
     draw: Draw,
     on_images: Callable[[int], None],
     on_image: Callable[[], None],
 ) -> None:
     """Write ``labels/{name}.png`` and ``overlays/{name}.png``; arguments as ``predict_video``'s."""
     on_images(1)
-    image = read_image(source.path)
-    label = segment(image)
+    image = segmentor.reader.read(source.path)
+    label = segmentor.segment(image)
     write_png(out / 'labels' / f'{source.name}.png', label)
-    write_png(out / 'overlays' / f'{source.name}.png', draw(image, label))
+    write_png(out / 'overlays' / f'{source.name}.png', draw(to_display(image['img']), label))
     on_image()
 
 
 def predict_video(
     source: Source,
     out: Path,
-    segment: Segment,
+    segmentor: LabelsImages,
     draw: Draw,
     on_frames: Callable[[int], None],
     on_frame: Callable[[], None],
@@ -58,10 +65,10 @@ def predict_video(
     Args:
         source: The video.
         out: Output folder.
-        segment: Label map of a frame.
+        segmentor: Labels frames.
         draw: Overlay of a frame and its label map.
         on_frames: Told the number of frames that the video says it has.
-        on_frame: Called behind each frame.
+        on_frame: Called after each frame.
 
     Raises:
         InputError: If the video cannot be decoded to its end; what could be is written.
@@ -75,7 +82,7 @@ def predict_video(
     writer, count = None, 0
     try:
         while (frame := video.read()[1]) is not None:
-            label = segment(frame)
+            label = segmentor.segment(segmentor.reader.from_bgr(frame, str(source.path)))
             write_png(out / 'labels' / source.name / f'{count:06d}.png', label)
             if writer is None:
                 rate = video.get(cv2.CAP_PROP_FPS) or 25
@@ -97,7 +104,7 @@ def predict_video(
 def predict(
     sources: Sequence[Source],
     out: Path,
-    segment: Segment,
+    segmentor: LabelsImages,
     draw: Draw,
     tiling: Tiling | None = None,
 ) -> dict[Path, str]:
@@ -106,8 +113,8 @@ def predict(
     Args:
         sources: Images and videos.
         out: Output folder.
-        segment: Label map of an image.
-        draw: Overlay of an image and its label map.
+        segmentor: Reads and labels images.
+        draw: Overlay of an 8-bit BGR image and its label map.
         tiling: Do images tile by tile.
 
     Returns:
@@ -133,7 +140,7 @@ def predict(
         for source in sources:
             run = predict_video if source.is_video else of_image
             try:
-                run(source, out, segment, draw, count_parts, advance)
+                run(source, out, segmentor, draw, count_parts, advance)
             except (OSError, ValueError, cv2.error) as error:
                 failed[source.path] = one_line(error)
     return failed
@@ -141,25 +148,18 @@ def predict(
 
 def without_resize(config: Config) -> list[dict]:
     """Take what resizes the image out of a config's test pipeline, in place, and return it."""
-    resizes = [step for step in config.test_pipeline if step['type'].startswith('Resize')]
-    config.test_pipeline = [step for step in config.test_pipeline if step not in resizes]
+    pipeline = inference_pipeline(config)
+    resizes = [step for step in pipeline if class_name(step).startswith('Resize')]
+    config.test_pipeline = [step for step in pipeline if step not in resizes]
     return resizes
 
 
-def load_export(args: argparse.Namespace) -> tuple[Segment, Sequence[Sequence[int]]]:
-    """Labels of an image by the exported folder ``args.config``, and its palette.
-
-    Raises:
-        InputError: If an option is given that needs a config, or tiles would be resized.
-    """
+def check_export_options(args: argparse.Namespace) -> None:
+    """Refuse options that need a config where ``args.config`` is an exported folder."""
     for name in ('cfg_options', 'output_stride', 'crf', 'crf_options', 'device'):
         if getattr(args, name):
             option = name.replace('_', '-')
             raise InputError(f'--{option} is for a config; {args.config} is an exported folder')
-    runtime = load_runtime(args.config)
-    if args.tile and runtime.report['resize']:
-        raise InputError(f'--tile needs an export that does not resize; {args.config} does')
-    return runtime.segment, runtime.palette
 
 
 @tool
@@ -193,18 +193,23 @@ def main(argv: list[str] | None = None) -> int:
     inputs = [args.checkpoint, *args.inputs] if is_export else args.inputs
     if not inputs:
         raise InputError(f'no INPUT behind checkpoint ({args.config} is no exported folder)')
-    sources = collect_sources(inputs, REGION_SUFFIXES if args.tile else SUFFIXES)
+    suffixes = REGION_SUFFIXES if args.tile else SUFFIXES
     if is_export:
-        segment, palette = load_export(args)
+        check_export_options(args)
+        segmentor = load_export(args.config)
+        sources = collect_sources(inputs, suffixes)
+        if args.tile and segmentor.runtime.report['resize']:
+            raise InputError(f'--tile needs an export that does not resize; {args.config} does')
     else:
         config = load_config(args)
+        sources = collect_sources(inputs, (*suffixes, *suffixes_of(config)))
         for step in without_resize(config) if args.tile else []:
             print(f'tiles keep the resolution of the image: no {step["type"]} of the test pipeline')
         model = load_segmentor(config, args.checkpoint, args.device)
         model = optimize_for_inference(model)
         model = model if crf else predict_labels_only(model)
-        segment, palette = partial(segment_image, model, crf=crf), model.dataset_meta['palette']
-    colors = color_table(palette)
+        segmentor = ImageSegmentor(model, crf)
+    colors = color_table(segmentor.palette)
     out = Path(args.out)
 
     def draw(image: NDArray[np.uint8], label: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -215,7 +220,7 @@ def main(argv: list[str] | None = None) -> int:
         settings = {name: value for name, value in vars(args).items() if name not in NOT_OF_LABELS}
         settings['weights'] = file_stamp(Path(args.config if is_export else args.checkpoint))
         tiling = Tiling(args.tile, args.overlap, settings)
-    failed = predict(sources, out, segment, draw, tiling)
+    failed = predict(sources, out, segmentor, draw, tiling)
     print(f'{len(sources) - len(failed)} of {len(sources)} inputs: {out}/labels, {out}/overlays')
     if crf:
         print(crf.timing())

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import track
 from torch import distributed
 
+from ..datasets.image_reader import ImageReader, Loaded, to_display
 from ..errors import InputError
 from ..files import remove_leftovers, replacing, sha256_of
 from ..models import optimize_for_inference
@@ -25,7 +26,7 @@ from .class_balance import keep_share
 from .cli import config_parser, load_config, one_line, tool
 from .inference import color_table, draw_overlay, load_segmentor
 from .pseudo_label_report import print_summary, read_record, summarise, write_label
-from .sources import IMAGE_SUFFIXES, Source, collect_sources, own_share, read_image, write_png
+from .sources import IMAGE_SUFFIXES, Source, collect_sources, own_share, suffixes_of, write_png
 from .teacher import PseudoLabel, build_views, choose_labels, mean_probabilities
 from .thresholds import thresholds_of
 from .training_images import training_images
@@ -36,7 +37,7 @@ MORE = (
 )
 KEEP_ALL = -1.0  # a threshold that every probability exceeds
 ALL = 'all'  # folder of what is labelled before the surest pixels of each class are known
-Teach = Callable[[NDArray[np.uint8]], PseudoLabel]  # of a BGR image (H, W, 3)
+Teach = Callable[[Loaded], PseudoLabel]
 
 
 def join_processes(launcher: str) -> str | None:
@@ -72,6 +73,7 @@ def check_settings(out: Path, settings: dict) -> None:
 def label_images(
     sources: Sequence[Source],
     out: Path,
+    reader: ImageReader,
     teach: Teach,
     colors: NDArray[np.uint8],
     num_overlays: int,
@@ -84,6 +86,7 @@ def label_images(
     Args:
         sources: The images of all processes.
         out: Output folder.
+        reader: Of the images.
         teach: Pseudo label of an image.
         colors: Table of ``color_table``, for the overlays.
         num_overlays: How many of the first images to draw.
@@ -100,13 +103,13 @@ def label_images(
             digest = sha256_of(source.path)
             if (read_record(path) or {}).get('image') == digest:
                 continue
-            image = read_image(source.path)
+            image = reader.read(source.path)
             made = teach(image)
             if save_confidence:
                 levels = (255 * made.confidence).round().astype(np.uint8)
                 write_png(out / 'confidence' / f'{source.name}.png', levels)
             if index < num_overlays:
-                drawn = draw_overlay(image, made.label, colors)
+                drawn = draw_overlay(to_display(image['img']), made.label, colors)
                 write_png(out / 'overlays' / f'{source.name}.png', drawn)
             write_label(path, made, digest)  # last: with it the image is done
         except (OSError, ValueError, cv2.error) as error:
@@ -168,6 +171,7 @@ def main(argv: list[str] | None = None) -> int:
     confidence, of_classes = thresholds_of(args, classes)
     for_all = KEEP_ALL if confidence is None else confidence
     thresholds = [of_classes.get(name, for_all) for name in classes]
+    reader = ImageReader(config.test_pipeline)
     views = build_views(config.test_pipeline, args.scales, not args.no_flip)
     if args.images_of:
         training = load_config(
@@ -177,7 +181,7 @@ def main(argv: list[str] | None = None) -> int:
         )
         sources = training_images(training, args.images_of, out / 'labels', classes)
     else:
-        sources = collect_sources(args.images, IMAGE_SUFFIXES)
+        sources = collect_sources(args.images, (*IMAGE_SUFFIXES, *suffixes_of(config)))
     network = json.dumps([config.model, config.test_pipeline, classes], default=str)
     settings = dict(
         config_sha256=hashlib.sha256(network.encode()).hexdigest(),
@@ -195,19 +199,21 @@ def main(argv: list[str] | None = None) -> int:
         remove_leftovers(folder)
     barrier()  # nobody writes a label before all have seen that they may
 
-    def teach(image: NDArray[np.uint8]) -> PseudoLabel:
+    def teach(image: Loaded) -> PseudoLabel:
         return choose_labels(mean_probabilities(model, views, image), thresholds)
 
     colors = color_table(model.dataset_meta['palette'])
     share = args.class_share
     if share is None:
-        failed = label_images(sources, out, teach, colors, args.overlays, args.save_confidence)
+        failed = label_images(
+            sources, out, reader, teach, colors, args.overlays, args.save_confidence
+        )
     else:
-        failed = label_images(sources, out / ALL, teach, colors, 0, save_confidence=True)
+        failed = label_images(sources, out / ALL, reader, teach, colors, 0, save_confidence=True)
     failed = {path: why for each in all_gather_object(failed) for path, why in each.items()}
     done = [source for source in sources if str(source.path) not in failed]
     if share is not None:
-        keep_share(done, out, out / ALL, len(classes), share, colors, args.overlays)
+        keep_share(done, out, out / ALL, reader, len(classes), share, colors, args.overlays)
         barrier()
     if get_dist_info()[0] == 0:
         records = [read_record(out / 'labels' / f'{source.name}.png') for source in done]

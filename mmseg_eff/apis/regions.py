@@ -2,42 +2,63 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..datasets.image_reader import ImageReader, Loaded, display_range, part_of
 from ..errors import InputError
-from .sources import IMAGE_SUFFIXES, read_image
+from .sources import IMAGE_SUFFIXES
 
 SLIDE_SUFFIXES = ('.bif', '.mrxs', '.ndpi', '.scn', '.svs', '.svslide', '.vms')
 REGION_SUFFIXES = (*IMAGE_SUFFIXES, '.npy', *SLIDE_SUFFIXES)
 
 Region = tuple[slice, slice]  # rows, columns
-Read = Callable[[Region], NDArray[np.uint8]]  # region -> BGR (h, w, 3)
+ReadPixels = Callable[[Region], NDArray[np.uint8]]  # region -> BGR (h, w, 3)
 
 
-def open_regions(path: Path) -> tuple[tuple[int, int], Read]:
-    """The shape (H, W) of an image, and a function that reads regions of it.
+class Regions(NamedTuple):
+    """An image that is read by regions.
 
-    Arrays are mapped and slides read by OpenSlide, which caches a few tiles; other images are
-    decoded here and stay in memory, 3 bytes a pixel.
+    Attributes:
+        shape: H and W.
+        read: Loads a region.
+        limits: Values to show as black and as white, the same in every region.
+    """
+
+    shape: tuple[int, int]
+    read: Callable[[Region], Loaded]
+    limits: tuple[float, float]
+
+
+def open_regions(path: Path, reader: ImageReader) -> Regions:
+    """Open an image to read regions of it.
+
+    Arrays of RGB bytes are mapped and slides read by OpenSlide, which caches a few tiles, for
+    networks of 8-bit colour images; all other images are loaded by the reader and stay in memory.
 
     Raises:
         InputError: If it is damaged, of another kind, or a slide and OpenSlide is missing.
     """
-    suffix = path.suffix.lower()
-    if suffix == '.npy':
-        return open_array(path)
-    if suffix in (*SLIDE_SUFFIXES, '.tif', '.tiff') and (opened := open_slide(path)):
-        return opened
-    if suffix in SLIDE_SUFFIXES:
-        raise InputError(f'{path}: OpenSlide cannot read it, or is missing (extra "slides")')
-    image = read_image(path)
-    return image.shape[:2], lambda region: image[region]
+    suffix, opened = path.suffix.lower(), None
+    if reader.loader is not None:  # a loader of the user's own reads what it will
+        if suffix == '.npy':
+            opened = open_array(path)
+        elif suffix in SLIDE_SUFFIXES or (suffix in ('.tif', '.tiff') and reader.is_plain):
+            opened = open_slide(path)
+        if suffix in SLIDE_SUFFIXES and not opened:
+            raise InputError(f'{path}: OpenSlide cannot read it, or is missing (extra "slides")')
+    if opened:
+        shape, read = opened
+        return Regions(shape, lambda region: reader.from_bgr(read(region), str(path)), (0.0, 255.0))
+    image = reader.read(path)
+    limits = display_range(image['img'])
+    return Regions(image['img'].shape[:2], lambda region: part_of(image, region), limits)
 
 
-def open_array(path: Path) -> tuple[tuple[int, int], Read]:
+def open_array(path: Path) -> tuple[tuple[int, int], ReadPixels]:
     """``open_regions`` of an array (H, W, 3) of RGB bytes."""
     try:
         array = np.load(path, mmap_mode='r')
@@ -55,7 +76,7 @@ def open_array(path: Path) -> tuple[tuple[int, int], Read]:
     return array.shape[:2], read
 
 
-def open_slide(path: Path) -> tuple[tuple[int, int], Read] | None:
+def open_slide(path: Path) -> tuple[tuple[int, int], ReadPixels] | None:
     """``open_regions`` of a slide at full resolution; ``None`` without OpenSlide, or for others."""
     try:
         from openslide import OpenSlide, OpenSlideError

@@ -8,18 +8,20 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from mmengine.config import Config
 from mmengine.dist import get_dist_info
 from numpy.typing import NDArray
 
+from ..datasets.image_reader import ImageReader
 from ..errors import InputError
 from ..files import replacing
+from .datasets import leaf_configs
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
 SUFFIXES = IMAGE_SUFFIXES + VIDEO_SUFFIXES
 
-Segment = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]  # BGR image (H, W, 3) -> labels (H, W)
-Draw = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.uint8]]  # and labels -> overlay
+Draw = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.uint8]]  # BGR, labels -> overlay
 
 
 class Source(NamedTuple):
@@ -84,16 +86,23 @@ def own_share(sources: Sequence[Source]) -> list[tuple[int, Source]]:
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image as BGR (H, W, 3).
+    """Read an image as 8-bit BGR (H, W, 3), for a picture; networks get theirs by their config.
 
     Raises:
-        InputError: If it cannot be decoded as a whole.
+        InputError: If it cannot be decoded.
     """
-    data = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-        raise InputError(f'{path}: cannot be decoded as an image ({data.size} bytes)')
-    return image
+    return ImageReader().read(path)['img']
+
+
+def suffixes_of(config: Config) -> tuple[str, ...]:
+    """Suffixes of image files beside ``IMAGE_SUFFIXES``: those of the config's datasets."""
+    found = set()
+    for split in ('train', 'val', 'test'):
+        dataset = (config.get(f'{split}_dataloader') or {}).get('dataset') or {}
+        for leaf in leaf_configs(dataset):
+            suffix = Path('x' + str(leaf.get('img_suffix') or '')).suffix.lower()
+            found |= {suffix} - {'', *SUFFIXES}
+    return tuple(sorted(found))
 
 
 def write_png(path: Path, image: NDArray[np.uint8]) -> None:

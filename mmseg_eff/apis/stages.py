@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,15 +15,15 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import init_default_scope
 from mmseg.apis import init_model
 from torch import nn
 
 from ..converters import load_weights
-from ..deploy.runtime import load_runtime
 from .cli import load_config, quiet_warnings
-from .inference import segment_image
+from .inference import ImageSegmentor, LabelsImages, load_export
 from .predict import without_resize
-from .sources import Segment, read_image, write_png
+from .sources import write_png
 
 STAGES = ('decode', 'preprocess', 'network', 'labels', 'write')
 
@@ -65,8 +64,10 @@ class Clock:
         self.last = now
 
 
-def load_candidate(candidate: Candidate, threads: int, keep_size: bool) -> tuple[Segment, Clock]:
-    """A network as a function of the image, and the clock that it runs on.
+def load_candidate(
+    candidate: Candidate, threads: int, keep_size: bool
+) -> tuple[LabelsImages, Clock]:
+    """A network that reads and labels images, and the clock that it runs on.
 
     Args:
         candidate: Config or exported folder.
@@ -75,8 +76,8 @@ def load_candidate(candidate: Candidate, threads: int, keep_size: bool) -> tuple
     """
     clock = Clock()
     if Path(candidate.path).is_dir():
-        runtime = load_runtime(candidate.path, threads)
-        run = runtime.run
+        exported = load_export(candidate.path, threads)
+        run = exported.runtime.run
 
         def run_timed(inputs: dict) -> np.ndarray:
             clock.lap('preprocess')
@@ -84,12 +85,13 @@ def load_candidate(candidate: Candidate, threads: int, keep_size: bool) -> tuple
             clock.lap('network')
             return output
 
-        runtime.run = run_timed
-        return runtime.segment, clock
+        exported.runtime.run = run_timed
+        return exported, clock
 
     config = candidate.config()
     if keep_size:
         without_resize(config)
+    init_default_scope(config.get('default_scope', 'mmseg'))
     model = revert_sync_batchnorm(init_model(config, device='cpu'))
     if candidate.checkpoint:
         load_weights(model, candidate.checkpoint)
@@ -109,15 +111,15 @@ def load_candidate(candidate: Candidate, threads: int, keep_size: bool) -> tuple
         return logits
 
     head.forward = forward_timed
-    return partial(segment_image, model), clock
+    return ImageSegmentor(model), clock
 
 
-def run_once(segment: Segment, clock: Clock, image: Path, out: Path) -> dict[str, float]:
+def run_once(segmentor: LabelsImages, clock: Clock, image: Path, out: Path) -> dict[str, float]:
     """Segment a file into another; seconds by stage."""
     clock.start()
-    pixels = read_image(image)
+    loaded = segmentor.reader.read(image)
     clock.lap('decode')
-    labels = segment(pixels)
+    labels = segmentor.segment(loaded)
     clock.lap('labels')
     write_png(out, labels)
     clock.lap('write')
@@ -176,10 +178,10 @@ def measure_peak(
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     before = resident('VmRSS')
-    segment, clock = load_candidate(candidate, threads, keep_size)
+    segmentor, clock = load_candidate(candidate, threads, keep_size)
     with TemporaryDirectory() as folder:
         for image in [*images, images[0]]:
-            run_once(segment, clock, image, Path(folder, 'labels.png'))
+            run_once(segmentor, clock, image, Path(folder, 'labels.png'))
     return resident('VmHWM') - before
 
 

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..datasets.image_reader import Loaded, compose, split_pipeline
 from ..errors import InputError
+from .inference import predict_sample
 
 IGNORED = 255
 SIZES = ('scale', 'scale_factor', 'max_size')  # arguments of mmcv's and mmseg's resizing
@@ -43,14 +45,14 @@ def build_views(
     """The ways to show an image: a config's test pipeline at each size, and mirrored.
 
     Args:
-        pipeline: The test pipeline; its annotations are left out.
+        pipeline: The test pipeline; what loads the image and its labels is left out.
         scales: Factors of the size that the pipeline resizes to, or else of the image's own.
         flip: Show each size mirrored left to right, too.
 
     Raises:
         InputError: If the pipeline pads: the padding would stay in mmseg's predictions.
     """
-    loading, *steps = [dict(step) for step in pipeline if 'Annotation' not in step['type']]
+    _, steps = split_pipeline(pipeline)
     if any(step['type'] == 'Pad' for step in steps):
         raise InputError(
             'test_pipeline: Pad cannot be undone behind the network; pad by the '
@@ -65,9 +67,7 @@ def build_views(
             for step in steps
         ]
         mirror = [dict(type='RandomFlip', prob=1.0, direction='horizontal')] if is_mirrored else []
-        views.append(
-            Compose([{**loading, 'type': 'LoadImageFromNDArray'}, *resized, *mirror, pack])
-        )
+        views.append(compose([*resized, *mirror, pack]))
     return views
 
 
@@ -81,9 +81,7 @@ def times(value: float | Sequence[float] | None, scale: float) -> float | tuple 
 
 
 @torch.no_grad()
-def mean_probabilities(
-    model: BaseSegmentor, views: Sequence[Compose], image: NDArray[np.uint8]
-) -> Tensor:
+def mean_probabilities(model: BaseSegmentor, views: Sequence[Compose], image: Loaded) -> Tensor:
     """Mean over the views of the probabilities (C, H, W) of all C outputs, at the image's size.
 
     One sigmoid output counts as two classes. Memory holds one view's logits and the sum.
@@ -91,7 +89,7 @@ def mean_probabilities(
     Args:
         model: Segmentor of ``load_segmentor``.
         views: Of ``build_views``.
-        image: BGR (H, W, 3).
+        image: Of ``ImageReader``.
     """
     total = view_probabilities(model, views[0], image)
     for view in views[1:]:
@@ -99,10 +97,9 @@ def mean_probabilities(
     return total.div_(len(views))
 
 
-def view_probabilities(model: BaseSegmentor, view: Compose, image: NDArray[np.uint8]) -> Tensor:
-    """Probabilities (C, H, W) of an image (H, W, 3) in one view, turned back and at its size."""
-    packed = view(dict(img=image))
-    (sample,) = model.test_step({name: [value] for name, value in packed.items()})
+def view_probabilities(model: BaseSegmentor, view: Compose, image: Loaded) -> Tensor:
+    """Probabilities (C, H, W) of a loaded image in one view, turned back and at its size."""
+    sample = predict_sample(model, view, image)
     logits = sample.seg_logits.data.float()
     if len(logits) == 1:  # mmseg has applied the sigmoid
         return torch.cat([1 - logits, logits])

@@ -3,6 +3,7 @@
 from mmseg.registry import RUNNERS
 
 from ..converters import load_weights
+from ..datasets.image_reader import ImageReader, inference_pipeline
 from ..errors import InputError
 from ..models import predict_labels_only
 from .cli import add_output_stride, load_runner_config, network_of, runner_parser, tool
@@ -37,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
     model = network_of(runner).module if args.tta else network_of(runner)
     load_weights(model, args.checkpoint)
     if crf:
-        refine_predictions(model, crf)
+        refine_predictions(model, crf, ImageReader(inference_pipeline(config)))
     elif not args.tta:
         predict_labels_only(model)
     runner.test()

@@ -25,12 +25,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from ..datasets.image_reader import to_display
 from ..errors import InputError
 from ..files import replacing
+from .inference import LabelsImages
 from .regions import Region, open_regions
-from .sources import Draw, Segment, Source, write_png
+from .sources import Draw, Source, write_png
 
 ALIGNMENT = 32  # the largest output stride of the networks here
 MAX_OVERVIEW = 4096  # pixels of a side of an overlay
@@ -94,7 +96,7 @@ def spans(length: int, size: int, overlap: int) -> list[tuple[slice, slice]]:
 def predict_tiled(
     source: Source,
     out: Path,
-    segment: Segment,
+    segmentor: LabelsImages,
     draw: Draw,
     on_tiles: Callable[[int], None],
     on_tile: Callable[[], None],
@@ -110,7 +112,7 @@ def predict_tiled(
     Args:
         source: The image.
         out: Output folder.
-        segment: Label map of a tile.
+        segmentor: Reads the image and labels its tiles.
         draw: Overlay of a tile and its label map.
         on_tiles: Told the number of tiles.
         on_tile: Called behind each tile, also those done before.
@@ -119,7 +121,7 @@ def predict_tiled(
     Raises:
         InputError: As of ``open_regions``.
     """
-    shape, read = open_regions(source.path)
+    shape, read, limits = open_regions(source.path, segmentor.reader)
     tiles = plan_tiles(shape, tiling.size, tiling.overlap)
     on_tiles(len(tiles))
     job = json.dumps({'image': file_stamp(source.path), **tiling._asdict()}, indent=1)
@@ -137,7 +139,7 @@ def predict_tiled(
     if not holds(work / 'job.json', job):
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
-        make_array(work / 'labels.npy', shape)
+        make_array(work / 'labels.npy', shape, segmentor.label_dtype)
         make_array(work / 'overlay.npy', (*(-(-side // step) for side in shape), 3))
         make_array(work / 'done.npy', (len(tiles),))
         (work / 'job.json').write_text(job)
@@ -145,12 +147,14 @@ def predict_tiled(
     for index, tile in enumerate(tiles):
         if not done[index]:
             image = read(tile.read)
-            label = segment(image)
+            label = segmentor.segment(image)
             kept = inside(tile, 1)
             write_region(work / 'labels.npy', tile.keep, label[kept])
             shown = inside(tile, step)
             reduced = tuple(slice(-(-s.start // step), -(-s.stop // step)) for s in tile.keep)
-            write_region(work / 'overlay.npy', reduced, draw(image, label)[shown])
+            write_region(
+                work / 'overlay.npy', reduced, draw(to_display(image['img'], limits), label)[shown]
+            )
             done[index] = 1
             done.flush()
         on_tile()
@@ -179,9 +183,9 @@ def inside(tile: Tile, step: int) -> Region:
     )
 
 
-def make_array(path: Path, shape: tuple[int, ...]) -> None:
+def make_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> None:
     """Make a file of zeros that takes no space yet."""
-    np.lib.format.open_memmap(path, 'w+', np.uint8, shape)
+    np.lib.format.open_memmap(path, 'w+', dtype, shape)
 
 
 def write_region(path: Path, region: Region, values: NDArray[np.uint8]) -> None:
@@ -192,8 +196,15 @@ def write_region(path: Path, region: Region, values: NDArray[np.uint8]) -> None:
 
 
 def write_label_png(path: Path, array: Path) -> None:
-    """Write labels (H, W) in an ``.npy`` file as a grey PNG, strip by strip (ISO/IEC 15948)."""
-    height, width = np.load(array, mmap_mode='r').shape
+    """Write labels (H, W) of 8 or 16 bits as a grey PNG, strip by strip (ISO/IEC 15948).
+
+    Args:
+        path: The PNG.
+        array: An ``.npy`` file of the labels.
+    """
+    labels = np.load(array, mmap_mode='r')
+    (height, width), size = labels.shape, labels.dtype.itemsize
+    del labels  # mapped anew for each strip, so that pages do not stay in the process
     rows = max(1, STRIP // width)
     with replacing(path) as temporary, temporary.open('wb') as file:
 
@@ -202,11 +213,12 @@ def write_label_png(path: Path, array: Path) -> None:
             file.write(struct.pack('>I', len(data)) + kind + data + struct.pack('>I', check))
 
         file.write(b'\x89PNG\r\n\x1a\n')
-        write_chunk(b'IHDR', struct.pack('>2I5B', width, height, 8, 0, 0, 0, 0))
+        write_chunk(b'IHDR', struct.pack('>2I5B', width, height, 8 * size, 0, 0, 0, 0))
         packer = zlib.compressobj()
         for top in range(0, height, rows):
-            strip = np.load(array, mmap_mode='r')[top : top + rows]
-            filtered = np.pad(strip, ((0, 0), (1, 0)))  # each row behind its filter's number, none
+            strip = np.load(array, mmap_mode='r')[top : top + rows].astype(f'>u{size}')
+            pixels = strip.view(np.uint8).reshape(len(strip), -1)
+            filtered = np.pad(pixels, ((0, 0), (1, 0)))  # each row after its filter's number, none
             write_chunk(b'IDAT', packer.compress(filtered.tobytes()))
         write_chunk(b'IDAT', packer.flush())
         write_chunk(b'IEND', b'')

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import os
-import warnings
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -11,12 +10,16 @@ from typing import NamedTuple
 import numpy as np
 from mmengine.dataset import BaseDataset
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ..errors import InputError
+from .bit_depth import dark_image
+from .image_reader import DatasetNeeded, ImageReader
 from .label_checks import LabelRules, format_fault, palette_fault, range_fault, size_fault
+from .pixel_limit import pixel_limit
 
-NOTES = ('odd name', 'absent class')  # the kinds that harm no training
+NOTES = ('odd name', 'absent class', 'dark image')  # the kinds that harm no training
+WHOLE_FORMATS = ('BMP', 'JPEG', 'MPO', 'PNG', 'WEBP')  # those that Pillow decodes in full
 
 
 class Pair(NamedTuple):
@@ -37,7 +40,7 @@ class Finding(NamedTuple):
 class PairCheck(NamedTuple):
     pair: Pair
     findings: list[Finding]
-    digest: bytes | None  # of the image's pixels; None if it could not be decoded
+    digest: bytes | None  # of the image's pixels; None if it could not be loaded
     values: NDArray[np.int64] | None  # pixels of each value in the label file (256,)
 
     @property
@@ -51,8 +54,18 @@ def dataset_pairs(dataset: BaseDataset) -> list[Pair]:
     return list(dict.fromkeys(Pair(info['img_path'], info.get('seg_map_path')) for info in infos))
 
 
+def open_image(file: str | bytes) -> Image.Image:
+    """Open an image file (a path or its content) by Pillow, up to ``MAX_PIXELS``, without warnings.
+
+    Raises:
+        InputError: If it holds more pixels.
+    """
+    with pixel_limit():
+        return Image.open(io.BytesIO(file) if isinstance(file, bytes) else file)
+
+
 def decode(path: str, findings: list[Finding]) -> Image.Image | None:
-    """Decode an image file as a whole, or add to ``findings`` why that fails."""
+    """Decode a label file as a whole, or add to ``findings`` why that fails."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -62,21 +75,70 @@ def decode(path: str, findings: list[Finding]) -> Image.Image | None:
         findings.append(Finding(path, 'empty file', 'is empty (0 bytes)'))
         return None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # of Pillow: large images, odd tags
-            image = Image.open(io.BytesIO(data))
-            image.load()
-            image.getexif()  # decoded once, here
+        image = open_image(data)
+        image.load()
     except Exception as error:  # Pillow's decoders raise errors of any type
         findings.append(Finding(path, 'damaged file', f'cannot be decoded ({error})'))
         return None
     return image
 
 
-def check_pair(pair: Pair, rules: LabelRules) -> PairCheck:
-    """Decode an image and its label, each once, and check all that they show by themselves."""
+def load_image(path: str, reader: ImageReader, findings: list[Finding]) -> NDArray | None:
+    """Load an image as training does, or add to ``findings`` why that fails.
+
+    Decoders of training fill up truncated JPEG and PNG files without a word: Pillow finds these.
+    """
+    if not os.path.isfile(path):
+        findings.append(Finding(path, 'missing file', 'no such image file'))
+        return None
+    if not os.path.getsize(path):
+        findings.append(Finding(path, 'empty file', 'is empty (0 bytes)'))
+        return None
+    image = None
+    try:
+        image = reader.read(path)['img']
+    except DatasetNeeded:
+        pass  # it is the training that loads it
+    except InputError as error:
+        message = str(error).removeprefix(f'{path}: ')
+        findings.append(Finding(path, 'damaged file', message))
+        return None
+    if (fault := fault_of_file(path)) is not None:
+        findings.append(Finding(path, 'damaged file', f'cannot be decoded ({fault})'))
+        return None
+    if image is not None and (message := dark_image(path, image)):
+        findings.append(Finding(path, 'dark image', message))
+    return image
+
+
+def fault_of_file(path: str) -> str | None:
+    """Why an image file of a format that Pillow knows in full is damaged, if so."""
+    try:
+        with open_image(path) as image:
+            if image.format in WHOLE_FORMATS:
+                image.load()
+    except (UnidentifiedImageError, Image.DecompressionBombError):  # the loader has read it
+        return None
+    except Exception as error:  # Pillow's decoders raise errors of any type
+        return str(error)
+    return None
+
+
+def orientation_of(path: str, reader: ImageReader) -> int:
+    """The EXIF orientation that loading obeys; 1 where there is none or it does not."""
+    if reader.loader is None or reader.loader.color_type not in ('color', 'grayscale'):
+        return 1
+    try:
+        with open_image(path) as image:
+            return image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # of a file that Pillow does not know
+        return 1
+
+
+def check_pair(pair: Pair, rules: LabelRules, reader: ImageReader) -> PairCheck:
+    """Load an image and its label, and check all that they show by themselves."""
     findings = [Finding(path, 'odd name', message) for path, message in odd_names(pair)]
-    image = decode(pair.image, findings)
+    image = load_image(pair.image, reader, findings)
     label = None
     if pair.label and os.path.isfile(pair.label):
         label = decode(pair.label, findings)
@@ -85,13 +147,13 @@ def check_pair(pair: Pair, rules: LabelRules) -> PairCheck:
         findings.append(Finding(pair.label, 'missing file', message))
     digest = values = None
     if image is not None:
-        digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
-        turn = image.getexif().get(ExifTags.Base.Orientation, 1)
+        digest = hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest()
+        turn = orientation_of(pair.image, reader)
         if turn != 1:
             message = f'EXIF orientation {turn} turns the image when it is loaded, not its label'
             findings.append(Finding(pair.image, 'EXIF rotation', message))
         elif label is not None:
-            message = size_fault(label.size[::-1], image.size[::-1])
+            message = size_fault(label.size[::-1], image.shape[:2])
             if message:
                 findings.append(Finding(pair.label, 'other size', message))
     if label is not None:

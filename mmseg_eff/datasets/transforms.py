@@ -1,6 +1,7 @@
 """Loading of images and labels whose errors name the file, and refusal of wrong labels."""
 
 import io
+import os
 
 import cv2
 import numpy as np
@@ -11,14 +12,24 @@ from mmseg.registry import TRANSFORMS
 from PIL import Image
 
 from ..errors import InputError
+from .bit_depth import warn_of_dark_image
 from .label_checks import format_fault, range_fault, size_fault
 
 DECODE_ERRORS = (OSError, SyntaxError, ValueError, cv2.error)  # of OpenCV and Pillow
 
 
+def undecodable(path: str) -> InputError:
+    """The error of a file that is no image, with its size where it is a local file."""
+    size = f' ({os.path.getsize(path)} bytes)' if os.path.isfile(path) else ''
+    return InputError(f'{path}: cannot be decoded as an image{size}')
+
+
 @TRANSFORMS.register_module()
 class LoadCheckedImage(LoadImageFromFile):
-    """mmcv's ``LoadImageFromFile`` whose errors name the file; arguments are the same."""
+    """mmcv's ``LoadImageFromFile`` whose errors name the file; arguments are the same.
+
+    Warns once of 16-bit files that use so few bits that 8 of them are nearly black.
+    """
 
     def transform(self, results: dict) -> dict | None:
         """Add ``img`` (H, W, C) and its shapes; ``None`` if ``ignore_empty`` allows it.
@@ -28,11 +39,14 @@ class LoadCheckedImage(LoadImageFromFile):
         """
         path = results['img_path']
         try:
-            return super().transform(results)
+            results = super().transform(results)
         except FileNotFoundError as error:
             raise InputError(f'{path}: no such image file') from error
         except (AssertionError, *DECODE_ERRORS) as error:  # mmcv asserts that there is an image
-            raise InputError(f'{path}: cannot be decoded as an image') from error
+            raise undecodable(path) from error
+        if results:
+            warn_of_dark_image(path, results['img'])
+        return results
 
 
 @TRANSFORMS.register_module()

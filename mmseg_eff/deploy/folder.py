@@ -55,13 +55,30 @@ def write_report(folder: Path, report: dict) -> None:
     (folder / 'report.json').write_text(json.dumps(report, indent=1) + '\n')
 
 
-def fill_folder(model: BaseSegmentor, graph: SegmentationGraph, backend: str, folder: Path) -> dict:
-    """Fill a folder with an exported network and its runtime; returns the report."""
+def fill_folder(
+    model: BaseSegmentor,
+    graph: SegmentationGraph,
+    backend: str,
+    folder: Path,
+    *,
+    loading: dict | None = None,
+) -> dict:
+    """Fill a folder with an exported network and its runtime; returns the report.
+
+    Args:
+        model: The segmentor, with ``dataset_meta``.
+        graph: Made of it.
+        backend: Key of ``NEEDS``.
+        folder: An empty folder.
+        loading: How images are read, as arguments of mmcv's ``LoadImageFromFile``; ``None`` for
+            a loader of the user's own.
+    """
     report = dict(
         backend=backend,
         model='model.xml' if backend.startswith('openvino') else 'model.onnx',
         classes=model.dataset_meta['classes'],
         palette=model.dataset_meta['palette'],
+        loading=loading,
         **graph.describe(),
     )
     export_onnx(graph, folder / 'model.onnx')

@@ -1,7 +1,10 @@
 """The program that is exported: from the pixels of an image to their labels.
 
-    image uint8 (1, h, w, 3) BGR ─ [resize] ─ [normalise] ─ pad ─ network ─ cut
-                                                   ─ [enlarge ─ argmax] ─ labels uint8 (1, H, W)
+    image (1, h, w, C), uint8 BGR as a rule ─ [resize] ─ [normalise] ─ pad ─ network ─ cut
+                                                   ─ [upsample ─ argmax] ─ labels uint8 (1, H, W)
+
+Images of another depth than 8 bits enter as float32, with the values of the file. Above 256 labels
+the output is int32.
 
 What is in brackets can stay outside, with the runtime. If the resize does, the labels take their
 size from a second input, ``original``: the image before it.
@@ -11,28 +14,24 @@ import math
 from collections.abc import Sequence
 from copy import deepcopy
 
+import numpy as np
 import torch
 from mmengine.config import ConfigDict
 from mmseg.models.segmentors import EncoderDecoder
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..datasets.image_reader import class_name, split_pipeline
 from ..errors import InputError
 from ..models import optimize_for_inference
 from ..models.layers import SubpixelConv
-from .operations import enlarged_argmax, whole_factor
+from .operations import enlarged_argmax, label_type, whole_factor
 from .runtime import resized_size
 
 PARTS = ('resize', 'normalise', 'labels')
-PASSIVE = (  # transforms that leave an image without labels as it is
-    'LoadImageFromFile',
-    'LoadImageFromNDArray',
-    'LoadAnnotations',
-    'LoadCheckedAnnotations',
-    'LoadCheckedImage',
-    'PackSegInputs',
-    'ScoreAtInputSize',
-)
+PASSIVE = ('PackSegInputs', 'ScoreAtInputSize')  # leave an image without labels as it is
+BGR = np.zeros((1, 1, 3), np.uint8)
 
 
 def find_resize(pipeline: Sequence[ConfigDict]) -> dict | None:
@@ -42,18 +41,15 @@ def find_resize(pipeline: Sequence[ConfigDict]) -> dict | None:
         InputError: If the pipeline changes images in another way.
     """
     resize = None
-    for transform in pipeline:
-        if transform.type in PASSIVE:
+    for transform in split_pipeline(pipeline)[1]:
+        name = class_name(transform)
+        if name in PASSIVE:
             continue
-        if (
-            transform.type != 'Resize'
-            or resize
-            or transform.get('interpolation', 'bilinear') != 'bilinear'
-        ):
+        if name != 'Resize' or resize or transform.get('interpolation', 'bilinear') != 'bilinear':
             raise InputError(
                 f'test_pipeline: cannot export {dict(transform)}; one bilinear Resize is allowed'
             )
-        scale = transform.get('scale') or transform.scale_factor
+        scale = transform.get('scale') or transform['scale_factor']
         if isinstance(scale, int):
             scale = (scale, scale)
         resize = dict(
@@ -71,6 +67,8 @@ class SegmentationGraph(nn.Module):
         model: Segmentor in evaluation mode, with ``cfg`` (see ``init_model``).
         inside: What the graph does itself, of ``PARTS``.
         size: Height and width of the images if they all have one; any size without.
+        image: An image as the config loads it, (H, W) or (H, W, C): all have its channels and
+            depth. Only these are taken from it; the default is 8-bit BGR.
 
     Attributes:
         inputs: Names of the inputs.
@@ -87,8 +85,10 @@ class SegmentationGraph(nn.Module):
         *,
         inside: Sequence[str] = ('normalise', 'labels'),
         size: tuple[int, int] | None = None,
+        image: NDArray = BGR,
     ) -> None:
         super().__init__()
+        self.channels, self.dtype = image.shape[2] if image.ndim == 3 else 1, image.dtype
         if unknown := set(inside) - set(PARTS):
             raise InputError(f'parts inside must be of {PARTS}, got {sorted(unknown)}')
         if model.test_cfg.get('mode', 'whole') != 'whole':
@@ -112,6 +112,13 @@ class SegmentationGraph(nn.Module):
             raise InputError('resize inside needs a fixed size of the images, and normalise inside')
         if self.resize['backend'] != 'cv2':
             raise InputError(f'resize by {self.resize["backend"]} cannot be inside, only by cv2')
+        if self.dtype.kind != 'u':
+            raise InputError(f'resize cannot be inside: it rounds, and images are {self.dtype}')
+
+    @property
+    def num_labels(self) -> int:
+        """How many labels the output tells apart."""
+        return max(2, self.model.decode_head.out_channels)
 
     @property
     def threshold(self) -> float | None:
@@ -128,18 +135,21 @@ class SegmentationGraph(nn.Module):
             inside=self.inside,
             inputs=self.inputs,
             resize=self.resize,
-            normalise=normalisation(self.preprocessor),
+            input=dict(channels=self.channels, dtype=self.dtype.name),
+            num_labels=self.num_labels,
+            normalise=normalisation(self.preprocessor, self.channels),
             align_corners=self.model.align_corners,
             threshold=self.threshold,
         )
 
     def example(self, size: tuple[int, int]) -> tuple[Tensor, ...]:
         """Inputs to trace with, for images of a size (H, W) before any resize."""
-        original = torch.randint(256, (1, *size, 3), dtype=torch.uint8)
+        dtype = torch.uint8 if self.dtype == np.uint8 else torch.float32
+        original = torch.randint(256, (1, *size, self.channels)).to(dtype)
         resized = size
         if self.resize and 'resize' not in self.inside:
             resized = resized_size(*size, self.resize)
-        image = torch.randint(256, (1, *resized, 3), dtype=torch.uint8)
+        image = torch.randint(256, (1, *resized, self.channels)).to(dtype)
         if 'normalise' not in self.inside:
             image = image.float()
         return (image, original)[: len(self.inputs)]
@@ -159,7 +169,7 @@ class SegmentationGraph(nn.Module):
         if self.output == 'labels' and self.is_subpixel(x.shape[2:], size):
             labels = self.subpixel_labels(x)
             if labels.shape[1:] == size:  # smaller if the finest map's stride is not 2
-                return labels.to(torch.uint8)
+                return labels.to(label_type(self.num_labels))
         meta = dict(img_shape=x.shape[2:], pad_shape=x.shape[2:])
         logits = self.model.encode_decode(x, [meta])[..., :height, :width]
         if self.output == 'logits':
@@ -170,7 +180,7 @@ class SegmentationGraph(nn.Module):
         logits = F.interpolate(logits, size, mode='bilinear', align_corners=align_corners)
         if self.threshold is not None:
             return (logits[:, 0] > self.threshold).to(torch.uint8)
-        return logits.argmax(1).to(torch.uint8)
+        return logits.argmax(1).to(label_type(self.num_labels))
 
     def is_subpixel(self, given: Sequence[int], size: Sequence[int]) -> bool:
         """Whether the head's last layer may give each pixel of the image (H, W) its logits."""
@@ -194,7 +204,7 @@ class SegmentationGraph(nn.Module):
 
     def normalise(self, x: Tensor) -> Tensor:
         """Channel order, mean and standard deviation, as in the data preprocessor."""
-        constants = normalisation(self.preprocessor)
+        constants = normalisation(self.preprocessor, self.channels)
         if constants['to_rgb']:
             x = x.flip(1)
         mean, std = (torch.tensor(constants[key]).view(-1, 1, 1) for key in ('mean', 'std'))
@@ -214,15 +224,20 @@ class SegmentationGraph(nn.Module):
         return F.pad(x, (0, right, 0, bottom), value=self.preprocessor.pad_val)
 
 
-def normalisation(preprocessor: nn.Module) -> dict:
-    """Mean, standard deviation and channel order of a data preprocessor, as plain data."""
+def normalisation(preprocessor: nn.Module, channels: int) -> dict:
+    """Mean, standard deviation and channel order of a data preprocessor, as plain data.
+
+    Args:
+        preprocessor: mmseg's, which changes the order of three channels only.
+        channels: Of the image.
+    """
     is_enabled = preprocessor._enable_normalize
     # the name in mmseg, or in its fork
     to_rgb = getattr(preprocessor, 'channel_conversion', None)
     if to_rgb is None:
         to_rgb = preprocessor._channel_conversion
     return dict(
-        mean=preprocessor.mean.flatten().tolist() if is_enabled else [0.0] * 3,
-        std=preprocessor.std.flatten().tolist() if is_enabled else [1.0] * 3,
-        to_rgb=to_rgb,
+        mean=preprocessor.mean.flatten().tolist() if is_enabled else [0.0] * channels,
+        std=preprocessor.std.flatten().tolist() if is_enabled else [1.0] * channels,
+        to_rgb=bool(to_rgb) and channels == 3,
     )

@@ -74,8 +74,13 @@ def whole_factor(given: Sequence[int], wanted: Sequence[int]) -> int | None:
     return factor if fits and 2 <= factor <= 8 else None
 
 
+def label_type(num_labels: int) -> torch.dtype:
+    """The type of the labels in a graph: uint8, or int32 above 256 of them."""
+    return torch.uint8 if num_labels <= 256 else torch.int32
+
+
 def enlarged_argmax(logits: Tensor, factor: int, align_corners: bool) -> Tensor:
-    """Labels uint8 (1, H, W) of logits (1, C, h, w) enlarged bilinearly by a whole factor.
+    """Labels (1, H, W) of logits (1, C, h, w) upsampled bilinearly by a whole factor.
 
     Each pixel of a cell of ``factor`` by ``factor`` lies less than a step from the cell's own
     logits. So the pixels at one place in their cells are a map of the size of the logits, between
@@ -85,6 +90,7 @@ def enlarged_argmax(logits: Tensor, factor: int, align_corners: bool) -> Tensor:
     has the share 0.
     """
     channels, height, width = logits.shape[1:]
+    dtype = label_type(channels)
     down = np.repeat(cell_offsets(height, factor, align_corners), width, axis=1)
     right = np.tile(cell_offsets(width, factor, align_corners), height)
     rows = max(1, STRIP // (channels * width))
@@ -97,7 +103,7 @@ def enlarged_argmax(logits: Tensor, factor: int, align_corners: bool) -> Tensor:
         labels = []
         for step_down in down:
             row = move(strip, width, np.pad(step_down[inside], 1))
-            labels += [move(row, 1, step[inside]).argmax(1).to(torch.uint8) for step in right]
+            labels += [move(row, 1, step[inside]).argmax(1).to(dtype) for step in right]
         cells = torch.stack(labels).view(factor, factor, bottom - top, width)
         strips.append(cells.permute(2, 0, 3, 1).reshape(1, -1, factor * width))
     return torch.cat(strips, dim=1)

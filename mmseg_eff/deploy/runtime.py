@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Run = Callable[[dict[str, NDArray]], NDArray]  # inputs by name -> the output
+BGR = dict(channels=3, dtype='uint8')
 TENSORRT = 'TensorrtExecutionProvider'
 
 
@@ -43,33 +44,57 @@ class Segmenter:
         self.palette = tuple(map(tuple, report['palette']))
 
     def segment(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Labels (H, W) of a BGR image (H, W, 3).
+        """Labels (H, W) of an image (H, W, C), as a rule BGR of 8 bits.
+
+        Args:
+            image: With the channels and the depth in ``report['input']``; one channel may be
+                (H, W), and float32 takes whole numbers of 8 or 16 bits, too.
 
         Raises:
             ValueError: If it is no such image, or not of the one size exported.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ValueError(
-                f'image must be uint8 of shape (H, W, 3), got {image.dtype} of {image.shape}'
-            )
-        size = image.shape[:2]
+        pixels = self.check(image)
+        size = pixels.shape[:2]
         if self.report['size'] not in (None, list(size)):
             raise ValueError(f'the network was exported for {self.report["size"]}, got {size}')
-        output = self.run(self.prepare(image))[0]
-        if 'labels' in self.report['inside']:
-            return output
-        return labels_of(output, size, self.report['align_corners'], self.report['threshold'])
+        output = self.run(self.inputs_of(pixels))[0]
+        if 'labels' not in self.report['inside']:
+            align_corners, threshold = self.report['align_corners'], self.report['threshold']
+            return labels_of(output, size, align_corners, threshold)
+        return output if output.dtype == np.uint8 else output.astype(np.uint16)
 
-    def prepare(self, image: NDArray[np.uint8]) -> dict[str, NDArray]:
-        """The graph's inputs for a BGR image (H, W, 3)."""
+    def check(self, image: NDArray) -> NDArray:
+        """The image (H, W, C) in the type that the graph takes: uint8 or float32.
+
+        Raises:
+            ValueError: If its channels or depth are others than the network was exported for.
+        """
+        wanted = self.report.get('input', BGR)
+        channels, dtype = wanted['channels'], wanted['dtype']
+        shape = image.shape
+        if image.ndim == 2 and channels == 1:
+            image = image[..., None]
+        whole = ('uint8', 'uint16') if dtype == 'float32' else ()
+        if image.ndim != 3 or image.shape[2] != channels or image.dtype not in (dtype, *whole):
+            raise ValueError(
+                f'image must be {dtype} of shape (H, W, {channels}), got {image.dtype} of {shape}'
+            )
+        return image if dtype == 'uint8' else image.astype(np.float32)
+
+    def prepare(self, image: NDArray) -> dict[str, NDArray]:
+        """The graph's inputs for an image as ``segment`` takes it; errors as there."""
+        return self.inputs_of(self.check(image))
+
+    def inputs_of(self, image: NDArray) -> dict[str, NDArray]:
+        """The graph's inputs for an image (H, W, C) of ``check``."""
         pixels, resize, normalise = image, self.report['resize'], self.report['normalise']
         if resize and 'resize' not in self.report['inside']:
             pixels = resize_image(image, resize)
         pixels = np.ascontiguousarray(pixels)[None]
         if 'normalise' not in self.report['inside']:
-            order = (2, 1, 0) if normalise['to_rgb'] else (0, 1, 2)
+            pixels = pixels[..., ::-1] if normalise['to_rgb'] else pixels
             mean, std = (np.array(normalise[key], np.float32) for key in ('mean', 'std'))
-            pixels = (pixels[..., order].astype(np.float32) - mean) / std
+            pixels = np.ascontiguousarray((pixels.astype(np.float32) - mean) / std)
         inputs = {'image': pixels, 'original': np.ascontiguousarray(image)[None]}
         return {name: inputs[name] for name in self.report['inputs']}
 
@@ -142,14 +167,17 @@ def resized_size(height: int, width: int, resize: dict) -> tuple[int, int]:
     return int(height * factor + 0.5), int(width * factor + 0.5)
 
 
-def resize_image(image: NDArray[np.uint8], resize: dict) -> NDArray[np.uint8]:
-    """Resize (H, W, 3) as mmcv's ``Resize`` does, bilinear by its backend."""
-    size = resized_size(*image.shape[:2], resize)[::-1]
+def resize_image(image: NDArray, resize: dict) -> NDArray:
+    """Resize (H, W, C) as mmcv's ``Resize`` does, bilinear by its backend."""
+    height, width = resized_size(*image.shape[:2], resize)
     if resize['backend'] == 'cv2':
-        return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+        resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+        return resized.reshape(height, width, -1)  # OpenCV drops the axis of one channel
     from PIL import Image
 
-    return np.array(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+    pixels = image[..., 0] if image.shape[2] == 1 else image
+    resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
+    return np.array(resized).reshape(height, width, -1)
 
 
 def labels_of(
@@ -180,7 +208,7 @@ def labels_of(
     best = enlarge(logits[0])
     if threshold is not None:
         return (best > threshold).astype(np.uint8)
-    labels = np.zeros(size, np.uint8)
+    labels = np.zeros(size, np.min_scalar_type(len(logits) - 1))
     for label in range(1, len(logits)):
         plane = enlarge(logits[label])
         labels[plane > best] = label

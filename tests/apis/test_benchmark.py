@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import Config
 
 from mmseg_eff.apis import benchmark as module
-from mmseg_eff.apis import stages
+from mmseg_eff.apis import inference
 from mmseg_eff.apis.benchmark import PEERS, known_miou, main, make_images
 from mmseg_eff.apis.benchmark_report import HEADER, STAGES, Figures, cells
 from mmseg_eff.apis.cli import load_config
@@ -16,6 +16,7 @@ from mmseg_eff.apis.inference import segment_image
 from mmseg_eff.apis.sources import read_image
 from mmseg_eff.apis.stages import Candidate, load_candidate, run_once, take_turns
 from mmseg_eff.converters import save_checkpoint
+from mmseg_eff.datasets.image_reader import ImageReader
 
 LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 TINY = ['--cfg-options', 'model.backbone.num_blocks=(1,1)']
@@ -68,26 +69,22 @@ def test_figures_of_the_runs():
 
 
 @pytest.mark.parametrize(('keep_size', 'shape'), [(False, (64, 96)), (True, (40, 72))])
-def test_stages_of_a_config(tmp_path, make_image, monkeypatch, keep_size, shape):
+def test_stages_of_a_config(tmp_path, make_image, keep_size, shape):
     image = make_image(tmp_path / 'a.png', 40, 72)
-    models, options = [], {**OPTIONS, 'test_pipeline': RESIZE}
-
-    def segment_and_remember(model, pixels):
-        models.append(model)
-        return segment_image(model, pixels)
-
-    monkeypatch.setattr(stages, 'segment_image', segment_and_remember)
-    segment, clock = load_candidate(Candidate('net', LEAF, None, options), 1, keep_size)
-    laps = run_once(segment, clock, image, tmp_path / 'labels.png')
+    options = {**OPTIONS, 'test_pipeline': RESIZE}
+    segmentor, clock = load_candidate(Candidate('net', LEAF, None, options), 1, keep_size)
+    laps = run_once(segmentor, clock, image, tmp_path / 'labels.png')
     assert tuple(laps) == STAGES and min(laps.values()) > 0
     assert clock.input_shape == shape
     labels = cv2.imread(str(tmp_path / 'labels.png'), cv2.IMREAD_UNCHANGED)
     assert labels.shape == (40, 72)
-    assert np.array_equal(labels, segment_image(models[0], read_image(image)))
+    assert np.array_equal(labels, segment_image(segmentor.model, read_image(image)))
 
 
 def test_stages_of_an_exported_folder(tmp_path, make_image, monkeypatch):
     class Runtime:
+        report, palette = {}, ()
+
         def segment(self, image):
             return self.run({'image': image})[0]
 
@@ -100,10 +97,10 @@ def test_stages_of_an_exported_folder(tmp_path, make_image, monkeypatch):
         threads.append(count)
         return Runtime()
 
-    monkeypatch.setattr(stages, 'load_runtime', load_runtime)
+    monkeypatch.setattr(inference, 'load_runtime', load_runtime)
     image = make_image(tmp_path / 'a.png')
-    segment, clock = load_candidate(Candidate('net', str(tmp_path)), 3, True)
-    laps = run_once(segment, clock, image, tmp_path / 'labels.png')
+    segmentor, clock = load_candidate(Candidate('net', str(tmp_path)), 3, True)
+    laps = run_once(segmentor, clock, image, tmp_path / 'labels.png')
     assert threads == [3] and clock.input_shape is None
     assert tuple(laps) == STAGES and min(laps.values()) > 0
     labels = cv2.imread(str(tmp_path / 'labels.png'), cv2.IMREAD_UNCHANGED)
@@ -111,20 +108,20 @@ def test_stages_of_an_exported_folder(tmp_path, make_image, monkeypatch):
 
 
 def test_weights_of_a_checkpoint(tmp_path, make_image):
-    image = read_image(make_image(tmp_path / 'a.png', 32, 64))
+    image = ImageReader().read(make_image(tmp_path / 'a.png', 32, 64))
 
     def load(checkpoint):
         return load_candidate(Candidate('net', LEAF, checkpoint, OPTIONS), 1, True)
 
     first, clock = load(None)
     clock.start()
-    expected = first(image)
+    expected = first.segment(image)
     path = tmp_path / 'weights.pth'
-    save_checkpoint(dict(state_dict=first.args[0].state_dict(), meta={}), path)
+    save_checkpoint(dict(state_dict=first.model.state_dict(), meta={}), path)
     for checkpoint, is_equal in ((str(path), True), (None, False)):
-        segment, clock = load(checkpoint)
+        segmentor, clock = load(checkpoint)
         clock.start()
-        assert np.array_equal(segment(image), expected) == is_equal
+        assert np.array_equal(segmentor.segment(image), expected) == is_equal
 
 
 def test_images(tmp_path, make_image):
@@ -189,7 +186,7 @@ def test_table_json_and_picture(tmp_path, memory, capsys):
         ([LEAF, '--checkpoints', 'a', 'b'], '--checkpoints needs one for each of the 1 configs'),
         ([LEAF, '--miou', 'half'], "--miou takes name=value, got 'half'"),
         ([LEAF, '--miou', 'other=50'], "--miou: no network 'other'; there are espnet-p2q3"),
-        ([LEAF, '--image', 'none.png'], 'none.png: No such file'),
+        ([LEAF, '--image', 'none.png'], 'none.png: no such image file'),
         ([*ARGV, '--plot', 'a.png'], '--plot needs the --miou of one network at least'),
     ],
 )

@@ -18,6 +18,7 @@ from mmseg_eff.apis import dense_crf, predict
 from mmseg_eff.apis import test as evaluate
 from mmseg_eff.apis.dense_crf import DenseCRF, refine_predictions
 from mmseg_eff.converters import save_checkpoint
+from mmseg_eff.datasets.image_reader import ImageReader
 from mmseg_eff.errors import InputError
 
 LEAF = 'espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
@@ -184,7 +185,7 @@ def test_predictions_are_replaced_and_nothing_else(make_image, tmp_path, root):
         seen.append(image)
         return np.full(logits.shape[1:], 7)
 
-    refine_predictions(model, crf)
+    refine_predictions(model, crf, ImageReader())
     for size in ((48, 64), (24, 32)):  # a sample may be scored at another size than the file's
         refined = model.test_step(data(size))[0]
         assert refined.pred_sem_seg.data.shape == (1, *size)

@@ -16,7 +16,7 @@ from mmseg_eff import compat, deploy
 from mmseg_eff.apis import export as module
 from mmseg_eff.apis.export import main
 from mmseg_eff.apis.inference import load_segmentor, segment_image
-from mmseg_eff.apis.predict import read_image
+from mmseg_eff.apis.sources import read_image
 from mmseg_eff.converters import save_checkpoint
 
 onnx = pytest.importorskip('onnx', reason='needs the extra [deploy]')
@@ -67,7 +67,7 @@ def run(data_root, checkpoint, exported, monkeypatch):
     """``main`` on the tiny data set, which takes the folder exported instead of exporting."""
     report = json.loads((exported / 'report.json').read_text())
 
-    def copy(source, model, graph, backend, folder):
+    def copy(source, model, graph, backend, folder, loading):
         shutil.copytree(source, folder, dirs_exist_ok=True)
         return dict(report)
 

@@ -4,7 +4,9 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+from helpers import FunctionSegmentor
 
+from mmseg_eff.apis import inference
 from mmseg_eff.apis import predict as module
 from mmseg_eff.apis.inference import color_table, draw_overlay, load_segmentor
 from mmseg_eff.apis.predict import main, predict
@@ -118,7 +120,9 @@ def test_nothing_to_segment(tmp_path, given, message):
 def test_damaged_video_leaves_no_overlay(tmp_path):
     video = make_video(tmp_path / 'clip.mp4')
     video.write_bytes(video.read_bytes()[:600])
-    failed = predict(collect_sources([str(video)]), tmp_path / 'out', brightness, plain)
+    failed = predict(
+        collect_sources([str(video)]), tmp_path / 'out', FunctionSegmentor(brightness), plain
+    )
     assert 'frames could be decoded' in failed[video]
     assert not list((tmp_path / 'out/overlays').iterdir())
 
@@ -145,14 +149,14 @@ def exported(tmp_path, monkeypatch):
         seen.append(image.shape)
         return brightness(image)
 
-    def load_runtime(path):
+    def load_runtime(path, threads):
         assert str(path) == str(folder)
         report = dict(resize=json.loads((folder / 'resize.json').read_text()))
         palette = [[i, i, i] for i in range(4)]
         return SimpleNamespace(segment=segment, palette=palette, report=report)
 
     (folder / 'resize.json').write_text('null')
-    monkeypatch.setattr(module, 'load_runtime', load_runtime)
+    monkeypatch.setattr(inference, 'load_runtime', load_runtime)
     return folder, seen
 
 
@@ -203,7 +207,7 @@ def test_tiles_of_a_config(checkpoint, tmp_path, make_image, capsys):
         "test_pipeline = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]\n"
     )
     model = load_segmentor(config, checkpoint, 'cpu')
-    expected = module.segment_image(model, read_image(image))
+    expected = inference.segment_image(model, read_image(image))
 
     resize = "dict(type='Resize', scale=(40, 20))"
     config.write_text(config.read_text().replace(', dict', f', {resize}, dict'))

@@ -6,12 +6,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from helpers import FunctionSegmentor
 from torch import nn
 from torch.nn import functional as F
 
 from mmseg_eff.apis.regions import REGION_SUFFIXES, open_regions
 from mmseg_eff.apis.sources import collect_sources, read_image
 from mmseg_eff.apis.tiling import Tiling, check_tiling, plan_tiles, predict_tiled
+from mmseg_eff.datasets.image_reader import ImageReader
 from mmseg_eff.errors import InputError
 from mmseg_eff.models.backbones.espnet import ESPNet
 
@@ -40,7 +42,13 @@ def run(path, out, size=64, overlap=0, segment=brightness, **settings):
         counts.done += 1
 
     predict_tiled(
-        source, out, segment, tint, on_tiles, on_tile, tiling=Tiling(size, overlap, settings)
+        source,
+        out,
+        FunctionSegmentor(segment),
+        tint,
+        on_tiles,
+        on_tile,
+        tiling=Tiling(size, overlap, settings),
     )
     assert counts.told == counts.done
     return cv2.imread(str(out / f'labels/{source.name}.png'), cv2.IMREAD_UNCHANGED), counts.done
@@ -127,10 +135,10 @@ def test_regions_of_files(tmp_path, write):
         pytest.importorskip('openslide')
     image = picture(150, 200)
     name = {write_npy: 'a.npy', write_png: 'a.png', write_tiled_tiff: 'a.tif'}[write]
-    shape, read = open_regions(write(tmp_path / name, image))
+    shape, read, _ = open_regions(write(tmp_path / name, image), ImageReader())
     assert shape == (150, 200)
     for region in (slice(0, 150), slice(0, 200)), (slice(60, 131), slice(3, 70)):
-        assert np.array_equal(read(region), image[region])
+        assert np.array_equal(read(region)['img'], image[region])
     labels, tiles = run(tmp_path / name, tmp_path / 'out')
     assert tiles == 12 and np.array_equal(labels, brightness(image))
 
@@ -150,7 +158,7 @@ def test_unreadable_files(tmp_path, name, make, message):
     path = tmp_path / name
     make(path)
     with pytest.raises(InputError, match=message) as caught:
-        open_regions(path)
+        open_regions(path, ImageReader())
     assert str(caught.value).startswith(str(path))
 
 

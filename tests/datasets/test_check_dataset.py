@@ -16,11 +16,13 @@ from mmseg_eff.datasets.check_dataset import (
     dataset_pairs,
     list_files,
 )
+from mmseg_eff.datasets.image_reader import ImageReader
 from mmseg_eff.datasets.label_checks import LabelRules, label_table, range_fault
 from mmseg_eff.errors import InputError
 
 PALETTE = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
 RULES = LabelRules(3, 255, False, label_table(None, False), PALETTE)
+READER = ImageReader()
 LABEL = np.array([[0, 1, 2, 2], [1, 255, 0, 0]], np.uint8)
 
 
@@ -98,7 +100,7 @@ def label_file(tmp_path, palette=None, label=LABEL, mode='P'):
     ],
 )
 def test_palette(tmp_path, image, palette, fault):
-    check = check_pair(Pair(image, label_file(tmp_path, palette)), RULES)
+    check = check_pair(Pair(image, label_file(tmp_path, palette)), RULES, READER)
     assert check.values.tolist() == np.bincount(LABEL.ravel(), minlength=256).tolist()
     assert [finding.kind for finding in check.findings] == (['palette'] if fault else [])
     assert not fault or check.findings[0].message.startswith(fault)
@@ -106,13 +108,13 @@ def test_palette(tmp_path, image, palette, fault):
 
 def test_binary_file_holds_0_and_1(tmp_path, image):
     path = label_file(tmp_path, label=np.where(LABEL == 1, 255, 0).astype(np.uint8), mode='1')
-    check = check_pair(Pair(image, path), RULES)
+    check = check_pair(Pair(image, path), RULES, READER)
     assert check.findings == []
     assert check.values[:2].tolist() == [6, 2]
 
 
 def test_image_without_label(image):
-    check = check_pair(Pair(image, None), RULES)
+    check = check_pair(Pair(image, None), RULES, READER)
     assert (check.findings, check.values) == ([], None)
 
 
@@ -121,7 +123,7 @@ def test_digest_is_of_the_pixels(tmp_path):
     paths = [str(tmp_path / name) for name in ('a.png', 'b.bmp', 'c.png')]
     for path in paths:
         cv2.imwrite(path, picture if path != paths[2] else picture[::-1])
-    a, b, c = (check_pair(Pair(path, None), RULES).digest for path in paths)
+    a, b, c = (check_pair(Pair(path, None), RULES, READER).digest for path in paths)
     assert a == b != c
 
 
@@ -131,7 +133,7 @@ def test_exif(tmp_path, orientation):
     exif = Image.Exif()
     exif[274] = orientation
     Image.new('RGB', (4, 2)).save(path, exif=exif)
-    check = check_pair(Pair(str(path), label_file(tmp_path)), RULES)
+    check = check_pair(Pair(str(path), label_file(tmp_path)), RULES, READER)
     kinds = [finding.kind for finding in check.findings]
     assert kinds == ([] if orientation == 1 else ['EXIF rotation'])
 

@@ -26,7 +26,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmseg_eff.apis.export import MIN_AGREEMENT, main
 from mmseg_eff.apis.inference import segment_image
-from mmseg_eff.apis.predict import read_image
+from mmseg_eff.apis.sources import read_image
 from mmseg_eff.converters import save_checkpoint
 
 for package in ('onnx', 'onnxscript', 'onnxruntime', 'openvino'):

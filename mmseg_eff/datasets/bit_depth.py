@@ -1,0 +1,68 @@
+"""Find 10- and 12-bit images in 16-bit files, which a loader of 8 bits reads nearly black."""
+
+import io
+import logging
+
+import cv2
+import numpy as np
+from mmengine.logging import print_log
+from numpy.typing import NDArray
+from PIL import Image
+
+DARK = 2**15  # a largest value below it leaves half of the 8-bit range unused
+BITS_PER_SAMPLE = 258  # tag of TIFF
+_warned = False
+
+
+def has_16_bits(header: bytes) -> bool:
+    """May a file of this content store 16 bits a channel? Read from its header where possible."""
+    if header[:8] == b'\x89PNG\r\n\x1a\n':
+        return header[24:25] == b'\x10'
+    if header[:2] in (b'II', b'MM'):
+        try:
+            with Image.open(io.BytesIO(header)) as image:
+                return 16 in image.tag_v2.get(BITS_PER_SAMPLE, ())
+        except Exception:  # Pillow reads fewer kinds of TIFF than OpenCV
+            return True
+    # PGM, PPM, JPEG 2000
+    return header[:2] in (b'P5', b'P6') or header[4:8] == b'jP  ' or header[:4] == b'\xffO\xffQ'
+
+
+def dark_image(path: str, loaded: NDArray) -> str | None:
+    """Why an image was read nearly black, if so: its file stores 16 bits and uses fewer.
+
+    Args:
+        path: Image file.
+        loaded: Its pixels as the loader gives them; only 8-bit ranges are affected.
+    """
+    if loaded.dtype == np.uint16 or (loaded.dtype.kind == 'f' and loaded.max(initial=0) > 255):
+        return None
+    try:
+        with open(path, 'rb') as file:
+            if not has_16_bits(header := file.read(2**16)):
+                return None
+            data = header + file.read()
+    except OSError:  # a file of another storage backend
+        return None
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
+    if image is None or image.dtype != np.uint16:
+        return None
+    largest = int(image.max())
+    if not 255 < largest < DARK:
+        return None
+    return (
+        f'16-bit file whose largest value is {largest} ({largest.bit_length()} bits): read as 8 '
+        f"bits, the image's brightest value is {largest >> 8} of 255; load it by "
+        "color_type='unchanged' with mean and std of its range, or rescale the files"
+    )
+
+
+def warn_of_dark_image(path: str, loaded: NDArray) -> None:
+    """Warn of the first such image of a process; ``tools/check_dataset.py`` lists all."""
+    global _warned
+    if not _warned and (message := dark_image(path, loaded)):
+        _warned = True
+        print_log(f'{path}: {message}', logger='current', level=logging.WARNING)
