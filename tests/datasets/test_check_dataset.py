@@ -3,7 +3,9 @@ import os
 import cv2
 import numpy as np
 import pytest
+from mmcv.transforms import BaseTransform
 from mmseg.datasets.transforms import LoadAnnotations
+from mmseg.registry import TRANSFORMS
 from PIL import Image
 
 from mmseg_eff.datasets import CamVidDataset, ToyStreetDataset
@@ -215,3 +217,81 @@ def test_lists_pick_from_their_folders(toy_root, tmp_path):
     assert not list(check_folders(dataset, paired=()))
     whole = ToyStreetDataset(**kwargs)
     assert len(list(check_folders(whole, paired=()))) == 8
+
+
+@TRANSFORMS.register_module()
+class LoadArrayOfDoctorTest(BaseTransform):
+    """A loader of the user's own, for what Pillow cannot open."""
+
+    def transform(self, results):
+        results['img'] = np.load(results['img_path'])
+        return results
+
+
+@TRANSFORMS.register_module()
+class LoadTwoOfDoctorTest(BaseTransform):
+    """A loader that needs more of the dataset than a path."""
+
+    def transform(self, results):
+        results['img'] = cv2.imread(results['img_path']) - cv2.imread(results['img_path2'])
+        return results
+
+
+def float_tiff(path):
+    cv2.imwrite(str(path), np.random.default_rng(0).random((2, 4, 3), np.float32))
+
+
+def array(path):
+    np.save(path, np.zeros((2, 4, 12), np.uint16))
+
+
+def few_bits(path):
+    cv2.imwrite(str(path), np.full((2, 4, 3), 4000, np.uint16))
+
+
+def cut_jpeg(path):
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    data = cv2.imencode('.jpg', image)[1].tobytes()
+    path.write_bytes(data[: len(data) // 2])
+
+
+OWN = ImageReader([dict(type='LoadArrayOfDoctorTest')])
+UNCHANGED = ImageReader([dict(type='LoadImageFromFile', color_type='unchanged')])
+
+
+@pytest.mark.parametrize(
+    ('name', 'write', 'reader', 'kinds'),
+    [
+        ('a.tif', float_tiff, UNCHANGED, []),
+        ('a.npy', array, OWN, []),
+        ('a.npy', array, READER, ['damaged file']),
+        ('a.npy', lambda path: path.write_bytes(b'noise'), OWN, ['damaged file']),
+        ('a.png', few_bits, READER, ['dark image']),
+        ('a.png', few_bits, UNCHANGED, []),
+        ('a.jpg', cut_jpeg, READER, ['damaged file']),
+        ('a.png', lambda path: path.touch(), READER, ['empty file']),
+        ('a.png', lambda path: None, READER, ['missing file']),
+    ],
+)
+def test_images_are_what_the_loader_reads(tmp_path, name, write, reader, kinds):
+    path = tmp_path / name
+    write(path)
+    check = check_pair(Pair(str(path), None), RULES, reader)
+    assert [finding.kind for finding in check.findings] == kinds
+    assert all(finding.path == str(path) for finding in check.findings)
+    assert (check.digest is not None) == (kinds in ([], ['dark image']))
+
+
+def test_loader_that_needs_the_dataset_is_no_fault(image):
+    reader = ImageReader([dict(type='LoadTwoOfDoctorTest')])
+    assert check_pair(Pair(image, None), RULES, reader).findings == []
+
+
+def test_size_of_the_loaded_image_counts(tmp_path, image):
+    found = check_pair(Pair(image, label_file(tmp_path, label=LABEL[:1])), RULES, READER).findings
+    assert [finding.kind for finding in found] == ['other size']
+
+
+def test_images_above_the_limit_of_pillow(image, monkeypatch):
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 2)
+    assert check_pair(Pair(image, None), RULES, READER).findings == []
