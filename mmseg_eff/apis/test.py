@@ -15,6 +15,7 @@ from .datasets import check_datasets, leaf_configs
 from .dense_crf import add_crf_options, build_crf, refine_predictions
 from .evaluators import add_confusion_matrix, check_format_only, give_output_dirs, labels_suffice
 from .label_files import LabelFilesHook
+from .user_errors import on_interrupt
 
 NEEDED = ('test_dataloader', 'test_evaluator', 'test_cfg')
 TTA_MODEL = 'MeanProbabilityTTAModel'
@@ -90,7 +91,9 @@ def main(argv: list[str] | None = None) -> None:
         refine_predictions(model, crf)
     elif not args.tta and labels_suffice(runner):
         predict_labels_only(model)
-    runner.test()
+    kept = f'the labels written so far are kept in {args.out}' if args.out else 'nothing is kept'
+    with on_interrupt(f'no metric; {kept}; start the command again'):
+        runner.test()
     if matrix and is_main_process():
         classes = matrix.dataset_meta['classes']
         write_confusion_matrix(matrix.matrix, classes, args.confusion_matrix)
