@@ -32,6 +32,7 @@ def apply() -> None:
     replace_pkg_resources()
     announce_package()
     draw_contiguous_images()
+    skip_blank_lines()
 
 
 def is_distribution(name: str) -> bool:
@@ -206,3 +207,21 @@ def draw_contiguous_images() -> None:
         return original(self, np.ascontiguousarray(image), *args, **kwargs)
 
     SegLocalVisualizer._draw_sem_seg = draw
+
+
+def skip_blank_lines() -> None:
+    """mmseg takes a blank line of a split file for an image without a name; skip it."""
+    import os
+
+    from mmseg.datasets import BaseSegDataset
+
+    original = BaseSegDataset.load_data_list
+    if hasattr(original, '__wrapped__'):
+        return
+
+    @functools.wraps(original)
+    def load_data_list(self) -> list[dict]:
+        nameless = os.path.join(self.data_prefix.get('img_path') or '', self.img_suffix)
+        return [info for info in original(self) if info.get('img_path') != nameless]
+
+    BaseSegDataset.load_data_list = load_data_list

@@ -80,6 +80,16 @@ def test_class_names_are_drawn_into_a_transposed_image():
     assert drawn.shape == (64, 96, 3) and drawn.any()
 
 
+def test_blank_lines_of_a_split_file_are_skipped(tmp_path):
+    from mmseg.datasets import BaseSegDataset
+
+    (tmp_path / 'split.txt').write_text('a\n\nb/c\n  \n')
+    prefix = dict(img_path='images', seg_map_path='labels')
+    dataset = BaseSegDataset('split.txt', data_root=str(tmp_path), data_prefix=prefix)
+    paths = [dataset.get_data_info(index)['img_path'] for index in range(len(dataset))]
+    assert paths == [f'{tmp_path}/images/{name}.jpg' for name in ('a', 'b/c')]
+
+
 def test_installed_packages():
     assert compat.is_installed('mmseg')
     assert compat.is_installed('mmsegmentation')

@@ -2,9 +2,13 @@
 
 import json
 import re
+from argparse import Namespace
 
 import pytest
 import yaml
+
+from mmseg_eff.apis.benchmark import PEERS, known_miou
+from mmseg_eff.apis.cli import load_config
 
 ROW = re.compile(r'^\| `([^`]+)` \|.*?\| ([\d.]+) \|$', re.M)  # config, …, mIoU
 
@@ -31,6 +35,23 @@ def test_metafiles_have_them_too(root, trainings):
     }
     for name, training in trainings.items():
         assert models[name] == training['miou'][str(training['iterations'])], name
+
+
+def test_metafiles_have_the_published_figures_of_the_readme(root):
+    """So the benchmark finds what its command in the README needs for the table and the picture."""
+    readme = (root / 'README.md').read_text().partition("### Beside mmseg's networks")[2]
+    rows = re.findall(r'^\| ([^|]+) \|.*\| ([\d.]+) \|$', readme.partition('```bash')[0], re.M)
+    configs = {name: f'mmseg::{path}' for name, path in PEERS.items()}
+    configs |= {
+        'ESPNet p2 q8': 'mmseg_eff::espnet/espnet-p2q8_1xb8-558k_cityscapes-512x1024.py',
+        'ESPNetv2 s = 0.5': 'mmseg_eff::espnetv2/espnetv2-s0.5_1xb6-49.6k_cityscapes-512x1024.py',
+        'ESPNetv2 s = 2.0': 'mmseg_eff::espnetv2/espnetv2-s2.0_1xb6-49.6k_cityscapes-512x1024.py',
+        'ESeg-S': 'mmseg_eff::eseg/eseg-s_1xb16-90k_cityscapes-512x1024.py',
+    }
+    assert dict(rows).keys() == configs.keys()
+    for name, miou in rows:
+        config = load_config(Namespace(config=configs[name], cfg_options=None))
+        assert known_miou(config) == float(miou), name
 
 
 def test_gain_of_self_training(root):

@@ -8,7 +8,9 @@ counts as network.
 """
 
 import argparse
+import os
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,6 +24,7 @@ from mmengine.config import Config
 from ..datasets.image_reader import ImageReader
 from ..datasets.toy_street import Scene
 from ..errors import InputError
+from .arguments import finite_number, whole_number
 from .benchmark_report import Figures, plot, print_table, write_json
 from .cli import config_parser, tool
 from .complexity import check_size, complexity
@@ -172,12 +175,30 @@ def read_miou(pairs: Sequence[str], names: Sequence[str]) -> dict[str, float]:
     for pair in pairs:
         name, _, value = pair.rpartition('=')
         try:
-            miou[name] = float(value)
-        except ValueError as error:
+            miou[name] = finite_number(value)
+        except ArgumentTypeError as error:
             raise InputError(f'--miou takes name=value, got {pair!r}') from error
         if name not in names:
             raise InputError(f'--miou: no network {name!r}; there are {", ".join(names)}')
     return miou
+
+
+def check_outputs(
+    args: argparse.Namespace, candidates: Sequence[Candidate], miou: Mapping[str, float]
+) -> None:
+    """Check before anything is measured that what is asked for can be written.
+
+    Raises:
+        InputError: If no mIoU is known for the picture, or a file cannot be written.
+    """
+    for path in filter(None, (args.json, args.plot)):
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise InputError(f'{path}: cannot be written')
+    if args.plot and not miou:
+        configs = [c.config() for c in candidates if not Path(c.path).is_dir()]
+        if not any(map(known_miou, configs)):
+            raise InputError('--plot needs the --miou of one network at least')
 
 
 @tool
@@ -196,18 +217,16 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument('--peers', action='store_true', help=f"also mmseg's {', '.join(PEERS)}")
     parser.add_argument('--miou', nargs='+', default=[], metavar='NAME=VALUE')
-    parser.add_argument('--threads', type=int, default=2)
-    parser.add_argument('--repeats', type=int, default=21)
+    parser.add_argument('--threads', type=whole_number(1), default=2)
+    parser.add_argument('--repeats', type=whole_number(1), default=21)
     parser.add_argument('--markdown', action='store_true', help='print a Markdown table')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write every measured second')
     parser.add_argument('--plot', type=Path, metavar='FILE', help='draw mIoU over time, a PNG')
     args = parser.parse_args(argv)
-    for name in ('threads', 'repeats'):
-        if getattr(args, name) < 1:
-            raise InputError(f'--{name} must be 1 or more, got {getattr(args, name)}')
     size = check_size(args.size) if args.size else None
     candidates = find_candidates(args)
     miou = read_miou(args.miou, [candidate.name for candidate in candidates])
+    check_outputs(args, candidates, miou)
     with TemporaryDirectory() as folder:
         images = make_images(args.image, size, Path(folder))
         figures = benchmark(
@@ -222,8 +241,6 @@ def main(argv: list[str] | None = None) -> None:
     if args.json:
         write_json(args.json, figures, args.threads)
     if args.plot:
-        if not any(row.miou for row in figures):
-            raise InputError('--plot needs the --miou of one network at least')
         plot(args.plot, figures, args.threads)
         for missing in (f.name for f in figures if f.miou is None):
             print(f'{missing}: not in the picture; give its --miou', file=sys.stderr)

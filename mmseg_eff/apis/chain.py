@@ -18,6 +18,7 @@ from ..errors import InputError
 from ..files import replacing
 
 STATE = 'state.json'
+PATIENCE = 5  # seconds for a stage to end by itself
 
 
 def start(command: list[str]) -> int:
@@ -26,6 +27,12 @@ def start(command: list[str]) -> int:
         previous = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:
             return process.wait()
+        except KeyboardInterrupt:  # the program has it too, unless it was sent to this process
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.terminate()
+            raise
         finally:
             signal.signal(signal.SIGTERM, previous)
 

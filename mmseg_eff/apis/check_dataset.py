@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
+from signal import SIG_IGN, SIGINT, signal
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +38,7 @@ from ..datasets.image_reader import ImageReader, to_display
 from ..datasets.label_checks import LabelRules
 from ..errors import InputError
 from ..files import replacing
+from .arguments import whole_number
 from .cli import config_parser, load_config, tool
 from .contact_sheet import contact_sheet
 from .datasets import build_readable
@@ -79,7 +81,8 @@ def collect_parts(config: Config, splits: Sequence[str]) -> list[Part]:
 
 def check_parts(parts: Sequence[Part], workers: int | None) -> list[list[PairCheck]]:
     """Check the pairs of each part in a pool of processes, with a progress bar."""
-    with ProcessPoolExecutor(workers) as pool:
+    # Ctrl-C is for the parent, which reports it.
+    with ProcessPoolExecutor(workers, initializer=signal, initargs=(SIGINT, SIG_IGN)) as pool:
         checks = [
             pool.map(
                 partial(check_pair, rules=part.rules, reader=part.reader),
@@ -94,7 +97,11 @@ def check_parts(parts: Sequence[Part], workers: int | None) -> list[list[PairChe
             total=sum(len(part.pairs) for part in parts),
             console=Console(stderr=True),
         )
-        return [list(islice(checks, len(part.pairs))) for part in parts]
+        try:
+            return [list(islice(checks, len(part.pairs))) for part in parts]
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def collect_findings(parts: Sequence[Part], checks: Sequence[Sequence[PairCheck]]) -> list[Finding]:
@@ -206,10 +213,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         '--splits', nargs='+', choices=SPLITS, default=SPLITS, help='those to check'
     )
-    parser.add_argument('--workers', type=int, help='processes; as many as cores by default')
+    parser.add_argument(
+        '--workers', type=whole_number(1), help='processes; as many as cores by default'
+    )
     args = parser.parse_args(argv)
-    if args.workers is not None and args.workers < 1:
-        raise InputError(f'--workers must be 1 or more, got {args.workers}')
 
     config = load_config(args)
     init_default_scope(config.get('default_scope', 'mmseg'))

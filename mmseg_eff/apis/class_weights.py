@@ -12,6 +12,7 @@ from rich.table import Table
 from ..datasets.class_weights import METHODS, count_pixels
 from ..errors import InputError
 from ..files import replacing
+from .arguments import finite_number
 from .cli import config_parser, load_config, tool
 from .datasets import build_datasets, iterate_labels
 
@@ -24,7 +25,10 @@ def main(argv: list[str] | None = None) -> None:
     parser = config_parser(__doc__)
     parser.add_argument('--method', choices=sorted(METHODS), default='inverse-log')
     parser.add_argument(
-        '--log-offset', type=float, default=1.10, help='c of inverse-log: ESPNet 1.10, ENet 1.02'
+        '--log-offset',
+        type=finite_number,
+        default=1.10,
+        help='c of inverse-log: ESPNet 1.10, ENet 1.02',
     )
     parser.add_argument(
         '--count-ignored', action='store_true', help='treat ignored pixels as one more class'

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.config import Config, ConfigDict
 from mmengine.model import is_model_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
@@ -20,26 +20,21 @@ from .. import compat
 from ..engine.runner import SegRunner
 from ..errors import InputError
 from ..models.layers.output_stride import OUTPUT_STRIDES
+from .arguments import Settings, ToolParser, whole_number
+from .config_keys import check_keys, check_paths
 from .safe_config import read_safe_config
+from .user_errors import describe
+from .user_errors import one_line as one_line
 
 TRACEBACK_VARIABLE = 'MMSEG_EFF_TRACEBACK'
-USER_ERRORS = (AssertionError, ImportError, KeyError, OSError, TypeError, ValueError)
-
-
-def one_line(error: BaseException) -> str:
-    """The last line of an error's message; for one from a loader's worker, its own message."""
-    if isinstance(error, OSError) and error.filename:
-        return f'{error.filename}: {error.strerror}'
-    lines = [line for line in str(error.args[0] if error.args else error).splitlines() if line]
-    message = lines[-1] if lines else type(error).__name__
-    is_from_worker = len(lines) > 1 and 'DataLoader worker' in lines[0]
-    return message.split(': ', 1)[-1] if is_from_worker else message
+INTERRUPTED = 130  # the status of a program that Ctrl-C ended
 
 
 def tool(main: Callable[[list[str] | None], int | None]) -> Callable[[list[str] | None], int]:
-    """Make ``main(argv)`` a tool: wrong input is one line on stderr and exit status 1.
+    """Make ``main(argv)`` a tool: a user error is one line on stderr and exit status 1.
 
-    With the environment variable ``MMSEG_EFF_TRACEBACK`` set, the error is raised instead.
+    A fault of the program keeps its traceback; with the environment variable
+    ``MMSEG_EFF_TRACEBACK`` set, every error does. Ctrl-C is one line and status 130.
     """
 
     @functools.wraps(main)
@@ -47,11 +42,16 @@ def tool(main: Callable[[list[str] | None], int | None]) -> Callable[[list[str] 
         quiet_warnings()
         try:
             return main(argv) or 0
-        except USER_ERRORS as error:
-            if os.environ.get(TRACEBACK_VARIABLE):
+        except KeyboardInterrupt as error:
+            kept = str(error) or 'nothing was written; start the command again'
+            print(f'interrupted: {kept}', file=sys.stderr)
+            return INTERRUPTED
+        except Exception as error:
+            line = describe(error)
+            if line is None or os.environ.get(TRACEBACK_VARIABLE):
                 raise
             hint = '' if isinstance(error, InputError) else f' [{TRACEBACK_VARIABLE}=1 shows more]'
-            print(f'error: {one_line(error)}{hint}', file=sys.stderr)
+            print(f'error: {line}{hint}', file=sys.stderr)
             return 1
 
     return run
@@ -76,14 +76,14 @@ def config_parser(description: str, nargs: str | None = None) -> argparse.Argume
         description: What the tool does.
         nargs: ``'+'`` for several configs, which ``args.config`` then lists.
     """
-    parser = argparse.ArgumentParser(description=description)
+    parser = ToolParser(description=description)
     parser.add_argument(
         'config', nargs=nargs, help='config file, or mmseg_eff::espnet/….py from any folder'
     )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=Settings,
         help='override settings of the config: key=value key.sub="[a, b]" …',
     )
     parser.add_argument(
@@ -98,8 +98,8 @@ def load_config(args: argparse.Namespace) -> Config:
     """Read ``args.config``, merge ``args.cfg_options`` and set the output stride asked for, if any.
 
     Raises:
-        InputError: If there is no such config; as of ``read_safe_config``, if that is asked for,
-            and of ``set_output_stride``.
+        InputError: If there is no such config or it cannot be read, or nothing reads an option.
+            See also ``set_output_stride``.
     """
     path = args.config
     if '::' in path:
@@ -107,20 +107,41 @@ def load_config(args: argparse.Namespace) -> Config:
         path = str(Path(compat.get_installed_path(package), '.mim', 'configs', name))
     if not Path(path).is_file():
         raise InputError(f'{args.config}: no such config file')
-    read = read_safe_config if getattr(args, 'safe_config', False) else Config.fromfile
-    config = read(path)
+    config = (read_safe_config if getattr(args, 'safe_config', False) else read_config)(path)
     if args.cfg_options:
+        check_paths(config, args.cfg_options)
+        before = config._cfg_dict
         config.merge_from_dict(args.cfg_options)
+        check_keys(before, config, args.cfg_options)
     if getattr(args, 'output_stride', None) is not None:
         set_output_stride(config, args.output_stride)
     return config
+
+
+def read_config(path: str) -> Config:
+    """Run a config file.
+
+    Raises:
+        InputError: Whatever is wrong in it, or in a module that it imports.
+    """
+    try:
+        return Config.fromfile(path)
+    except (InputError, OSError):
+        raise
+    except Exception as error:
+        cause: BaseException = error
+        while cause.__cause__:  # why a module cannot be imported
+            cause = cause.__cause__
+        reason = f'{type(cause).__name__}: {one_line(cause)}'
+        line = f' (line {cause.lineno})' if isinstance(cause, SyntaxError) else ''
+        raise InputError(f'{path}: {reason}{line}') from error
 
 
 def add_output_stride(parser: argparse.ArgumentParser) -> None:
     """Add ``--output-stride``, which ``load_config`` obeys."""
     parser.add_argument(
         '--output-stride',
-        type=int,
+        type=whole_number(1),
         help="run the config's network at output stride 8, 16 or 32, with the same weights",
     )
 
@@ -198,7 +219,7 @@ def runner_parser(description: str) -> argparse.ArgumentParser:
         default='none',
         help='job launcher',
     )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    parser.add_argument('--local_rank', '--local-rank', type=whole_number(0), default=0)
     parser.add_argument(
         '--deterministic',
         action='store_true',

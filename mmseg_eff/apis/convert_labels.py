@@ -1,6 +1,5 @@
 """Convert COCO annotations or VOC labels into PNGs of class indices, as VOC or as foreground."""
 
-import argparse
 import json
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,8 +14,10 @@ from ..datasets import ForegroundVOCDataset, LoadCheckedAnnotations
 from ..datasets.coco_masks import decode_segmentation
 from ..errors import InputError
 from ..files import replacing
+from .arguments import ToolParser, whole_number
 from .cli import tool
 from .sources import write_png
+from .user_errors import on_interrupt
 
 # COCO's category ids of the VOC classes 0 to 20, as ESPNetv2's authors map them (EdgeNets).
 COCO_IDS = (0, 5, 2, 16, 9, 44, 6, 3, 17, 62, 21, 67, 18, 19, 4, 1, 64, 20, 63, 7, 72)
@@ -173,11 +174,13 @@ def convert_voc(folder: Path, out: Path, classes: str = 'voc') -> int:
 @tool
 def main(argv: list[str] | None = None) -> None:
     """Parse the arguments of ``tools/convert_labels.py`` and convert."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ToolParser(description=__doc__)
     sources = parser.add_subparsers(dest='source', required=True)
     coco = sources.add_parser('coco', help='instance annotations; also lists the images in OUT.txt')
     coco.add_argument('annotations', help='such as instances_train2017.json')
-    coco.add_argument('--min-size', type=int, default=256, help='shorter side of smallest image')
+    coco.add_argument(
+        '--min-size', type=whole_number(1), default=256, help='shorter side of smallest image'
+    )
     voc = sources.add_parser('voc', help='label PNGs with VOC indices, checked')
     voc.add_argument('labels', help='folder such as SegmentationClassAug')
     for source in (coco, voc):
@@ -185,8 +188,9 @@ def main(argv: list[str] | None = None) -> None:
         source.add_argument('--classes', choices=CLASSES, default='voc', help='what labels mean')
     args = parser.parse_args(argv)
     out = Path(args.out).resolve()
-    if args.source == 'coco':
-        stems = convert_coco(Path(args.annotations), out, args.classes, args.min_size)
-        print(f'{out}: {len(stems)} labels, listed in {out}.txt')
-    else:
-        print(f'{out}: {convert_voc(Path(args.labels), out, args.classes)} labels')
+    with on_interrupt(f'the labels written so far are kept in {out}; start the command again'):
+        if args.source == 'coco':
+            stems = convert_coco(Path(args.annotations), out, args.classes, args.min_size)
+            print(f'{out}: {len(stems)} labels, listed in {out}.txt')
+        else:
+            print(f'{out}: {convert_voc(Path(args.labels), out, args.classes)} labels')

@@ -1,12 +1,12 @@
 """Convert the weights of a paper's authors into a checkpoint for our configs."""
 
-import argparse
 from pathlib import Path
 
 from ..converters import CONVERTERS, load_checkpoint, save_checkpoint, zero_denormals
 from ..errors import InputError
 from ..files import sha256_of
 from ..models.backbones.efficientnet import PADDINGS
+from .arguments import ToolParser
 from .cli import tool
 
 PADDED = 'efficientnet'  # the one network whose files may leave open how it pads
@@ -48,7 +48,7 @@ def convert(
 @tool
 def main(argv: list[str] | None = None) -> None:
     """Parse the arguments of ``tools/convert_weights.py`` and convert."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ToolParser(description=__doc__)
     parser.add_argument('network', choices=sorted(CONVERTERS), help='whose weights they are')
     parser.add_argument('source', help="the authors' file")
     parser.add_argument('target', help='checkpoint to write: .pth or .safetensors')

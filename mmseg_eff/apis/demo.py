@@ -1,6 +1,5 @@
 """The demo: make a toy data set, train ESPNet on it, evaluate it, draw what it sees."""
 
-import argparse
 import time
 from pathlib import Path
 
@@ -12,11 +11,13 @@ from mmengine.runner import Runner
 from .. import compat
 from ..datasets import make_toy_street
 from ..datasets.image_reader import to_display
+from .arguments import ToolParser, whole_number
 from .cli import tool
 from .contact_sheet import contact_sheet
 from .inference import ImageSegmentor, color_table, draw_overlay, load_segmentor
 from .sources import write_png
 from .train import keep_freed_memory
+from .user_errors import on_interrupt
 
 CONFIG = 'configs/espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 NUM_OVERLAYS = 6
@@ -36,9 +37,11 @@ def train(config: Config) -> float:
 @tool
 def main(argv: list[str] | None = None) -> None:
     """Parse the arguments of ``tools/demo.py`` and run it."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ToolParser(description=__doc__)
     parser.add_argument('--work-dir', default='work_dirs/demo', help='folder for all results')
-    parser.add_argument('--iters', type=int, help='training iterations instead of the config’s')
+    parser.add_argument(
+        '--iters', type=whole_number(1), help='training iterations instead of the config’s'
+    )
     args = parser.parse_args(argv)
     begin = time.perf_counter()
     out = Path(args.work_dir)
@@ -51,7 +54,8 @@ def main(argv: list[str] | None = None) -> None:
         config.default_hooks.checkpoint.interval = args.iters
     data_root = make_toy_street(config.data_root)
     print(f'data set: {data_root}')
-    miou = train(config)
+    with on_interrupt(f'the checkpoints are kept in {out}; start the command again'):
+        miou = train(config)
 
     checkpoint = out / (out / 'last_checkpoint').read_text().strip().rsplit('/', 1)[-1]
     model = load_segmentor(config, checkpoint, 'cpu')

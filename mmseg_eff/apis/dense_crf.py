@@ -19,7 +19,6 @@ from types import ModuleType
 import mmcv
 import numpy as np
 import torch
-from mmengine.config import DictAction
 from mmengine.structures import PixelData
 from mmseg.models import BaseSegmentor
 from numpy.typing import NDArray
@@ -27,6 +26,7 @@ from torch import Tensor
 
 from ..datasets.image_reader import ImageReader, to_display
 from ..errors import InputError
+from .arguments import Settings
 
 Refine = Callable[[NDArray[np.uint8], Tensor], NDArray[np.int64]]  # image, logits -> labels
 
@@ -112,8 +112,8 @@ class DenseCRF:
 
 
 def is_number(value: object) -> bool:
-    """Whether an option is a number, True and False excluded."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether an option is a finite number, True and False excluded."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
 
 
 def load_library() -> ModuleType:
@@ -167,7 +167,7 @@ def add_crf_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--crf-options',
         nargs='+',
-        action=DictAction,
+        action=Settings,
         help=f'--crf with key=value …; the keys are {", ".join(crf_parameters())}',
     )
 

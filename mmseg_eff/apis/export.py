@@ -18,6 +18,7 @@ from .. import deploy
 from ..datasets.image_reader import ImageReader, inference_pipeline
 from ..errors import InputError
 from ..files import sha256_of
+from .arguments import finite_number, whole_number
 from .cli import add_output_stride, config_parser, load_config, tool
 from .complexity import check_size
 from .datasets import build_datasets
@@ -177,18 +178,22 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         help='what the graph does itself, not the runtime (normalise labels)',
     )
     parser.add_argument('--images', nargs='+', metavar='INPUT', help='to compare the labels on')
-    parser.add_argument('--num-images', type=int, default=8, help='or so many of the test data (8)')
-    parser.add_argument('--threads', type=int, default=0, help='CPU threads; the engine chooses')
+    parser.add_argument(
+        '--num-images', type=whole_number(1), default=8, help='or so many of the test data (8)'
+    )
+    parser.add_argument(
+        '--threads', type=whole_number(0), default=0, help='CPU threads; the engine chooses'
+    )
     int8 = parser.add_argument_group('openvino-int8')
-    int8.add_argument('--calibration', type=int, default=100, help='training images (100)')
-    int8.add_argument('--validation', type=int, default=100, help='test images with labels (100)')
-    int8.add_argument('--max-drop', type=float, default=0.5, help='mIoU it may lose (0.5)')
+    int8.add_argument(
+        '--calibration', type=whole_number(1), default=100, help='training images (100)'
+    )
+    int8.add_argument(
+        '--validation', type=whole_number(1), default=100, help='test images with labels (100)'
+    )
+    int8.add_argument('--max-drop', type=finite_number, default=0.5, help='mIoU it may lose (0.5)')
     add_output_stride(parser)
     args = parser.parse_args(argv)
-    for name in ('num_images', 'calibration', 'validation'):
-        if getattr(args, name) < 1:
-            option = f'--{name.replace("_", "-")}'
-            raise InputError(f'{option} must be 1 or more, got {getattr(args, name)}')
     if args.backend == 'openvino-int8' and 'labels' not in args.inside:
         raise InputError(f'openvino-int8 needs labels --inside, got {args.inside}')
     for package in deploy.NEEDS[args.backend]:

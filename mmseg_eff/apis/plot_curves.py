@@ -1,15 +1,16 @@
-"""Draw the loss and the mIoU of a training run."""
+"""Draw the loss and the mIoU of the newest training run in a work dir."""
 
-import argparse
 import json
-import math
+import re
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 
+from ..engine.hooks.run_record_hook import NAME as RUN_RECORD
 from ..errors import InputError
 from ..files import replacing
+from .arguments import ToolParser
 from .cli import tool
 
 matplotlib.use('Agg')
@@ -19,20 +20,64 @@ SMOOTH = 5  # logged values in the running mean of the loss
 
 
 def read_scalars(work_dir: Path) -> list[dict]:
-    """What mmengine logged in a work dir, one dict a line; a later run replaces what it repeats.
+    """What mmengine logged of the newest training in a work dir, one dict a line.
+
+    A training that was resumed begins with what earlier starts logged up to its first iteration.
+    Starts that trained nothing, such as a test, are left out. Where validations are numbered by
+    epoch, their ``step`` becomes the iteration that was logged last.
 
     Raises:
-        InputError: If there is no log.
+        InputError: If there is no log, or it holds no loss yet.
     """
     files = sorted(work_dir.glob('*/vis_data/scalars.json'))
     if not files:
         raise InputError(f'{work_dir}: holds no */vis_data/scalars.json of a training run')
+    begins = recorded_begins(work_dir)
     scalars = []
     for file in files:
-        lines = [json.loads(line) for line in file.read_text().splitlines()]
-        begin = min((line['step'] for line in lines), default=math.inf)
-        scalars = [line for line in scalars if line['step'] < begin] + lines
+        lines = read_start(file)
+        if not any('loss' in line for line in lines):
+            continue
+        begin = lines[0]['step'] - 1 if was_resumed(file.with_name('config.py')) else 0
+        begin = begins.get(file.parent.parent.name, begin)
+        scalars = [line for line in scalars if line['step'] <= begin] + lines
+    if not scalars:
+        raise InputError(f'{work_dir}: its log holds no loss yet')
     return scalars
+
+
+def read_start(file: Path) -> list[dict]:
+    """The lines of one start of a training, by iteration.
+
+    Raises:
+        InputError: If one is no JSON; the last may be cut, where the training was killed.
+    """
+    texts = file.read_text().splitlines()
+    lines, last = [], 0
+    for number, text in enumerate(texts, 1):
+        try:
+            line = json.loads(text)
+        except ValueError as error:
+            if number == len(texts):
+                break
+            raise InputError(f'{file}:{number}: not a line of JSON: {text[:40]!r}') from error
+        if 'loss' in line:
+            last = line['step']
+        lines.append({**line, 'step': max(line['step'], last)})
+    return lines
+
+
+def was_resumed(config: Path) -> bool:
+    """Whether a start's config says that it went on from a checkpoint; true if that is unknown."""
+    text = config.read_text() if config.is_file() else ''
+    return not re.search('^resume = False', text, re.MULTILINE)
+
+
+def recorded_begins(work_dir: Path) -> dict[str, int]:
+    """The iteration that each start began after, by its time, as far as ``RunRecordHook`` ran."""
+    path = work_dir / RUN_RECORD
+    records = json.loads(path.read_text()) if path.is_file() else []
+    return {record['started']: record['iteration'] for record in records}
 
 
 def plot_curves(scalars: list[dict], path: Path, title: str) -> None:
@@ -63,13 +108,11 @@ def plot_curves(scalars: list[dict], path: Path, title: str) -> None:
 @tool
 def main(argv: list[str] | None = None) -> None:
     """Parse the arguments of ``tools/plot_curves.py`` and draw."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ToolParser(description=__doc__)
     parser.add_argument('work_dir', type=Path, help='work dir of a training run')
-    parser.add_argument('--out', type=Path, default=Path('curves.png'), help='PNG to write')
+    parser.add_argument('--out', type=Path, help='PNG to write; curves.png in the work dir')
     parser.add_argument('--title', default='')
     args = parser.parse_args(argv)
-    scalars = read_scalars(args.work_dir)
-    if not any('loss' in line for line in scalars):
-        raise InputError(f'{args.work_dir}: its log holds no loss yet')
-    plot_curves(scalars, args.out, args.title)
-    print(args.out)
+    out = args.out or args.work_dir / 'curves.png'
+    plot_curves(read_scalars(args.work_dir), out, args.title)
+    print(out)

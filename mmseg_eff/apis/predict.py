@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..datasets.image_reader import class_name, inference_pipeline, to_display
 from ..errors import InputError
 from ..models import optimize_for_inference, predict_labels_only
+from .arguments import finite_number, whole_number
 from .cli import add_output_stride, config_parser, load_config, one_line, tool
 from .dense_crf import add_crf_options, build_crf
 from .inference import (
@@ -30,6 +31,7 @@ from .inference import (
 from .regions import REGION_SUFFIXES
 from .sources import SUFFIXES, Draw, Source, collect_sources, suffixes_of, write_png
 from .tiling import Tiling, check_tiling, file_stamp, predict_tiled
+from .user_errors import on_interrupt
 
 DESCRIPTION = __doc__ + """ An exported folder takes the place of config and checkpoint."""
 NOT_OF_LABELS = ('checkpoint', 'inputs', 'out', 'device')  # its time and size count
@@ -169,16 +171,19 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('checkpoint', help='checkpoint file; none behind an exported folder')
     parser.add_argument('inputs', nargs='*', metavar='INPUT', help='file, folder, glob or video')
     parser.add_argument('--out', required=True, help='folder for labels/ and overlays/')
-    parser.add_argument('--opacity', type=float, default=0.5, help='of the colours, 0 to 1')
+    parser.add_argument('--opacity', type=finite_number, default=0.5, help='of the colours, 0 to 1')
     parser.add_argument('--device', help='cpu, cuda:0, …; the first GPU if there is one')
     parser.add_argument(
         '--tile',
-        type=int,
+        type=whole_number(1),
         metavar='PIXELS',
         help='segment images of any size by square tiles, at their own resolution; resumable',
     )
     parser.add_argument(
-        '--overlap', type=int, default=128, help='margin of a tile towards its neighbours (128)'
+        '--overlap',
+        type=whole_number(0),
+        default=128,
+        help='margin of a tile towards its neighbours (128)',
     )
     add_output_stride(parser)
     add_crf_options(parser)
@@ -220,7 +225,9 @@ def main(argv: list[str] | None = None) -> int:
         settings = {name: value for name, value in vars(args).items() if name not in NOT_OF_LABELS}
         settings['weights'] = file_stamp(Path(args.config if is_export else args.checkpoint))
         tiling = Tiling(args.tile, args.overlap, settings)
-    failed = predict(sources, out, segmentor, draw, tiling)
+    again = 'goes on with the tiles that are missing' if tiling else 'begins anew'
+    with on_interrupt(f'what is finished is kept in {out}; the same command {again}'):
+        failed = predict(sources, out, segmentor, draw, tiling)
     print(f'{len(sources) - len(failed)} of {len(sources)} inputs: {out}/labels, {out}/overlays')
     if crf:
         print(crf.timing())

@@ -22,6 +22,7 @@ from ..datasets.image_reader import ImageReader, Loaded, to_display
 from ..errors import InputError
 from ..files import remove_leftovers, replacing, sha256_of
 from ..models import optimize_for_inference
+from .arguments import finite_number, whole_number
 from .class_balance import keep_share
 from .cli import config_parser, load_config, one_line, tool
 from .inference import color_table, draw_overlay, load_segmentor
@@ -30,6 +31,7 @@ from .sources import IMAGE_SUFFIXES, Source, collect_sources, own_share, suffixe
 from .teacher import PseudoLabel, build_views, choose_labels, mean_probabilities
 from .thresholds import thresholds_of
 from .training_images import training_images
+from .user_errors import on_interrupt
 
 MORE = (
     ' A run that was stopped goes on where it was. Processes of torchrun with --launcher pytorch '
@@ -131,24 +133,28 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--scales',
         nargs='+',
-        type=float,
+        type=finite_number,
         default=[0.5, 1.0, 2.0],
         help="factors of the test pipeline's size (0.5 1 2)",
     )
     parser.add_argument('--no-flip', action='store_true', help='do not mirror the images, too')
     parser.add_argument(
-        '--confidence', type=float, help='probability that a kept pixel exceeds (0.5)'
+        '--confidence', type=finite_number, help='probability that a kept pixel exceeds (0.5)'
     )
     parser.add_argument(
         '--class-confidence', nargs='+', default=[], metavar='CLASS=NUMBER', help='that of classes'
     )
     parser.add_argument(
-        '--class-share', type=float, help='instead: keep this share of every class, the surest'
+        '--class-share',
+        type=finite_number,
+        help='instead: keep this share of every class, the surest',
     )
     parser.add_argument(
         '--save-confidence', action='store_true', help='write confidence/ (0 to 255)'
     )
-    parser.add_argument('--overlays', type=int, default=8, help='images to draw, the first (8)')
+    parser.add_argument(
+        '--overlays', type=whole_number(0), default=8, help='images to draw, the first (8)'
+    )
     parser.add_argument('--device', help='cpu, cuda:0, …; the first GPU if there is one')
     parser.add_argument(
         '--launcher', choices=('none', 'pytorch'), default='none', help='job launcher'
@@ -204,12 +210,15 @@ def main(argv: list[str] | None = None) -> int:
 
     colors = color_table(model.dataset_meta['palette'])
     share = args.class_share
-    if share is None:
-        failed = label_images(
-            sources, out, reader, teach, colors, args.overlays, args.save_confidence
-        )
-    else:
-        failed = label_images(sources, out / ALL, reader, teach, colors, 0, save_confidence=True)
+    with on_interrupt(f'the labels written so far are kept in {out}; the same command goes on'):
+        if share is None:
+            failed = label_images(
+                sources, out, reader, teach, colors, args.overlays, args.save_confidence
+            )
+        else:
+            failed = label_images(
+                sources, out / ALL, reader, teach, colors, 0, save_confidence=True
+            )
     failed = {path: why for each in all_gather_object(failed) for path, why in each.items()}
     done = [source for source in sources if str(source.path) not in failed]
     if share is not None:

@@ -23,6 +23,7 @@ from ..errors import InputError
 from .chain import Chain
 from .cli import config_parser, load_config, tool
 from .self_train_report import TEACHER, show, summarise
+from .user_errors import on_interrupt
 
 PRETRAIN = '0_pretrain'
 
@@ -101,23 +102,24 @@ def main(argv: list[str] | None = None) -> None:
     names.update((labels, None) for labels, _ in rounds)
     pretrain = load(args.pretrain) if args.pretrain else None
 
-    chain = Chain(folder, args)
-    if pretrain:
-        names[PRETRAIN] = Path(args.pretrain).stem
-        chain.write_config(PRETRAIN, pretrain)
-        checkpoint = chain.train(PRETRAIN)
-        for config in trainings.values():
-            config.load_from = checkpoint
-    for stage, config in trainings.items():
-        if stage == TEACHER or not args.from_teacher:
-            chain.write_config(stage, config)
-    teacher, checkpoint = TEACHER, chain.train(TEACHER)
-    for labels, stage in rounds:
-        if args.from_teacher:
-            trainings[stage].load_from = checkpoint
-            chain.write_config(stage, trainings[stage])
-        arguments = [str(folder / f'{teacher}.py'), checkpoint, '--out', str(folder / labels)]
-        arguments += ['--images-of', str(folder / f'{stage}.py'), *args.pseudo_options]
-        chain.run(labels, 'pseudo_label.py', arguments)
-        teacher, checkpoint = stage, chain.train(stage)
-    show(summarise(folder, chain.state['stages'], names, args.best), folder)
+    with on_interrupt(f'what is finished is kept in {folder}; the same command goes on'):
+        chain = Chain(folder, args)
+        if pretrain:
+            names[PRETRAIN] = Path(args.pretrain).stem
+            chain.write_config(PRETRAIN, pretrain)
+            checkpoint = chain.train(PRETRAIN)
+            for config in trainings.values():
+                config.load_from = checkpoint
+        for stage, config in trainings.items():
+            if stage == TEACHER or not args.from_teacher:
+                chain.write_config(stage, config)
+        teacher, checkpoint = TEACHER, chain.train(TEACHER)
+        for labels, stage in rounds:
+            if args.from_teacher:
+                trainings[stage].load_from = checkpoint
+                chain.write_config(stage, trainings[stage])
+            arguments = [str(folder / f'{teacher}.py'), checkpoint, '--out', str(folder / labels)]
+            arguments += ['--images-of', str(folder / f'{stage}.py'), *args.pseudo_options]
+            chain.run(labels, 'pseudo_label.py', arguments)
+            teacher, checkpoint = stage, chain.train(stage)
+        show(summarise(folder, chain.state['stages'], names, args.best), folder)

@@ -1,8 +1,9 @@
 """What prediction reads and writes: files, folders and globs, images, PNGs."""
 
 import glob
+import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ from .datasets import leaf_configs
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
 SUFFIXES = IMAGE_SUFFIXES + VIDEO_SUFFIXES
+OUTPUTS = {'labels', 'overlays', 'confidence', 'report.json'}  # of predict.py and pseudo_label.py
+SHOWN = 5  # names of skipped files
 
 Draw = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.uint8]]  # BGR, labels -> overlay
 
@@ -37,6 +40,8 @@ def collect_sources(inputs: Sequence[str], suffixes: Sequence[str] = SUFFIXES) -
     """Images and videos named by files, folders (with all below them) and globs.
 
     Outputs keep the folders below an input folder. Two sources of one name keep their suffix in it.
+    Folders are searched without hidden files and outputs of earlier runs (``visible_files``); files
+    of another suffix are skipped, counted and named on stderr.
 
     Args:
         inputs: Files, folders and globs.
@@ -46,26 +51,26 @@ def collect_sources(inputs: Sequence[str], suffixes: Sequence[str] = SUFFIXES) -
         InputError: If an input does not exist or holds nothing to segment.
     """
     paths: dict[Path, Path] = {}  # source -> its path below the output folder
+    others: list[Path] = []
     for given in inputs:
         root = Path(given)
         if root.is_dir():
-            found = {path: path.relative_to(root) for path in sorted(root.rglob('*'))}
+            found = {path: path.relative_to(root) for path in visible_files(root)}
         elif root.is_file():
             found = {root: Path(root.name)}
         else:
-            found = {Path(path): Path(Path(path).name) for path in sorted(glob.glob(given))}
-            if not found:
+            matches = sorted(map(Path, glob.glob(given)))
+            found = {path: Path(path.name) for path in matches if path.is_file()}
+            if not matches:
                 raise InputError(f'{given}: no such file or folder, and no match as a glob')
-        found = {
-            path: name
-            for path, name in found.items()
-            if path.is_file() and path.suffix.lower() in suffixes
-        }
-        if not found:
+        taken = {path: name for path, name in found.items() if path.suffix.lower() in suffixes}
+        if not taken:
             raise InputError(
                 f'{given}: holds no image or video; known suffixes are {" ".join(suffixes)}'
             )
-        paths.update(found)
+        paths.update(taken)
+        others += found.keys() - taken.keys()
+    report_others(others)
     stems = Counter(name.with_suffix('') for name in paths.values())
     sources = []
     for path, name in paths.items():
@@ -77,6 +82,32 @@ def collect_sources(inputs: Sequence[str], suffixes: Sequence[str] = SUFFIXES) -
     if clash:
         raise InputError(f'{clash[0]}: two inputs have this name; give their common folder instead')
     return sources
+
+
+def visible_files(folder: Path) -> Iterator[Path]:
+    """Files below a folder, sorted, without hidden ones and the outputs of an earlier run.
+
+    A folder with ``labels/`` and another of ``OUTPUTS`` is that of a run; those folders of it are
+    skipped.
+    """
+    items = sorted(folder.iterdir())
+    names = {item.name for item in items}
+    outputs = OUTPUTS if 'labels' in names and len(names & OUTPUTS) > 1 else set()
+    for item in items:
+        if item.name.startswith('.'):
+            continue
+        if item.is_file():
+            yield item
+        elif item.is_dir() and not item.is_symlink() and item.name not in outputs:
+            yield from visible_files(item)
+
+
+def report_others(paths: Sequence[Path]) -> None:
+    """Say on stderr which files were skipped for their suffix."""
+    if paths and get_dist_info()[0] == 0:
+        names = sorted(path.name for path in paths)
+        shown = ', '.join(names[:SHOWN]) + (', …' if len(names) > SHOWN else '')
+        print(f'skipped {len(names)} files of another suffix: {shown}', file=sys.stderr)
 
 
 def own_share(sources: Sequence[Source]) -> list[tuple[int, Source]]:

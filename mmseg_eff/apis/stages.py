@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from signal import SIG_IGN, SIGINT, signal
 from tempfile import TemporaryDirectory
 from typing import NamedTuple, TypeVar
 
@@ -166,7 +167,8 @@ def peak_memory(
     candidate: Candidate, images: Sequence[Path], threads: int, keep_size: bool
 ) -> float:
     """Most memory (MB, resident) that a network takes beyond the libraries, in a new process."""
-    with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as pool:
+    spawn = get_context('spawn')
+    with ProcessPoolExecutor(1, spawn, initializer=signal, initargs=(SIGINT, SIG_IGN)) as pool:
         return pool.submit(measure_peak, candidate, images, threads, keep_size).result()
 
 

@@ -1,5 +1,9 @@
 """Evaluate a checkpoint on the test data of its config."""
 
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process
 from mmseg.registry import RUNNERS
 
 from ..converters import load_weights
@@ -7,8 +11,36 @@ from ..datasets.image_reader import ImageReader, inference_pipeline
 from ..errors import InputError
 from ..models import predict_labels_only
 from .cli import add_output_stride, load_runner_config, network_of, runner_parser, tool
-from .datasets import check_datasets
+from .confusion_matrix import write_confusion_matrix
+from .datasets import check_datasets, leaf_configs
 from .dense_crf import add_crf_options, build_crf, refine_predictions
+from .evaluators import add_confusion_matrix, check_format_only, give_output_dirs, labels_suffice
+from .label_files import LabelFilesHook
+from .user_errors import on_interrupt
+
+NEEDED = ('test_dataloader', 'test_evaluator', 'test_cfg')
+TTA_MODEL = 'MeanProbabilityTTAModel'
+
+
+def augment(config: Config, path: str) -> None:
+    """Make a config test with its augmentation, in place, on images read as without it.
+
+    mmseg's ``SegTTAModel`` is replaced by ours, which merges sigmoid outputs, too.
+
+    Raises:
+        InputError: If the config has no ``tta_pipeline``.
+    """
+    if not config.get('tta_pipeline'):
+        raise InputError(f'{path}: has no tta_pipeline, which --tta needs')
+    for leaf in leaf_configs(config.test_dataloader.dataset):
+        first, *others = config.tta_pipeline
+        if leaf.get('pipeline') and others:
+            first = leaf.pipeline[0]  # what loads the image
+        leaf.pipeline = [first, *others]
+    model = config.get('tta_model') or {}
+    if model.get('type', 'SegTTAModel') in ('SegTTAModel', 'mmseg.SegTTAModel'):
+        model = {**model, 'type': TTA_MODEL}
+    config.model = {**model, 'module': config.model}
 
 
 @tool
@@ -16,31 +48,56 @@ def main(argv: list[str] | None = None) -> None:
     """Parse the arguments of ``tools/test.py``, evaluate and print the metrics."""
     parser = runner_parser('Evaluate a segmentor')
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--out', help='folder for label-id PNGs of the predictions')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        metavar='DIR',
+        help='write label PNGs as tools/predict.py does: class indices from 0, the folders kept '
+        "(mmseg's output_dir adds 1 where reduce_zero_label is set)",
+    )
+    parser.add_argument(
+        '--confusion-matrix',
+        type=Path,
+        metavar='DIR',
+        help='write confusion_matrix.json and .png: pixels, and shares of each class',
+    )
     parser.add_argument('--tta', action='store_true', help='test-time augmentation of the config')
     add_output_stride(parser)
     add_crf_options(parser)
     args = parser.parse_args(argv)
     crf = build_crf(args)
     if crf and args.tta:
-        raise InputError('--crf and --tta exclude each other: mmseg keeps no merged probabilities')
+        raise InputError('--crf and --tta exclude each other: the CRF refines a single view')
 
     config = load_runner_config(args)
-    config.load_from = None
+    for name in NEEDED:
+        if config.get(name) is None:
+            raise InputError(f'{args.config}: has no {name}')
+    config.load_from, config.resume = None, False
     if args.out:
-        config.test_evaluator.update(output_dir=args.out, keep_results=True)
+        give_output_dirs(config.test_evaluator, args.out)
     if args.tta:
-        config.test_dataloader.dataset.pipeline = config.tta_pipeline
-        config.tta_model.module = config.model
-        config.model = config.tta_model
+        augment(config, args.config)
     check_datasets(config, 'test_dataloader')
     runner = RUNNERS.build(config)
     model = network_of(runner).module if args.tta else network_of(runner)
     load_weights(model, args.checkpoint)
+    loop = runner.test_loop
+    check_format_only(loop.evaluator, args.out)
+    matrix = add_confusion_matrix(loop.evaluator) if args.confusion_matrix else None
+    if args.out:
+        num_outputs = getattr(model, 'out_channels', None)
+        runner.register_hook(LabelFilesHook(args.out, loop.dataloader.dataset, num_outputs))
     if crf:
         refine_predictions(model, crf, ImageReader(inference_pipeline(config)))
-    elif not args.tta:
+    elif not args.tta and labels_suffice(runner):
         predict_labels_only(model)
-    runner.test()
+    kept = f'the labels written so far are kept in {args.out}' if args.out else 'nothing is kept'
+    with on_interrupt(f'no metric; {kept}; start the command again'):
+        runner.test()
+    if matrix and is_main_process():
+        classes = matrix.dataset_meta['classes']
+        write_confusion_matrix(matrix.matrix, classes, args.confusion_matrix)
+        print(f'{args.confusion_matrix}/confusion_matrix.json and .png')
     if crf:
         print(crf.timing())

@@ -3,6 +3,7 @@
 import ctypes
 import logging
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import groupby
 
 import numpy as np
@@ -18,6 +19,7 @@ from ..converters.checkpoint import mismatch
 from ..errors import InputError
 from .cli import load_runner_config, network_of, runner_parser, tool
 from .datasets import check_datasets
+from .user_errors import on_interrupt
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # parameters of glibc's mallopt
 
@@ -127,6 +129,14 @@ def differences(meta: dict, config: ConfigDict) -> list[str]:
     ]
 
 
+def kept_by(work_dir: str) -> str:
+    """What an interrupted training leaves, and how to go on with it."""
+    checkpoint = find_latest_checkpoint(work_dir)
+    if checkpoint:
+        return f'{checkpoint} is kept; go on with --resume --work-dir {work_dir}'
+    return f'no checkpoint yet; the log is kept in {work_dir}; start the command again'
+
+
 @tool
 def main(argv: list[str] | None = None) -> None:
     """Parse the arguments of ``tools/train.py`` and train."""
@@ -153,4 +163,5 @@ def main(argv: list[str] | None = None) -> None:
     if isinstance(runner.model, nn.Module):  # FlexibleRunner builds it later
         check_start(runner)
         check_pretrained(network_of(runner), config.model)
-    runner.train()
+    with on_interrupt(partial(kept_by, config.work_dir)):
+        runner.train()

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
+
 
 def count_pixels(
     labels: Iterable[NDArray[np.uint8]], num_classes: int
@@ -39,7 +41,7 @@ def inverse_log_weights(
     """
     del present
     if log_offset <= 1:
-        raise ValueError(f'log_offset must be above 1, got {log_offset}')
+        raise InputError(f'log_offset must be above 1, got {log_offset}')
     return 1 / np.log(log_offset + counts / counts.sum())
 
 

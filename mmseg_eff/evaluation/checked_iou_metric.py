@@ -1,6 +1,7 @@
 """mmseg's mean IoU that refuses wrong labels; mmseg itself drops them without a word."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
@@ -17,18 +18,48 @@ class CheckedIoUMetric(IoUMetric):
     is wrong and looks right. Arguments and results are those of ``IoUMetric``.
     """
 
+    def __init__(self, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.image_of: dict[str, str] = {}  # by the name of its PNG
+
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Count the pixels of each sample and write its PNG, if there is an ``output_dir``.
 
         Raises:
-            InputError: If a label is neither a class nor ignored, or the sizes differ.
+            InputError: If a label is neither a class nor ignored, the sizes differ, there is no
+                label to compare with, or two images would have one PNG.
         """
         for sample in data_samples:
+            if not self.format_only and 'gt_sem_seg' not in sample:
+                raise InputError(
+                    f'{sample.get("img_path")}: no ground truth to compare with; load it in the '
+                    'pipeline, or set format_only=True of the metric'
+                )
+            self.claim_file(sample)
             try:
                 super().process(data_batch, [sample])
             except InputError as error:
                 path = sample.get('seg_map_path') or sample.get('img_path')
                 raise InputError(f'{path}: {error}' if path else str(error)) from error
+
+    def claim_file(self, sample: dict) -> None:
+        """Raise an ``InputError`` if another image's PNG in ``output_dir`` has this one's name."""
+        if self.output_dir is None:
+            return
+        path = sample['img_path']
+        name = Path(path).stem
+        other = self.image_of.setdefault(name, path)
+        if other != path:
+            raise InputError(
+                f'{self.output_dir}/{name}.png: {other} and {path} would both become this file; '
+                '--out of tools/test.py keeps the folders'
+            )
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """The figures of ``IoUMetric``; none with ``format_only``."""
+        if self.format_only and self.output_dir is None:
+            return {}
+        return super().compute_metrics(results)
 
     def intersect_and_union(
         self, pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int

@@ -20,7 +20,7 @@ from .decode_heads import (
 from .losses import OHEMCrossEntropy, WeightedCrossEntropy
 from .necks import EPP, BiFPN, PooledLevels
 from .optimize import optimize_for_inference
-from .segmentors import MultiScaleEncoderDecoder, predict_labels_only
+from .segmentors import MeanProbabilityTTAModel, MultiScaleEncoderDecoder, predict_labels_only
 
 __all__ = [
     'EPP',
@@ -37,6 +37,7 @@ __all__ = [
     'ESPNetHead',
     'ESPNetv2',
     'EfficientNet',
+    'MeanProbabilityTTAModel',
     'MultiScaleEncoderDecoder',
     'MultiSizeDataPreProcessor',
     'OHEMCrossEntropy',

@@ -214,3 +214,28 @@ def test_peers_and_memory(tmp_path):
     for peer in peers:
         assert peer.input_shape == [32, 64] and peer.miou > 70
         assert peer.memory > peer.parameters * 4 / 1e6  # its weights at least
+
+
+@pytest.mark.parametrize(
+    ('argv', 'message'),
+    [
+        (['--plot', 'a.png'], '--plot needs the --miou of one network at least'),
+        (['--plot', 'folder', '--miou', 'NAME=50'], 'folder: cannot be written'),
+        (['--json', 'file/a.json'], 'file/a.json: cannot be written'),
+    ],
+)
+def test_outputs_are_checked_before_measuring(tmp_path, monkeypatch, capsys, argv, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'folder').mkdir()
+    (tmp_path / 'file').write_text('x')
+    monkeypatch.setattr(module, 'benchmark', None)  # would be called to measure
+    name = LEAF.rpartition('/')[2].removesuffix('.py')
+    assert main([*ARGV, *(item.replace('NAME', name) for item in argv)]) == 1
+    assert capsys.readouterr().err == f'error: {message}\n'
+
+
+@pytest.mark.parametrize('value', ['nan', 'inf', 'x'])
+def test_miou_is_finite(capsys, value):
+    name = LEAF.rpartition('/')[2].removesuffix('.py')
+    assert main([*ARGV, '--miou', f'{name}={value}']) == 1
+    assert capsys.readouterr().err == f"error: --miou takes name=value, got '{name}={value}'\n"

@@ -14,6 +14,7 @@ from mmseg_eff.apis.cli import (
     set_output_stride,
     tool,
 )
+from mmseg_eff.apis.user_errors import on_interrupt
 from mmseg_eff.errors import InputError
 
 LEAF = 'espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
@@ -32,9 +33,10 @@ def test_config_by_path_and_by_package(tmp_path, monkeypatch, root):
 
 def test_options_override(root):
     path = str(root / 'configs' / LEAF)
-    config = load_config(parse(path, '--cfg-options', 'model.backbone.num_blocks=(2,5)', 'a.b=1'))
+    options = ['model.backbone.num_blocks=(2,5)', 'randomness.seed=1']
+    config = load_config(parse(path, '--cfg-options', *options))
     assert config.model.backbone.num_blocks == (2, 5)
-    assert config.a.b == 1
+    assert config.randomness.seed == 1
 
 
 def test_safe_config_on_request(tmp_path):
@@ -94,13 +96,117 @@ def test_traceback_on_request(monkeypatch):
         main([])
 
 
-def test_bugs_keep_their_traceback():
+@pytest.mark.parametrize(
+    'fault', [ZeroDivisionError, AttributeError, TypeError, KeyError, RuntimeError, AssertionError]
+)
+def test_faults_keep_their_traceback(fault):
     @tool
     def main(argv=None):
-        raise ZeroDivisionError
+        raise fault('x')
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(fault):
         main([])
+
+
+def test_a_fault_in_a_constructor_keeps_its_traceback(monkeypatch):
+    class Faulty(nn.Module):
+        def __init__(self):
+            super().__init__()
+            dict(a=1)['b']
+
+    monkeypatch.setitem(MODELS._module_dict, 'Faulty', Faulty)
+
+    @tool
+    def main(argv=None):
+        MODELS.build(dict(type='Faulty'))
+
+    with pytest.raises(KeyError, match='b'):
+        main([])
+
+
+@pytest.mark.parametrize(
+    ('part', 'line'),
+    [
+        (dict(type='ESPNett'), 'ESPNett is not in the mmseg::model registry; did you mean ESPNet?'),
+        (dict(type='Qqqqqqqqq'), 'Qqqqqqqqq is not in the mmseg::model registry'),
+        (dict(type='ESPNet', depth=3), "__init__() got an unexpected keyword argument 'depth'"),
+        (dict(type='FCNHead'), 'FCNHead: BaseDecodeHead.__init__() missing 2 required positional'),
+        (dict(type='ESPNet', arch='D'), "ESPNet: arch must be one of ['A', 'B', 'C'], got 'D'"),
+        (dict(type='ResNet', depth=17), 'ResNet: invalid depth 17 for resnet'),
+        (dict(type='ResNet', depth=18, num_stages=9), 'ResNet: assert num_stages >= 1 and num_sta'),
+        (dict(arch='B'), 'must contain the key "type"'),
+    ],
+)
+def test_what_cannot_be_built_is_one_line(capsys, part, line):
+    @tool
+    def main(argv=None):
+        MODELS.build(part)
+
+    assert main([]) == 1
+    error = capsys.readouterr().err
+    assert line in error and error.startswith('error: ') and error.count('\n') == 1
+
+
+def test_a_missing_section_is_one_line(capsys):
+    @tool
+    def main(argv=None):
+        return Config(dict(a=1)).train_dataloader
+
+    assert main([]) == 1
+    assert capsys.readouterr().err.startswith('error: the config has no train_dataloader')
+
+
+@pytest.mark.parametrize(
+    ('error', 'line'),
+    [
+        (OSError(28, 'No space left on device'), 'No space left on device'),
+        (PermissionError(13, 'Permission denied', 'x/y'), 'x/y: Permission denied'),
+        (OSError('cannot identify image file'), 'cannot identify image file'),
+    ],
+)
+def test_errors_of_files_name_the_reason(capsys, error, line):
+    @tool
+    def main(argv=None):
+        raise error
+
+    assert main([]) == 1
+    assert capsys.readouterr().err.startswith(f'error: {line}')
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('a = b', "NameError: name 'b' is not defined"),
+        ('a = (', r"SyntaxError: '.' was never closed .line 1."),
+        ("a = {}['x']", 'KeyError: x'),
+        ("custom_imports = dict(imports=['no_such_module'])", 'No module named .no_such_module'),
+    ],
+)
+def test_a_wrong_config_is_named(tmp_path, text, message):
+    path = tmp_path / 'config.py'
+    path.write_text(text)
+    with pytest.raises(InputError, match=rf'^{path}: .*{message}'):
+        load_config(parse(str(path)))
+
+
+def test_interrupt_says_what_is_kept(capsys):
+    @tool
+    def main(argv=None):
+        with on_interrupt('a.pth is kept; go on with --resume'):
+            raise KeyboardInterrupt
+
+    assert main([]) == 130
+    assert capsys.readouterr().err == 'interrupted: a.pth is kept; go on with --resume\n'
+
+
+def test_interrupt_elsewhere(capsys):
+    @tool
+    def main(argv=None):
+        raise KeyboardInterrupt
+
+    assert main([]) == 130
+    line = 'interrupted: nothing was written; start the command again\n'
+    assert capsys.readouterr().err == line
 
 
 def deeplab(backbone='AtrousMobileNetV2', head='DeepLabV3Head', of_backbone=None, **of_head):

@@ -100,6 +100,23 @@ def test_names_of_the_outputs(tmp_path, make_image):
         names('x/b.webp', 'y/b.webp', 'y/b.png')
 
 
+def test_hidden_files_and_earlier_outputs_are_skipped(tmp_path, make_image, capsys):
+    for name in (
+        *('a.png', 'deep/b.jpg', '.hidden.png', '.cache/c.png', 'deep/._b.jpg'),
+        *('labels/d.png', 'run/labels/a.png', 'run/overlays/a.png', 'run/e.png'),
+    ):
+        make_image(tmp_path / name)
+    for name in ('notes.txt', 'deep/x.json', 'deep/list.csv'):
+        (tmp_path / name).write_text('x')
+    names = [source.name for source in collect_sources([str(tmp_path)])]
+    assert names == ['a', 'deep/b', 'labels/d', 'run/e']  # labels/ alone are of no run
+    expected = 'skipped 3 files of another suffix: list.csv, notes.txt, x.json\n'
+    assert capsys.readouterr().err == expected
+    names = [source.name for source in collect_sources([str(tmp_path / 'run/overlays')])]
+    assert names == ['a']  # asked for
+    assert [s.name for s in collect_sources([str(tmp_path / '.hidden.png')])] == ['.hidden']
+
+
 @pytest.mark.parametrize(
     ('given', 'message'),
     [

@@ -1,4 +1,5 @@
 from .multi_scale import MultiScaleEncoderDecoder
 from .predict_labels import predict_labels_only
+from .tta import MeanProbabilityTTAModel
 
-__all__ = ['MultiScaleEncoderDecoder', 'predict_labels_only']
+__all__ = ['MeanProbabilityTTAModel', 'MultiScaleEncoderDecoder', 'predict_labels_only']

@@ -5,25 +5,44 @@ from types import MethodType
 
 import torch
 from mmengine.structures import PixelData
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.structures import SegDataSample
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..layers import upsample_argmax
+
+OF_MODEL = ('predict', 'inference', 'whole_inference', 'postprocess_result')
+PACKAGES = ('mmseg', 'mmseg_eff')
 
 
 def predict_labels_only(model: EncoderDecoder) -> EncoderDecoder:
     """Make a segmentor's ``predict`` give the same labels faster, in place, and no ``seg_logits``.
 
-    Not for what reads ``seg_logits``: test-time augmentation, a CRF. Segmentors that slide windows
-    or have one logit keep their own way, as do heads whose output is no tensor of logits.
+    Not for what reads ``seg_logits``: test-time augmentation, a CRF. Segmentors that slide windows,
+    have one logit or a prediction of their own keep their way, as do heads whose output is no
+    tensor of logits.
     """
-    head = model.decode_head
-    is_whole = model.test_cfg.get('mode', 'whole') == 'whole'
-    if is_whole and getattr(head, 'out_channels', 1) > 1:
+    if predicts_as_mmseg(model) and model.test_cfg.get('mode', 'whole') == 'whole':
         model.predict = MethodType(predict, model)
     return model
+
+
+def predicts_as_mmseg(model: nn.Module) -> bool:
+    """Whether labels are the highest of several logits, by the methods of mmseg's bases or ours."""
+    head = getattr(model, 'decode_head', None)
+    if not isinstance(model, EncoderDecoder) or not isinstance(head, BaseDecodeHead):
+        return False
+    if head.out_channels == 1:
+        return False
+    inherited = ((model, EncoderDecoder, OF_MODEL), (head, BaseDecodeHead, ('predict',)))
+    known = (type(model).encode_decode, type(head).predict_by_feat)  # ours cut logits and fuse them
+    return all(
+        getattr(type(part), name) is getattr(base, name, None)
+        for part, base, names in inherited
+        for name in names
+    ) and all(method.__module__.partition('.')[0] in PACKAGES for method in known)
 
 
 def predict(

@@ -89,3 +89,26 @@ def test_others_keep_their_way(model):
     with torch.no_grad():
         (sample,) = net.predict(torch.randn(1, 3, 96, 160), samples(1, ori_shape=(96, 160)))
     assert sample.seg_logits.data.shape[-2:] == (96, 160)
+
+
+@pytest.mark.parametrize('part', ['segmentor', 'head'])
+def test_a_prediction_of_ones_own_is_kept(part):
+    model = build_segmentor(RESNET, HEAD).eval()
+    owner, name = {
+        'segmentor': (model, 'postprocess_result'),
+        'head': (model.decode_head, 'predict_by_feat'),
+    }[part]
+    inherited = getattr(type(owner), name)
+
+    def own(self, logits, *args):
+        return inherited(self, logits * torch.tensor([1e-3, 1, 1, 1]).view(4, 1, 1), *args)
+
+    owner.__class__ = type('Own', (type(owner),), {name: own})
+    images = torch.randn(1, 3, 96, 160)
+    results = []
+    for _ in range(2):
+        with torch.no_grad():
+            (sample,) = model.predict(images, samples(1, ori_shape=(96, 160)))
+        results.append(sample.pred_sem_seg.data.clone())
+        predict_labels_only(model)
+    assert torch.equal(*results) and 'seg_logits' in sample

@@ -1,0 +1,80 @@
+"""Arguments of the tools: numbers that are checked, one line for a wrong one, settings of configs.
+
+A type here raises ``ArgumentTypeError``; ``ToolParser`` turns it into an ``InputError`` that names
+the option.
+"""
+
+import argparse
+import math
+import re
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from typing import NoReturn
+
+from mmengine.config import DictAction
+
+from ..errors import InputError
+
+
+class ToolParser(argparse.ArgumentParser):
+    """``ArgumentParser`` whose wrong values are an ``InputError``, so one line and status 1.
+
+    What is wrong with the usage, as an unknown option, is argparse's: usage and status 2.
+    """
+
+    def error(self, message: str) -> NoReturn:
+        match = re.match(r'argument (\S+): (must .*)', message)
+        if match:
+            raise InputError(f'{match[1].rpartition("/")[2]} {match[2]}')
+        super().error(message)
+
+
+def finite_number(text: str) -> float:
+    """The type of an option that is a number, neither NaN nor infinite."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ArgumentTypeError(f'must be a finite number, got {text!r}')
+    return number
+
+
+def whole_number(at_least: int) -> Callable[[str], int]:
+    """The type of an option that is a whole number of ``at_least`` or more."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError as error:
+            raise ArgumentTypeError(f'must be a whole number, got {text!r}') from error
+        if number < at_least:
+            raise ArgumentTypeError(f'must be {at_least} or more, got {number}')
+        return number
+
+    return read
+
+
+class Settings(DictAction):
+    """mmengine's ``DictAction`` with an ``InputError`` for what is no key=value, or not finite."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        for item in values:
+            key, is_pair, value = item.partition('=')
+            if not key or not is_pair:
+                raise InputError(f'{option_string} takes key=value, got {item!r}')
+            try:
+                super().__call__(parser, namespace, [item], option_string)
+            except (AssertionError, ValueError) as error:
+                raise InputError(f'{option_string} {key}: cannot read {value!r}') from error
+            if not is_finite(getattr(namespace, self.dest)[key]):
+                raise InputError(
+                    f'{option_string} {key} must be finite, got {value!r}; a config may hold it'
+                )
+
+
+def is_finite(value: object) -> bool:
+    """Whether no number in nested lists is NaN or infinite."""
+    if isinstance(value, list | tuple):
+        return all(map(is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)

@@ -1,0 +1,123 @@
+"""Tell errors of the user, printed in one line, from faults of the program, which keep theirs.
+
+The user's are ``InputError``, files, and what is wrong with a config: mmengine reports it by the
+built-in exceptions that a fault raises, too, so the place where they were raised decides.
+"""
+
+import difflib
+import re
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from mmengine.registry import Registry
+
+from ..errors import InputError
+
+BUILD = 'mmengine.registry.build_functions'
+OF_ARGUMENTS = (AssertionError, ImportError, ValueError)  # what constructors refuse them with
+LONGEST = 300  # characters of a message of mmengine's, which may quote a whole config
+STANDALONE = 'mmseg_eff.deploy.runtime'  # ships alone, so it raises ValueError for InputError
+
+
+def one_line(error: BaseException) -> str:
+    """The last line of an error's message; for one from a loader's worker, its own message."""
+    if isinstance(error, OSError) and error.strerror:
+        return f'{error.filename}: {error.strerror}' if error.filename else error.strerror
+    lines = [line for line in str(error.args[0] if error.args else error).splitlines() if line]
+    message = lines[-1] if lines else type(error).__name__
+    is_from_worker = len(lines) > 1 and 'DataLoader worker' in lines[0]
+    return message.split(': ', 1)[-1] if is_from_worker else message
+
+
+def describe(error: Exception) -> str | None:
+    """The line for an error that the user can mend; ``None`` for a fault of the program."""
+    if isinstance(error, InputError | OSError):
+        return one_line(error)
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if not frames:
+        return None
+    if isinstance(error, ValueError) and module_of(frames[-1]) == STANDALONE:
+        return one_line(error)
+    if (
+        isinstance(error, AttributeError | KeyError)
+        and module_of(frames[-1]) == 'mmengine.config.config'
+    ):
+        return missing_key(error)
+    building = [frame for frame in frames if is_building(frame)]
+    if not building:
+        return None
+    inner = building[-1]
+    if isinstance(error, KeyError) and frames[-1] is inner and module_of(inner) == BUILD:
+        return unknown_type(error, inner)
+    names = built_names(inner)
+    statement = traceback.extract_tb(error.__traceback__)[-1].line or ''
+    if (
+        isinstance(error, OF_ARGUMENTS)
+        or statement.startswith('raise ')  # a check; a fault is raised by an operation
+        or (isinstance(error, TypeError) and is_of_signature(error, names, frames[-1] is inner))
+    ):
+        message = one_line(error) if str(error) else statement
+        return shorten(message if not names or names[0] in message else f'{names[0]}: {message}')
+    return None
+
+
+def module_of(frame: FrameType) -> str:
+    """Name of the module whose code a frame runs."""
+    return frame.f_globals.get('__name__', '')
+
+
+def is_building(frame: FrameType) -> bool:
+    """Whether a frame builds a part of a config: by a registry, or in the runner."""
+    is_runners = module_of(frame).startswith('mmengine.runner.')
+    return module_of(frame) == BUILD or (is_runners and 'build_' in frame.f_code.co_name)
+
+
+def built_names(frame: FrameType) -> list[str]:
+    """Names of the class that a frame builds and of its bases, or of the function."""
+    built = frame.f_locals.get('obj_cls')
+    return [item.__name__ for item in getattr(built, '__mro__', [built]) if item is not None]
+
+
+def is_of_signature(error: TypeError, names: Sequence[str], at_call: bool) -> bool:
+    """Whether an argument in a config is unknown to, or missing for, what it builds."""
+    match = re.match(r'(?:(\w+)\.)?\w+\(\) (?:got|missing|takes)', str(error))
+    return bool(match) and (at_call or match[1] in names)
+
+
+def missing_key(error: AttributeError | KeyError) -> str:
+    """The line for a section that a config lacks."""
+    name = re.search(r"attribute '(\w+)'", str(error))
+    return f'the config has no {name[1] if name else one_line(error)}'
+
+
+def unknown_type(error: KeyError, frame: FrameType) -> str:
+    """The line for a ``type`` that nobody registered, with the nearest name, or for none at all."""
+    registry, name = frame.f_locals.get('registry'), frame.f_locals.get('obj_type')
+    if not isinstance(registry, Registry) or not isinstance(name, str):
+        return shorten(str(error.args[0]).partition('\n')[0])
+    near = difflib.get_close_matches(name.rpartition('.')[2], set(known_types(registry)), 1)
+    hint = f'; did you mean {near[0]}?' if near else ''
+    return f'{name} is not in the {registry.scope}::{registry.name} registry{hint}'
+
+
+def known_types(registry: Registry) -> Iterator[str]:
+    """Names in a registry and in those above it."""
+    while registry is not None:
+        yield from registry.module_dict
+        registry = registry.parent
+
+
+def shorten(message: str) -> str:
+    """A message of at most ``LONGEST`` characters."""
+    return message if len(message) <= LONGEST else f'{message[:LONGEST]}…'
+
+
+@contextmanager
+def on_interrupt(message: str | Callable[[], str]) -> Iterator[None]:
+    """Say what is kept and how to go on when Ctrl-C ends the block; ``tool`` prints it."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(message if isinstance(message, str) else message()) from error

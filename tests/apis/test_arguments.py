@@ -1,0 +1,59 @@
+import importlib
+
+import pytest
+
+from mmseg_eff.apis.arguments import ToolParser, finite_number, whole_number
+from mmseg_eff.errors import InputError
+
+LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
+NUMBERS = [  # tool, its other arguments, a numeric option
+    *(('predict', [LEAF, 'w', 'i', '--out', 'o'], name) for name in ('--opacity', '--tile')),
+    ('predict', [LEAF, 'w', 'i', '--out', 'o', '--tile', '64'], '--overlap'),
+    *(
+        ('pseudo_label', [LEAF, 'w', 'i', '--out', 'o'], name)
+        for name in ('--scales', '--confidence', '--class-share', '--overlays')
+    ),
+    ('class_weights', [LEAF], '--log-offset'),
+    ('check_dataset', [LEAF], '--workers'),
+    *(('benchmark', [LEAF], name) for name in ('--threads', '--repeats')),
+    ('export', [LEAF, 'w', '--out', 'o', '--backend', 'onnx'], '--max-drop'),
+    ('export', [LEAF, 'w', '--out', 'o', '--backend', 'onnx'], '--threads'),
+    ('convert_labels', ['coco', 'a', 'b'], '--min-size'),
+    ('demo', [], '--iters'),
+    ('test', [LEAF, 'w'], '--output-stride'),
+]
+
+
+@pytest.mark.parametrize('value', ['nan', 'inf', '-inf', 'much'])
+@pytest.mark.parametrize(('tool', 'arguments', 'option'), NUMBERS)
+def test_numbers_are_finite(capsys, tool, arguments, option, value):
+    main = importlib.import_module(f'mmseg_eff.apis.{tool}').main
+    assert main([*arguments, f'{option}={value}']) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f'error: {option} must be ') and error.count('\n') == 1
+    assert f"got '{value}'" in error
+
+
+@pytest.mark.parametrize('option', ['w1=nan', 'sigma_beta=inf'])
+def test_numbers_of_the_crf_are_finite(capsys, option):
+    main = importlib.import_module('mmseg_eff.apis.predict').main
+    assert main([LEAF, 'w', 'i', '--out', 'o', '--crf-options', option]) == 1
+    assert capsys.readouterr().err.startswith('error: --crf-options ')
+
+
+def test_numbers_are_read():
+    parser = ToolParser()
+    parser.add_argument('-n', '--number', type=finite_number)
+    parser.add_argument('--count', type=whole_number(1))
+    args = parser.parse_args(['-n', '1e-3', '--count', '7'])
+    assert (args.number, args.count) == (1e-3, 7)
+    with pytest.raises(InputError, match=r'^--number must be a finite number, got .x'):
+        parser.parse_args(['-n', 'x'])
+    with pytest.raises(InputError, match=r'^--count must be 1 or more, got 0$'):
+        parser.parse_args(['--count', '0'])
+
+
+def test_usage_is_argparses(capsys):
+    with pytest.raises(SystemExit, match='2'):
+        ToolParser().parse_args(['--unknown'])
+    assert 'usage: ' in capsys.readouterr().err
