@@ -66,6 +66,8 @@ def check_keys(before: ConfigDict, config: Config, options: Mapping[str, object]
     for option in options:
         old, new, path = before, config._cfg_dict, []
         for key in option.split('.'):
+            if not isinstance(new, dict | list | tuple):
+                break  # another option replaced it
             if isinstance(new, list | tuple):
                 old, new = at(old, int(key)), new[int(key)]
             else:
@@ -125,7 +127,10 @@ def known_keys(path: str, old: object, new: ConfigDict) -> Known:
     own = {key for key in old if isinstance(key, str)} if isinstance(old, dict) else set()
     own.update(BY_NAME.get(path.rpartition('.')[2], ()))
     if not path:
-        return Known(own | {*parameters(Runner.__init__).names, *OF_RUNNER} - {'cfg'}, True)
+        names = own | parameters(Runner.__init__).names.union(OF_RUNNER) - {'cfg'}
+        for _, runner in find(new.get('runner_type', 'Runner')):
+            names |= parameters(runner.__init__).names
+        return Known(names, True)
     if 'type' in new:
         taken = [of_type(name, item) for name, item in find(new['type'])]
         names = own.union(OF_EVERY_PART, *(known.names for known in taken))

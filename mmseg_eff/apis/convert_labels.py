@@ -179,7 +179,7 @@ def main(argv: list[str] | None = None) -> None:
     coco = sources.add_parser('coco', help='instance annotations; also lists the images in OUT.txt')
     coco.add_argument('annotations', help='such as instances_train2017.json')
     coco.add_argument(
-        '--min-size', type=whole_number(1), default=256, help='shorter side of smallest image'
+        '--min-size', type=whole_number(0), default=256, help='shorter side of smallest image'
     )
     voc = sources.add_parser('voc', help='label PNGs with VOC indices, checked')
     voc.add_argument('labels', help='folder such as SegmentationClassAug')

@@ -18,7 +18,6 @@ from ..errors import InputError
 BUILD = 'mmengine.registry.build_functions'
 OF_ARGUMENTS = (AssertionError, ImportError, ValueError)  # what constructors refuse them with
 LONGEST = 300  # characters of a message of mmengine's, which may quote a whole config
-STANDALONE = 'mmseg_eff.deploy.runtime'  # ships alone, so it raises ValueError for InputError
 
 
 def one_line(error: BaseException) -> str:
@@ -38,12 +37,12 @@ def describe(error: Exception) -> str | None:
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     if not frames:
         return None
-    if isinstance(error, ValueError) and module_of(frames[-1]) == STANDALONE:
-        return one_line(error)
-    if (
-        isinstance(error, AttributeError | KeyError)
-        and module_of(frames[-1]) == 'mmengine.config.config'
-    ):
+    raised_in = module_of(frames[-1])
+    statement = traceback.extract_tb(error.__traceback__)[-1].line or ''
+    is_check = statement.startswith('raise ')  # a fault is raised by an operation
+    if isinstance(error, ValueError) and is_check and raised_in.startswith('mmseg_eff.'):
+        return one_line(error)  # of a model or the exports' runtime, which cannot import ours
+    if isinstance(error, AttributeError | KeyError) and raised_in == 'mmengine.config.config':
         return missing_key(error)
     building = [frame for frame in frames if is_building(frame)]
     if not building:
@@ -52,10 +51,9 @@ def describe(error: Exception) -> str | None:
     if isinstance(error, KeyError) and frames[-1] is inner and module_of(inner) == BUILD:
         return unknown_type(error, inner)
     names = built_names(inner)
-    statement = traceback.extract_tb(error.__traceback__)[-1].line or ''
     if (
-        isinstance(error, OF_ARGUMENTS)
-        or statement.startswith('raise ')  # a check; a fault is raised by an operation
+        is_check
+        or isinstance(error, OF_ARGUMENTS)
         or (isinstance(error, TypeError) and is_of_signature(error, names, frames[-1] is inner))
     ):
         message = one_line(error) if str(error) else statement

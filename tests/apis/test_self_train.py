@@ -189,10 +189,12 @@ def test_a_stage_that_failed_is_the_first_of_the_next_run(run, tools, capsys, st
     assert list(tools.commands) == STAGES[STAGES.index(stage) :]
 
 
-def test_an_interrupted_training_resumes(run, tools, configs, tmp_path):
+def test_an_interrupted_training_resumes(run, tools, configs, tmp_path, capsys):
     tools.interrupt = '3_self_train'
-    with pytest.raises(KeyboardInterrupt):
-        run('--pretrain', configs[0])
+    capsys.readouterr()
+    assert run('--pretrain', configs[0]) == 130
+    kept = f'interrupted: what is finished is kept in {tmp_path}/chain; the same command goes on\n'
+    assert capsys.readouterr().err == kept
     state = json.loads((tmp_path / 'chain/state.json').read_text())['stages']
     assert [name for name, stage in state.items() if not stage['finished']] == ['3_self_train']
     tools.interrupt = None
