@@ -1,11 +1,11 @@
 """A network of the same function that costs less at inference."""
 
 import torch
-from mmcv.cnn import fuse_conv_bn
 from mmseg.models.segmentors import EncoderDecoder
 from torch import nn
 
 from .decode_heads import WeightedSumHead
+from .fuse_norms import fuse_norms
 from .layers import SubpixelConv
 from .necks import BiFPN
 
@@ -15,10 +15,11 @@ def optimize_for_inference(model: EncoderDecoder) -> EncoderDecoder:
     """Rewrite a segmentor for inference, in place; the outputs differ by rounding alone.
 
     - Modules that know a cheaper form of themselves take it: every module with a ``fold()``.
-    - Batch normalisation goes into the convolution before it.
+    - Batch normalisation goes into the convolution before it where the flow of tensors allows it
+      (``fuse_norms``).
     - Transposed 2x2 convolutions become 1x1 convolutions and pixel shuffles.
-    - Behind a ``BiFPN``, the weights of a ``WeightedSumHead`` go into the neck's last convolutions
-      (a positive factor commutes with its pooling and enlarging): the head only adds.
+    - After a ``BiFPN``, the weights of a ``WeightedSumHead`` go into the neck's last convolutions
+      (a positive factor commutes with its pooling and upsampling): the head only adds.
 
     Args:
         model: A segmentor in evaluation mode. It cannot be trained or loaded into afterwards.
@@ -33,7 +34,8 @@ def optimize_for_inference(model: EncoderDecoder) -> EncoderDecoder:
         if hasattr(module, 'fold') and module not in done:
             module.fold()
     replace_transposed(model)
-    return fuse_conv_bn(model)
+    fuse_norms(model)
+    return model
 
 
 def fold_weighted_sum(model: EncoderDecoder) -> set[nn.Module]:

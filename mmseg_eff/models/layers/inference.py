@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn as nn
+from mmcv.cnn.bricks.wrappers import ConvTranspose2d
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -34,9 +35,11 @@ class SubpixelConv(nn.Module):
     @staticmethod
     def fits(layer: nn.Module) -> bool:
         """Whether a layer can be written so."""
-        return isinstance(layer, nn.ConvTranspose2d) and (
+        is_plain = type(layer).forward in (nn.ConvTranspose2d.forward, ConvTranspose2d.forward)
+        return is_plain and (
             layer.kernel_size == layer.stride == (2, 2)
             and layer.padding == layer.output_padding == (0, 0)
+            and layer.dilation == (1, 1)
             and layer.groups == 1
         )
 
