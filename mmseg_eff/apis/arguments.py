@@ -11,6 +11,7 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable
 from typing import NoReturn
 
+import torch
 from mmengine.config import DictAction
 
 from ..errors import InputError
@@ -53,6 +54,16 @@ def whole_number(at_least: int) -> Callable[[str], int]:
         return number
 
     return read
+
+
+def device(text: str) -> str:
+    """The type of an option that is a device of torch, present on this machine."""
+    try:
+        torch.empty(0, device=text)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition('\n')[0]
+        raise ArgumentTypeError(f'must be a device such as cpu, got {text!r}: {reason}') from error
+    return text
 
 
 class Settings(DictAction):

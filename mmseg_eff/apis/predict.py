@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..datasets.image_reader import class_name, inference_pipeline, to_display
 from ..errors import InputError
 from ..models import optimize_for_inference, predict_labels_only
-from .arguments import finite_number, whole_number
+from .arguments import device, finite_number, whole_number
 from .cli import add_output_stride, config_parser, load_config, one_line, tool
 from .dense_crf import add_crf_options, build_crf
 from .inference import (
@@ -172,7 +172,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('inputs', nargs='*', metavar='INPUT', help='file, folder, glob or video')
     parser.add_argument('--out', required=True, help='folder for labels/ and overlays/')
     parser.add_argument('--opacity', type=finite_number, default=0.5, help='of the colours, 0 to 1')
-    parser.add_argument('--device', help='cpu, cuda:0, …; the first GPU if there is one')
+    parser.add_argument(
+        '--device', type=device, help='cpu, cuda:0, …; the first GPU if there is one'
+    )
     parser.add_argument(
         '--tile',
         type=whole_number(1),

@@ -22,7 +22,7 @@ from ..datasets.image_reader import ImageReader, Loaded, to_display
 from ..errors import InputError
 from ..files import remove_leftovers, replacing, sha256_of
 from ..models import optimize_for_inference
-from .arguments import finite_number, whole_number
+from .arguments import device, finite_number, whole_number
 from .class_balance import keep_share
 from .cli import config_parser, load_config, one_line, tool
 from .inference import color_table, draw_overlay, load_segmentor
@@ -155,7 +155,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--overlays', type=whole_number(0), default=8, help='images to draw, the first (8)'
     )
-    parser.add_argument('--device', help='cpu, cuda:0, …; the first GPU if there is one')
+    parser.add_argument(
+        '--device', type=device, help='cpu, cuda:0, …; the first GPU if there is one'
+    )
     parser.add_argument(
         '--launcher', choices=('none', 'pytorch'), default='none', help='job launcher'
     )

@@ -3,15 +3,16 @@
 import ctypes
 import logging
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from functools import partial
 from itertools import groupby
 
 import numpy as np
 import torch
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmengine.runner import Runner, find_latest_checkpoint
-from mmseg.registry import RUNNERS
+from mmseg.registry import OPTIMIZERS, RUNNERS
 from torch import nn
 
 from ..converters import load_checkpoint
@@ -19,7 +20,7 @@ from ..converters.checkpoint import mismatch
 from ..errors import InputError
 from .cli import load_runner_config, network_of, runner_parser, tool
 from .datasets import check_datasets
-from .user_errors import on_interrupt
+from .user_errors import known_types, on_interrupt
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # parameters of glibc's mallopt
 
@@ -129,6 +130,16 @@ def differences(meta: dict, config: ConfigDict) -> list[str]:
     ]
 
 
+def check_optimizer(config: Config) -> None:
+    """Raise an ``InputError`` for an unknown optimizer, which mmengine does not name."""
+    optimizer = (config.get('optim_wrapper') or {}).get('optimizer') or {}
+    name = optimizer.get('type')
+    if isinstance(name, str) and OPTIMIZERS.get(name) is None:
+        near = get_close_matches(name, known_types(OPTIMIZERS), 1)
+        hint = f'; did you mean {near[0]}?' if near else ''
+        raise InputError(f'{name} is not in the optimizer registry{hint}')
+
+
 def kept_by(work_dir: str) -> str:
     """What an interrupted training leaves, and how to go on with it."""
     checkpoint = find_latest_checkpoint(work_dir)
@@ -156,6 +167,7 @@ def main(argv: list[str] | None = None) -> None:
             config.load_from = None  # or mmengine would resume from that file
         else:
             config.resume = False  # nothing to resume: begin, from load_from
+    check_optimizer(config)
     check_datasets(config, 'train_dataloader', 'val_dataloader')
     if not torch.cuda.is_available():
         keep_freed_memory()

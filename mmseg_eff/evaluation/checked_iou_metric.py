@@ -9,6 +9,8 @@ from torch import Tensor
 
 from ..errors import InputError, out_of_range
 
+METRIC_NAMES = ('mIoU', 'mDice', 'mFscore')
+
 
 @METRICS.register_module()
 class CheckedIoUMetric(IoUMetric):
@@ -20,6 +22,9 @@ class CheckedIoUMetric(IoUMetric):
 
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
+        given = [self.metrics] if isinstance(self.metrics, str) else self.metrics
+        if not given or not set(given) <= set(METRIC_NAMES):  # mmseg finds out after the test
+            raise ValueError(f'iou_metrics must be of {METRIC_NAMES}, got {given}')
         self.image_of: dict[str, str] = {}  # by the name of its PNG
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:

@@ -41,6 +41,15 @@ def test_numbers_of_the_crf_are_finite(capsys, option):
     assert capsys.readouterr().err.startswith('error: --crf-options ')
 
 
+@pytest.mark.parametrize('value', ['gpu', 'cuda:99', 'cpu:x'])
+def test_devices_exist(capsys, value):
+    main = importlib.import_module('mmseg_eff.apis.predict').main
+    assert main([LEAF, 'w', 'i', '--out', 'o', '--device', value]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: --device must be a device such as cpu, got '{value}'")
+    assert error.count('\n') == 1
+
+
 def test_numbers_are_read():
     parser = ToolParser()
     parser.add_argument('-n', '--number', type=finite_number)

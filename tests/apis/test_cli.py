@@ -131,7 +131,7 @@ def test_a_fault_in_a_constructor_keeps_its_traceback(monkeypatch):
         (dict(type='Qqqqqqqqq'), 'Qqqqqqqqq is not in the mmseg::model registry'),
         (dict(type='ESPNet', depth=3), "__init__() got an unexpected keyword argument 'depth'"),
         (dict(type='FCNHead'), 'FCNHead: BaseDecodeHead.__init__() missing 2 required positional'),
-        (dict(type='ESPNet', arch='D'), "ESPNet: arch must be one of ['A', 'B', 'C'], got 'D'"),
+        (dict(type='ESPNet', arch='D'), "arch must be one of ['A', 'B', 'C'], got 'D'"),
         (dict(type='ResNet', depth=17), 'ResNet: invalid depth 17 for resnet'),
         (dict(type='ResNet', depth=18, num_stages=9), 'ResNet: assert num_stages >= 1 and num_sta'),
         (dict(arch='B'), 'must contain the key "type"'),

@@ -230,6 +230,9 @@ def test_wrong_data_is_one_line(data, tmp_path, capsys, breaker, num_workers):
         ('model.backbone.arch=D', "arch must be one of ['A', 'B', 'C'], got 'D'"),
         ('model.decode_head.num_classes=0', 'num_classes must be 1 or more, got 0'),
         ('model.backbone.type=NoNet', 'NoNet is not in the mmseg::model registry'),
+        ('optim_wrapper.optimizer.type=Adamm', 'in the optimizer registry; did you mean Adam?'),
+        ('train_dataloader.persistent_workers=True', 'persistent_workers option needs'),
+        ('val_evaluator.iou_metrics=[mFoo]', "iou_metrics must be of ('mIoU', "),
     ],
 )
 def test_wrong_config_is_one_line(data_root, tmp_path, capsys, option, expected):

@@ -56,3 +56,8 @@ def test_predictions_are_written_without_labels(tmp_path):
     metric = CheckedIoUMetric(format_only=True, output_dir=str(tmp_path))
     assert evaluate(metric, [sample([[9, 9]], [[0, 1]], img_path='a.jpg')]) == {}
     assert (tmp_path / 'a.png').is_file()
+
+
+def test_unknown_figures_are_refused_at_the_start():
+    with pytest.raises(ValueError, match=r"iou_metrics must be of \('mIoU', .*, got \['mFoo'\]"):
+        CheckedIoUMetric(iou_metrics=['mFoo'])
