@@ -86,13 +86,29 @@ def build_segmentor(backbone: dict, decode_head: dict, **kwargs) -> nn.Module:
     return MODELS.build(
         ConfigDict(
             type='EncoderDecoder',
-            data_preprocessor=dict(type='SegDataPreProcessor', size_divisor=1),
             backbone=backbone,
             decode_head=decode_head,
             train_cfg=dict(),
-            **{'test_cfg': dict(mode='whole'), **kwargs},
+            **{
+                'data_preprocessor': dict(type='SegDataPreProcessor', size_divisor=1),
+                'test_cfg': dict(mode='whole'),
+                **kwargs,
+            },
         )
     )
+
+
+def with_trained_norms(model: nn.Module) -> nn.Module:
+    """A model whose norms have statistics and weights as after a training, drawn at random."""
+    for norm in model.modules():
+        if isinstance(norm, nn.modules.batchnorm._BatchNorm):
+            if norm.running_mean is not None:
+                norm.running_mean.normal_(0, 0.1)
+                norm.running_var.uniform_(0.5, 1.5)
+            if norm.weight is not None:
+                nn.init.uniform_(norm.weight, 0.5, 1.5)
+                nn.init.normal_(norm.bias, 0, 0.1)
+    return model
 
 
 def train_step(

@@ -29,6 +29,7 @@ from ..datasets.image_reader import (
 )
 from ..deploy.runtime import Segmenter, load_runtime
 from ..errors import InputError
+from ..models import fix_random_bases
 from .cli import argument
 from .dense_crf import Refine
 
@@ -59,7 +60,7 @@ def load_segmentor(
     config = Config.fromfile(config) if isinstance(config, str | Path) else config
     init_default_scope(config.get('default_scope', 'mmseg'))
     config.test_pipeline = inference_pipeline(config)
-    model = init_model(config, device='cpu')
+    model = fix_random_bases(init_model(config, device='cpu'))
     meta = load_weights(model, checkpoint)
     model.dataset_meta = meta.get('dataset_meta') or dataset_meta(model.cfg)
     return model.to(device or default_device())

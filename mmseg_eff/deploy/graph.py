@@ -92,7 +92,10 @@ class SegmentationGraph(nn.Module):
         if unknown := set(inside) - set(PARTS):
             raise InputError(f'parts inside must be of {PARTS}, got {sorted(unknown)}')
         if model.test_cfg.get('mode', 'whole') != 'whole':
-            raise InputError(f'test_cfg.mode must be whole, got {model.test_cfg.mode}')
+            raise InputError(
+                f'test_cfg.mode must be whole, got {model.test_cfg.mode}: an export takes the '
+                'image in one piece; set model.test_cfg.mode=whole by --cfg-options'
+            )
         self.inside = tuple(part for part in PARTS if part in inside)
         self.size = size
         self.resize = find_resize(model.cfg.test_pipeline)

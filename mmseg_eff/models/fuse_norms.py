@@ -44,7 +44,7 @@ def fuse_norms(model: BaseSegmentor) -> dict[str, str]:
             fold(trace.convolution_before(norm), norm)
     folded = {norm for norm, reason in reasons.items() if reason is None}
     for module in list(model.modules()):
-        for name, child in module.named_children():
+        for name, child in list(module._modules.items()):  # a child may have several names
             if child in folded:
                 setattr(module, name, nn.Identity())
     return {names[norm]: reason for norm, reason in reasons.items() if reason is not None}
