@@ -38,7 +38,16 @@ def requirements(name: str) -> list[str]:
     return [line for line in lines if line and not line.startswith('#')]
 
 
-common = ['torch>=2.6', 'numpy>=2', 'opencv-python', 'pillow', 'rich', 'safetensors', 'setuptools']
+common = [
+    'torch>=2.6',
+    'numpy>=2',
+    'opencv-python',
+    'pillow',
+    'pycocotools',
+    'rich',
+    'safetensors',
+    'setuptools',
+]
 setup(
     name='mmseg_eff',
     version=re.search(r"__version__ = '(.+)'", (ROOT / 'mmseg_eff/__init__.py').read_text())[1],

@@ -1,4 +1,4 @@
-"""Make VOC or foreground labels:  python tools/convert_labels.py {coco,voc} SOURCE OUT"""
+"""Convert COCO annotations or VOC labels:  python tools/convert_labels.py {coco,voc} SOURCE OUT"""
 
 import sys
 

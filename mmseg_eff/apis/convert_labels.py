@@ -1,37 +1,45 @@
-"""Convert COCO annotations or VOC labels into PNGs of class indices, as VOC or as foreground."""
+"""Convert COCO annotations or VOC labels into PNGs of class indices."""
 
 import json
-from collections import defaultdict
-from collections.abc import Sequence
+import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from mmseg.datasets import PascalVOCDataset
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
 from ..datasets import ForegroundVOCDataset, LoadCheckedAnnotations
-from ..datasets.coco_masks import decode_segmentation
 from ..errors import InputError
 from ..files import replacing
 from .arguments import ToolParser, whole_number
 from .cli import tool
+from .coco_labels import (
+    COCO_IDS,
+    IGNORED,
+    Classes,
+    draw_labels,
+    own_classes,
+    read_coco,
+    same_classes,
+    voc_classes,
+)
 from .sources import write_png
 from .user_errors import on_interrupt
 
-# COCO's category ids of the VOC classes 0 to 20, as ESPNetv2's authors map them (EdgeNets).
-COCO_IDS = (0, 5, 2, 16, 9, 44, 6, 3, 17, 62, 21, 67, 18, 19, 4, 1, 64, 20, 63, 7, 72)
-VOC_LABELS = {coco: voc for voc, coco in enumerate(COCO_IDS) if voc}
-CLASSES = ('voc', 'foreground')
-IGNORED = 255
-REQUIRED = {
-    'images': ('id', 'file_name', 'height', 'width'),
-    'annotations': ('id', 'image_id', 'category_id', 'segmentation'),
-}
+DATASETS = {'voc': PascalVOCDataset, 'foreground': ForegroundVOCDataset}
+OWN = 'own'
+MIN_SIZE = 256  # pixels, of VOC's classes in COCO, as ESPNetv2's authors choose
+USE = (
+    'OUT.metainfo.json and .py hold the classes, background first, and a palette: name the .py in '
+    "a config's _base_ and write metainfo=dict(classes=_base_.classes, palette=_base_.palette)."
+)
 
 
 def label_table(classes: str) -> NDArray[np.uint8]:
-    """New label of each VOC label (256,) for one of ``CLASSES``."""
+    """New label of each VOC label (256,) for a key of ``DATASETS``."""
     table = np.arange(256, dtype=np.uint8)
     if classes == 'foreground':
         for old, new in ForegroundVOCDataset.get_label_map().items():
@@ -39,108 +47,104 @@ def label_table(classes: str) -> NDArray[np.uint8]:
     return table
 
 
-def draw_labels(annotations: Sequence[dict], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """VOC labels (H, W) of one image's annotations; crowds of a VOC class are 255.
-
-    Larger masks are drawn first, equal ones in the order given, so that small objects stay visible.
-    Other categories are not drawn: what stands on a table does not cut holes into it.
-
-    Args:
-        annotations: COCO's records.
-        size: Height and width.
-
-    Raises:
-        InputError: If a segmentation is damaged; names the annotation.
-    """
-    regions = []
-    for annotation in annotations:
-        value = VOC_LABELS.get(annotation['category_id'])
-        if value is None:
-            continue
-        try:
-            mask = decode_segmentation(annotation['segmentation'], size)
-        except KeyError as error:
-            raise InputError(f'annotation {annotation["id"]}: RLE without {error}') from error
-        except (OverflowError, TypeError, ValueError) as error:
-            raise InputError(f'annotation {annotation["id"]}: {error}') from error
-        regions.append((mask.sum(), mask, IGNORED if annotation.get('iscrowd') else value))
-    label = np.zeros(size, np.uint8)
-    for _, mask, value in sorted(regions, key=lambda region: -region[0]):
-        label[mask] = value
-    return label
+def classes_of(categories: dict[int, str], classes: str, like: Path | None) -> Classes:
+    """The classes that the categories of a file are drawn as, see ``convert_coco``."""
+    if like:
+        if classes != OWN:
+            raise InputError(f'--like is for categories of your own, got --classes {classes}')
+        return same_classes(categories, like)
+    if classes == OWN:
+        return own_classes(categories)
+    table, metainfo = label_table(classes), DATASETS[classes].METAINFO
+    labels = {index: int(table[label]) for index, label in voc_classes(categories).items()}
+    return Classes(tuple(metainfo['classes']), metainfo['palette'], labels)
 
 
-def read_coco(path: Path) -> tuple[list[dict], dict[int, list[dict]]]:
-    """The images of a COCO file and, by image id, their annotations.
+def convert_coco(
+    path: Path,
+    out: Path,
+    classes: str = OWN,
+    min_size: int | None = None,
+    like: Path | None = None,
+) -> tuple[list[str], Classes]:
+    """Write ``out/{name}.png`` for each image, and beside ``out`` a list and the classes.
 
-    Raises:
-        InputError: If it is missing, no JSON or not COCO's layout.
-    """
-    if not path.is_file():
-        raise InputError(f'{path}: no such annotation file')
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise InputError(f'{path}: not JSON ({error})') from error
-    for key, fields in REQUIRED.items():
-        records = content.get(key) if isinstance(content, dict) else None
-        if not isinstance(records, list):
-            raise InputError(f'{path}: no list {key!r}; expected COCO instance annotations')
-        for index, record in enumerate(records):
-            for field in fields:
-                if not isinstance(record, dict) or field not in record:
-                    raise InputError(f'{path}: {key}[{index}] has no {field!r}')
-    stems: set[str] = set()
-    by_image: dict[int, list[dict]] = defaultdict(list)
-    for image in content['images']:
-        stem, size = Path(image['file_name']).stem, (image['height'], image['width'])
-        if stem in stems or image['id'] in by_image:
-            raise InputError(f'{path}: image {stem} shares its name or its id with another one')
-        if not all(isinstance(side, int) and side > 0 for side in size):
-            raise InputError(f'{path}: image {stem} of size {size} (height, width)')
-        stems.add(stem)
-        by_image[image['id']] = []
-    for annotation in content['annotations']:
-        if annotation['image_id'] not in by_image:
-            unknown = annotation['image_id']
-            raise InputError(
-                f'{path}: annotation {annotation["id"]} of the unknown image {unknown}'
-            )
-        by_image[annotation['image_id']].append(annotation)
-    return content['images'], by_image
-
-
-def convert_coco(path: Path, out: Path, classes: str = 'voc', min_size: int = 256) -> list[str]:
-    """Write ``out/{stem}.png`` for each image and, at the end, their stems to ``{out}.txt``.
+    ``{out}.txt`` lists the images, with their folders and without suffix, and serves as
+    ``ann_file``; ``{out}.metainfo.json`` and ``.py``, a base config, hold ``classes`` and
+    ``palette``.
 
     Args:
         path: COCO instance annotations.
-        out: Folder of the labels; the list beside it serves as ``ann_file``.
-        classes: One of ``CLASSES``.
-        min_size: Images with a shorter side are left out, as are those without a VOC object.
+        out: Folder of the labels.
+        classes: ``'own'``: the categories of the file become 1, 2, … in its order. A key of
+            ``DATASETS``: categories with COCO's ids and names become VOC's classes or foreground.
+        min_size: Images with a shorter side are left out; by default none of one's own classes,
+            and those below 256 of VOC's, where images without an object are left out as well.
+        like: ``metainfo.json`` of another file's labels, whose classes these get by name.
 
     Returns:
-        The stems, in the order of the file.
+        The names, in the order of the file, and the classes.
 
     Raises:
-        InputError: If the file is damaged or no image is left.
+        InputError: If the file is damaged, its categories are not COCO's, or no image is left.
     """
-    images, annotations = read_coco(path)
+    images, annotations, categories = read_coco(path)
+    if min_size is None:
+        min_size = 1 if classes == OWN else MIN_SIZE
+    counts: Counter = Counter()
+    names, num_objects = [], 0
     images = [image for image in images if min(image['height'], image['width']) >= min_size]
-    table, stems = label_table(classes), []
-    for image in track(images, 'converting', console=Console(stderr=True)):
-        try:
-            label = draw_labels(annotations[image['id']], (image['height'], image['width']))
-        except InputError as error:
-            raise InputError(f'{path}: {error}') from error
-        if ((label > 0) & (label != IGNORED)).any():
-            stems.append(Path(image['file_name']).stem)
-            write_png(out / f'{stems[-1]}.png', table[label])
-    if not stems:
-        raise InputError(f'{path}: no image of at least {min_size} pixels holds a VOC class')
+    try:
+        meaning = classes_of(categories, classes, like)
+        for image in track(images, 'converting', console=Console(stderr=True)):
+            size = image['height'], image['width']
+            label, of_image = draw_labels(annotations[image['id']], size, meaning.labels)
+            counts += of_image
+            has_object = bool(((label > 0) & (label != IGNORED)).any())
+            num_objects += has_object
+            if has_object or classes == OWN:
+                names.append(image['stem'])
+                write_png(out / f'{image["stem"]}.png', label)
+    except InputError as error:
+        raise InputError(f'{path}: {error}') from error
+    if not num_objects:
+        wanted = 'an object with a mask' if classes == OWN else 'a VOC class'
+        raise InputError(f'{path}: no image of at least {min_size} pixels holds {wanted}')
+    if counts['empty']:
+        print(f'{path}: {counts["empty"]} annotations have no pixel (a box only?)', file=sys.stderr)
+    if counts['other']:
+        print(f'{path}: {counts["other"]} annotations of other categories', file=sys.stderr)
+    if len(names) > num_objects:
+        without = len(names) - num_objects
+        print(f'{path}: {without} images without an object are background', file=sys.stderr)
+    warn_of_other_classes(out, meaning)
     with replacing(out.with_name(f'{out.name}.txt')) as temporary:
-        temporary.write_text('\n'.join(stems) + '\n')
-    return stems
+        temporary.write_text('\n'.join(names) + '\n')
+    write_metainfo(metainfo_file(out), meaning)
+    return names, meaning
+
+
+def metainfo_file(out: Path) -> Path:
+    """File of the classes of the labels in a folder, beside it."""
+    return out.with_name(f'{out.name}.metainfo.json')
+
+
+def write_metainfo(file: Path, meaning: Classes) -> None:
+    """Write the classes and the palette as JSON and, for a config's ``_base_``, as Python."""
+    metainfo = dict(classes=meaning.names, palette=meaning.palette)
+    with replacing(file.with_suffix('.py')) as temporary:
+        temporary.write_text(''.join(f'{key} = {value!r}\n' for key, value in metainfo.items()))
+    with replacing(file) as temporary:
+        temporary.write_text(json.dumps(metainfo, ensure_ascii=False) + '\n')
+
+
+def warn_of_other_classes(out: Path, meaning: Classes) -> None:
+    """Say on stderr which labels beside ``out`` have other classes: those of another split?"""
+    for file in sorted(out.parent.glob('*.metainfo.json')):
+        if file != metainfo_file(out) and json.loads(file.read_bytes())['classes'] != [
+            *meaning.names
+        ]:
+            print(f'{file}: has other classes; --like {file} gives the same ones', file=sys.stderr)
 
 
 def convert_voc(folder: Path, out: Path, classes: str = 'voc') -> int:
@@ -149,7 +153,7 @@ def convert_voc(folder: Path, out: Path, classes: str = 'voc') -> int:
     Args:
         folder: Labels 0 to 20 and 255; VOC's own lists of stems name them.
         out: Another folder.
-        classes: One of ``CLASSES``.
+        classes: Key of ``DATASETS``.
 
     Returns:
         The number of labels.
@@ -176,21 +180,43 @@ def main(argv: list[str] | None = None) -> None:
     """Parse the arguments of ``tools/convert_labels.py`` and convert."""
     parser = ToolParser(description=__doc__)
     sources = parser.add_subparsers(dest='source', required=True)
-    coco = sources.add_parser('coco', help='instance annotations; also lists the images in OUT.txt')
+    coco = sources.add_parser(
+        'coco', help='instance annotations; also writes OUT.txt, OUT.metainfo.json', epilog=USE
+    )
     coco.add_argument('annotations', help='such as instances_train2017.json')
     coco.add_argument(
-        '--min-size', type=whole_number(0), default=256, help='shorter side of smallest image'
+        '--min-size',
+        type=whole_number(0),
+        help="shorter side of the smallest image (1; with VOC's classes 256)",
+    )
+    coco.add_argument(
+        '--classes',
+        choices=(OWN, *DATASETS),
+        default=OWN,
+        help="own: the file's categories are 1, 2, … in its order, 0 is background (the default); "
+        "voc, foreground: VOC's classes by COCO's ids, whose names are checked",
+    )
+    coco.add_argument(
+        '--like', metavar='METAINFO', help="OUT.metainfo.json of another split: that one's classes"
     )
     voc = sources.add_parser('voc', help='label PNGs with VOC indices, checked')
     voc.add_argument('labels', help='folder such as SegmentationClassAug')
+    voc.add_argument('--classes', choices=DATASETS, default='voc', help='what labels mean')
     for source in (coco, voc):
         source.add_argument('out', help='folder for the label PNGs')
-        source.add_argument('--classes', choices=CLASSES, default='voc', help='what labels mean')
     args = parser.parse_args(argv)
     out = Path(args.out).resolve()
     with on_interrupt(f'the labels written so far are kept in {out}; start the command again'):
         if args.source == 'coco':
-            stems = convert_coco(Path(args.annotations), out, args.classes, args.min_size)
-            print(f'{out}: {len(stems)} labels, listed in {out}.txt')
+            names, meaning = convert_coco(
+                Path(args.annotations),
+                out,
+                args.classes,
+                args.min_size,
+                Path(args.like) if args.like else None,
+            )
+            print(f'{out}: {len(names)} labels, listed in {out}.txt')
+            classes = ', '.join(f'{label} {name}' for label, name in enumerate(meaning.names))
+            print(f'{metainfo_file(out)}: {classes}, {IGNORED} ignored')
         else:
             print(f'{out}: {convert_voc(Path(args.labels), out, args.classes)} labels')

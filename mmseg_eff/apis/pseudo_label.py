@@ -23,7 +23,7 @@ from ..errors import InputError
 from ..files import remove_leftovers, replacing, sha256_of
 from ..models import optimize_for_inference
 from .arguments import device, finite_number, whole_number
-from .class_balance import keep_share
+from .class_balance import RANKS, keep_share, levels_of, ranks_of
 from .cli import config_parser, load_config, one_line, tool
 from .inference import color_table, draw_overlay, load_segmentor
 from .pseudo_label_report import print_summary, read_record, summarise, write_label
@@ -40,6 +40,7 @@ MORE = (
 KEEP_ALL = -1.0  # a threshold that every probability exceeds
 ALL = 'all'  # folder of what is labelled before the surest pixels of each class are known
 Teach = Callable[[Loaded], PseudoLabel]
+Digits = Callable[[NDArray[np.float32]], NDArray[np.uint8] | NDArray[np.uint16]]
 
 
 def join_processes(launcher: str) -> str | None:
@@ -79,7 +80,7 @@ def label_images(
     teach: Teach,
     colors: NDArray[np.uint8],
     num_overlays: int,
-    save_confidence: bool,
+    digits: Digits | None,
 ) -> dict[str, str]:
     """Label this process's share of the images; a bad one does not stop the others.
 
@@ -92,7 +93,7 @@ def label_images(
         teach: Pseudo label of an image.
         colors: Table of ``color_table``, for the overlays.
         num_overlays: How many of the first images to draw.
-        save_confidence: Write the confidences, too.
+        digits: Write the confidences, too, as these numbers.
 
     Returns:
         The images that failed, with the reason.
@@ -107,9 +108,9 @@ def label_images(
                 continue
             image = reader.read(source.path)
             made = teach(image)
-            if save_confidence:
-                levels = (255 * made.confidence).round().astype(np.uint8)
-                write_png(out / 'confidence' / f'{source.name}.png', levels)
+            if digits:
+                confidence = digits(made.confidence)
+                write_png(out / 'confidence' / f'{source.name}.png', confidence)
             if index < num_overlays:
                 drawn = draw_overlay(to_display(image['img']), made.label, colors)
                 write_png(out / 'overlays' / f'{source.name}.png', drawn)
@@ -202,6 +203,8 @@ def main(argv: list[str] | None = None) -> int:
         save_confidence=args.save_confidence,
         overlays=args.overlays,
     )
+    if args.class_share is not None:
+        settings['ranks'] = RANKS  # of OUT/all/confidence, which earlier versions wrote in 8 bits
     check_settings(out, settings)
     for folder in {path.parent for path in out.glob('*/**/.*.tmp')}:
         remove_leftovers(folder)
@@ -214,17 +217,24 @@ def main(argv: list[str] | None = None) -> int:
     share = args.class_share
     with on_interrupt(f'the labels written so far are kept in {out}; the same command goes on'):
         if share is None:
-            failed = label_images(
-                sources, out, reader, teach, colors, args.overlays, args.save_confidence
-            )
+            digits = levels_of if args.save_confidence else None
+            failed = label_images(sources, out, reader, teach, colors, args.overlays, digits)
         else:
-            failed = label_images(
-                sources, out / ALL, reader, teach, colors, 0, save_confidence=True
-            )
+            failed = label_images(sources, out / ALL, reader, teach, colors, 0, ranks_of)
     failed = {path: why for each in all_gather_object(failed) for path, why in each.items()}
     done = [source for source in sources if str(source.path) not in failed]
     if share is not None:
-        keep_share(done, out, out / ALL, reader, len(classes), share, colors, args.overlays)
+        keep_share(
+            done,
+            out,
+            out / ALL,
+            reader,
+            len(classes),
+            share,
+            colors,
+            args.overlays,
+            args.save_confidence,
+        )
         barrier()
     if get_dist_info()[0] == 0:
         records = [read_record(out / 'labels' / f'{source.name}.png') for source in done]

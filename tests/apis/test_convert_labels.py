@@ -3,13 +3,23 @@ import json
 import cv2
 import numpy as np
 import pytest
-from mmseg.datasets import PascalVOCDataset
+from mmengine.config import Config
+from mmseg.datasets import BaseSegDataset, PascalVOCDataset
 from PIL import Image
 
-from mmseg_eff.apis.convert_labels import VOC_LABELS, draw_labels, main
+from mmseg_eff.apis.coco_labels import VOC_LABELS
+from mmseg_eff.apis.coco_labels import draw_labels as draw
+from mmseg_eff.apis.convert_labels import main
+from mmseg_eff.apis.safe_config import read_safe_config
 
 PERSON, BICYCLE, TRAIN, PIZZA = 1, 2, 7, 59  # COCO's ids
 SIZE = (6, 8)
+NAMES = {PERSON: 'person', BICYCLE: 'bicycle', TRAIN: 'train', PIZZA: 'pizza'}
+AS_VOC = ('--classes', 'voc')
+
+
+def draw_labels(annotations, size):
+    return draw(annotations, size, VOC_LABELS)[0]
 
 
 def box(top, bottom, left, right):
@@ -28,9 +38,11 @@ def image(id, name, height=SIZE[0], width=SIZE[1]):
 def write(tmp_path):
     """Write a COCO file of images and annotations."""
 
-    def write_file(images, annotations):
-        path = tmp_path / 'instances.json'
-        path.write_text(json.dumps(dict(images=images, annotations=annotations)))
+    def write_file(images, annotations, names=NAMES, file='instances.json'):
+        path = tmp_path / file
+        categories = [dict(id=index, name=name) for index, name in names.items()]
+        content = dict(images=images, annotations=annotations, categories=categories)
+        path.write_text(json.dumps(content))
         return str(path)
 
     return write_file
@@ -84,21 +96,22 @@ def test_coco_as_voc(write, out, capsys):
             annotation(PIZZA, box(0, 6, 0, 8), image=6),
         ],
     )
-    assert main(['coco', path, str(out), '--min-size', '6']) == 0
-    assert capsys.readouterr().out == f'{out}: 2 labels, listed in {out}.txt\n'
+    assert main(['coco', path, str(out), '--min-size', '6', *AS_VOC]) == 0
+    assert capsys.readouterr().out.startswith(f'{out}: 2 labels, listed in {out}.txt\n')
     expected = np.zeros(SIZE, np.uint8)
     expected[:, 2] = 15
     assert np.array_equal(read(out / 'a.png'), expected)
-    assert np.array_equal(read(out / 'b.png'), np.repeat([[19] * 4 + [0] * 4], 6, axis=0))
-    assert (out.parent / 'train.txt').read_text() == 'a\nb\n'
-    assert sorted(path.name for path in out.iterdir()) == ['a.png', 'b.png']
-    assert sorted(path.name for path in out.parent.iterdir()) == ['train', 'train.txt']
+    assert np.array_equal(read(out / 'sub/b.png'), np.repeat([[19] * 4 + [0] * 4], 6, axis=0))
+    assert (out.parent / 'train.txt').read_text() == 'a\nsub/b\n'
+    assert sorted(path.name for path in out.iterdir()) == ['a.png', 'sub']
+    beside = ['train', 'train.metainfo.json', 'train.metainfo.py', 'train.txt']
+    assert sorted(path.name for path in out.parent.iterdir()) == beside
 
 
 def test_coco_as_foreground(write, out):
     crowd = annotation(PERSON, box(0, 6, 6, 8), iscrowd=1)
     path = write([image(1, 'a.jpg')], [annotation(TRAIN, box(0, 6, 0, 4)), crowd])
-    assert main(['coco', path, str(out), '--min-size', '0', '--classes', 'foreground']) == 0
+    assert main(['coco', path, str(out), '--min-size', '1', '--classes', 'foreground']) == 0
     assert read(out / 'a.png').tolist() == [[1, 1, 1, 1, 0, 0, 255, 255]] * 6
 
 
@@ -139,7 +152,7 @@ def test_images_left_out(write, out):
     people = [annotation(PERSON, box(0, 9, 0, 9), image=index) for index in (1, 2, 3)]
     crowd = annotation(PERSON, box(0, 9, 0, 9), image=4, iscrowd=1)
     thin = annotation(PERSON, [[5, 5, 9, 9]], image=6)
-    assert main(['coco', write(images, [*people, crowd, thin]), str(out)]) == 0
+    assert main(['coco', write(images, [*people, crowd, thin]), str(out), *AS_VOC]) == 0
     assert [path.name for path in out.iterdir()] == ['large.png']
     assert (out.parent / 'train.txt').read_text() == 'large\n'
 
@@ -147,7 +160,7 @@ def test_images_left_out(write, out):
 def test_nothing_left(write, out, capsys):
     path = write([image(1, 'a.jpg')], [annotation(PERSON, box(0, 6, 0, 4))])
     message = f'{path}: no image of at least 256 pixels holds a VOC class'
-    assert fails(capsys, 'coco', path, out) == message
+    assert fails(capsys, 'coco', path, out, *AS_VOC) == message
     assert not out.parent.exists()
 
 
@@ -157,7 +170,7 @@ def test_files_that_are_no_annotations(tmp_path, out, capsys):
     for content in (b'{"images": [', b'\x89PNG\xff'):
         path.write_bytes(content)
         assert fails(capsys, 'coco', path, out).startswith(f'{path}: not JSON (')
-    for content, key in (([], 'images'), ({'images': []}, 'annotations')):
+    for content, key in (([], 'images'), ({'images': []}, 'annotations'), (NOTHING, 'categories')):
         path.write_text(json.dumps(content))
         message = f'{path}: no list {key!r}; expected COCO instance annotations'
         assert fails(capsys, 'coco', path, out) == message
@@ -165,6 +178,7 @@ def test_files_that_are_no_annotations(tmp_path, out, capsys):
     assert fails(capsys, 'coco', path, out) == f"{path}: images[0] has no 'file_name'"
 
 
+NOTHING = {'images': [], 'annotations': []}
 RLE = dict(size=[6, 8], counts=[40])
 
 
@@ -172,6 +186,9 @@ RLE = dict(size=[6, 8], counts=[40])
     ('changes', 'message'),
     [
         (dict(image_id=9), 'annotation 7 of the unknown image 9'),
+        (dict(image_id=[9]), 'annotations[0] has image_id [9]'),
+        (dict(category_id=9), 'annotation 7 has category 9; "categories" holds 1, 2, 7, 59'),
+        (dict(segmentation=[[1e300, 0] * 3]), 'annotation 7: polygon reaches 1e+300; at most'),
         (dict(segmentation=[[1, 2, 3]]), 'annotation 7: polygon of 3 values is no list of finite'),
         (dict(segmentation=RLE), 'annotation 7: RLE covers 40 pixels; the image has 48'),
         (dict(segmentation=dict(counts=[48])), "annotation 7: RLE without 'size'"),
@@ -181,7 +198,7 @@ RLE = dict(size=[6, 8], counts=[40])
 )
 def test_damaged_annotations(write, out, capsys, changes, message):
     path = write([image(1, 'a.jpg')], [{**annotation(PERSON, []), **changes}])
-    error = fails(capsys, 'coco', path, out, '--min-size', 0)
+    error = fails(capsys, 'coco', path, out)
     assert error.startswith(f'{path}: {message}')
     assert not out.parent.exists()
 
@@ -189,14 +206,131 @@ def test_damaged_annotations(write, out, capsys, changes, message):
 @pytest.mark.parametrize(
     ('second', 'message'),
     [
-        (image(2, 'b/a.png'), 'image a shares its name or its id with another one'),
+        (image(2, 'a.png'), 'image a shares its name or its id with another one'),
         (image(1, 'b.jpg'), 'image b shares its name or its id with another one'),
         (image(2, 'b.jpg', height=0), 'image b of size (0, 8) (height, width)'),
+        (image(2, '../b.jpg'), 'image ../b.jpg: expected a path below the folder of the images'),
+        (image(2, '/b.jpg'), 'image /b.jpg: expected a path below the folder of the images'),
     ],
 )
 def test_damaged_images(write, out, capsys, second, message):
     path = write([image(1, 'a.jpg'), second], [])
     assert fails(capsys, 'coco', path, out) == f'{path}: {message}'
+
+
+OWN = {1: 'crack', 90: 'rust', 3: 'other'}
+
+
+def test_own_categories_in_the_order_of_the_file(write, out, capsys):
+    annotations = [
+        annotation(90, box(0, 6, 0, 4)),
+        annotation(3, box(0, 2, 1, 3)),
+        annotation(1, box(0, 6, 6, 8), iscrowd=1),
+        annotation(1, box(0, 6, 0, 1), image=2),
+    ]
+    images = [image(1, 'x/a.jpg'), image(2, 'y\\a.jpg'), image(3, 'without.jpg')]
+    assert main(['coco', write(images, annotations, OWN), str(out)]) == 0
+    captured = capsys.readouterr()
+    assert '1 images without an object are background' in captured.err
+    file = out.with_name('train.metainfo.json')
+    classes = '0 background, 1 crack, 2 rust, 3 other, 255 ignored'
+    assert captured.out == f'{out}: 3 labels, listed in {out}.txt\n{file}: {classes}\n'
+    assert read(out / 'x/a.png')[0].tolist() == [2, 3, 3, 2, 0, 0, 255, 255]
+    assert read(out / 'y/a.png')[0].tolist() == [1, 0, 0, 0, 0, 0, 0, 0]
+    assert not read(out / 'without.png').any()
+    assert out.with_name('train.txt').read_text() == 'x/a\ny/a\nwithout\n'
+
+
+@pytest.mark.parametrize('read_config', [Config.fromfile, read_safe_config])
+def test_metainfo_serves_a_config(write, out, tmp_path, read_config):
+    path = write([image(1, 'a.jpg')], [annotation(1, box(0, 6, 0, 1))], OWN)
+    assert main(['coco', path, str(out)]) == 0
+    (tmp_path / 'config.py').write_text(
+        "_base_ = ['labels/train.metainfo.py']\n"
+        'metainfo = dict(classes=_base_.classes, palette=_base_.palette)\n'
+    )
+    metainfo = read_config(tmp_path / 'config.py').metainfo
+    dataset = BaseSegDataset(metainfo=metainfo, lazy_init=True)
+    assert list(dataset.metainfo['classes']) == ['background', 'crack', 'rust', 'other']
+    assert dataset.metainfo['palette'] == PascalVOCDataset.METAINFO['palette'][:4]
+
+
+def test_classes_of_another_split(write, out, capsys):
+    path = write([image(1, 'a.jpg')], [annotation(1, box(0, 6, 0, 1))], OWN)
+    assert main(['coco', path, str(out)]) == 0
+    metainfo, val = out.with_name('train.metainfo.json'), out.with_name('val')
+    images, objects = [image(1, 'a.jpg')], [annotation(8, box(0, 6, 0, 1))]
+    path = write(images, objects, {8: 'rust'}, 'val.json')
+    assert main(['coco', path, str(val)]) == 0
+    assert f'{metainfo}: has other classes' in capsys.readouterr().err
+    assert read(val / 'a.png').max() == 1
+    assert main(['coco', path, str(val), '--like', str(metainfo)]) == 0
+    assert 'other classes' not in capsys.readouterr().err
+    assert read(val / 'a.png').max() == 2
+    assert val.with_name('val.metainfo.json').read_bytes() == metainfo.read_bytes()
+    path = write(images, objects, {8: 'dent'}, 'val.json')
+    message = f"{path}: category 8 'dent' is no class of {metainfo}: background, crack, rust, other"
+    assert fails(capsys, 'coco', path, val, '--like', metainfo) == message
+
+
+def test_boxes_without_a_mask(write, out, capsys):
+    images, objects = [image(1, 'a.jpg')], [annotation(PERSON, [])]
+    message = 'no image of at least 1 pixels holds an object with a mask'
+    path = write(images, objects)
+    assert fails(capsys, 'coco', path, out) == f'{path}: {message}'
+    assert (
+        main(['coco', write(images, [*objects, annotation(TRAIN, box(0, 6, 0, 1))]), str(out)]) == 0
+    )
+    assert '1 annotations have no pixel (a box only?)' in capsys.readouterr().err
+
+
+def test_a_category_named_background_is_0(write, out):
+    objects = [annotation(0, box(0, 6, 0, 8)), annotation(4, box(0, 6, 0, 1))]
+    path = write([image(1, 'a.jpg')], objects, {0: 'Background', 4: 'crack'})
+    assert main(['coco', path, str(out)]) == 0
+    assert read(out / 'a.png')[0].tolist() == [1] + [0] * 7
+    assert json.loads(out.with_name('train.metainfo.json').read_text())['classes'] == [
+        'background',
+        'crack',
+    ]
+
+
+@pytest.mark.parametrize('classes', ['voc', 'foreground'])
+@pytest.mark.parametrize(
+    ('names', 'message'),
+    [
+        ({1: 'crack'}, "category 1 is 'crack'; expected 'person'"),
+        ({3: 'person'}, "category 3 is 'person'; expected 'car'"),
+        ({91: 'person'}, "category 91 is 'person'; expected the id 1"),
+        ({91: 'crack'}, "no category is one of COCO's that VOC has"),
+    ],
+)
+def test_voc_needs_the_names_of_coco(write, out, capsys, classes, names, message):
+    objects = [annotation(index, box(0, 6, 0, 1)) for index in names]
+    path = write([image(1, 'a.jpg')], objects, names)
+    assert fails(capsys, 'coco', path, out, '--classes', classes) == f'{path}: {message}'
+    assert not out.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ('names', 'message'),
+    [
+        ({}, '0 categories; labels of 8 bits hold 1 to 254 beside background'),
+        ({i: f'c{i}' for i in range(255)}, '255 categories; labels of 8 bits hold 1 to 254'),
+        ({1: 'a', 2: 'a'}, "category 2 'a' shares its id or its name with another"),
+        ({1: None}, 'category 1 has the name None; expected a word'),
+    ],
+)
+def test_categories_that_labels_cannot_hold(write, out, capsys, names, message):
+    path = write([image(1, 'a.jpg')], [], names)
+    assert fails(capsys, 'coco', path, out).startswith(f'{path}: {message}')
+
+
+def test_as_many_categories_as_8_bits_hold(write, out):
+    objects = [annotation(253, box(0, 6, 0, 1))]
+    path = write([image(1, 'a.jpg')], objects, {i: f'c{i}' for i in range(254)})
+    assert main(['coco', path, str(out)]) == 0
+    assert read(out / 'a.png').max() == 254
 
 
 @pytest.fixture

@@ -1,12 +1,7 @@
 import numpy as np
 import pytest
 
-from mmseg_eff.datasets.coco_masks import (
-    decode_rle,
-    decode_segmentation,
-    decompress_counts,
-    fill_polygon,
-)
+from mmseg_eff.datasets.coco_masks import decode_polygons, decode_rle, decode_segmentation
 from mmseg_eff.errors import InputError
 
 
@@ -56,7 +51,6 @@ def mask_of(size, *boxes):
     ],
 )
 def test_strings_of_pycocotools(text, mask):
-    assert decompress_counts(text) == run_lengths(mask)
     assert compress(run_lengths(mask)) == text
     assert np.array_equal(decode_rle(text, mask.shape), mask)
 
@@ -73,20 +67,20 @@ def test_both_forms_of_rle(size, share):
 
 def test_polygon_covers_its_pixels_and_no_more():
     box = [2, 1, 5, 1, 5, 4, 2, 4]
-    assert np.array_equal(fill_polygon(box, (6, 8)), mask_of((6, 8), (1, 4, 2, 5)))
+    assert np.array_equal(decode_polygons([box], (6, 8)), mask_of((6, 8), (1, 4, 2, 5)))
     shifted = [value + 0.4 for value in box]
-    assert np.array_equal(fill_polygon(shifted, (6, 8)), mask_of((6, 8), (1, 4, 2, 5)))
+    assert np.array_equal(decode_polygons([shifted], (6, 8)), mask_of((6, 8), (1, 4, 2, 5)))
 
 
 def test_polygon_beyond_the_image():
     box = [-3, -3, 4, -3, 4, 20, -3, 20]
-    assert np.array_equal(fill_polygon(box, (6, 8)), mask_of((6, 8), (0, 6, 0, 4)))
+    assert np.array_equal(decode_polygons([box], (6, 8)), mask_of((6, 8), (0, 6, 0, 4)))
     right = [20, 0, 30, 0, 30, 6]
-    assert not fill_polygon(right, (6, 8)).any()
+    assert not decode_polygons([right], (6, 8)).any()
 
 
 def test_triangle_against_its_half_planes():
-    mask = fill_polygon([0, 0, 9, 0, 0, 6], (6, 9))
+    mask = decode_polygons([[0, 0, 9, 0, 0, 6]], (6, 9))
     y, x = np.mgrid[:6, :9] + 0.5
     assert mask.sum() > 20
     assert np.array_equal(mask, x / 9 + y / 6 < 1)
@@ -94,7 +88,7 @@ def test_triangle_against_its_half_planes():
 
 @pytest.mark.parametrize('numbers', [[], [3, 3], [1, 1, 7, 5]])
 def test_polygon_without_an_area_is_empty(numbers):
-    assert not fill_polygon(numbers, (6, 8)).any()
+    assert not decode_polygons([numbers], (6, 8)).any()
 
 
 def test_polygons_of_one_object_are_united():
@@ -113,9 +107,13 @@ def test_polygons_of_one_object_are_united():
         (dict(size=[3, 2], counts=[6]), r'RLE of size \[3, 2\]; the image has \[2, 3\]'),
         (dict(size=[2, 3], counts=[2, 3]), 'RLE covers 5 pixels; the image has 6'),
         (dict(size=[2, 3], counts=[7, -1]), 'RLE covers 6 pixels; the image has 6'),
-        (dict(size=[2, 3], counts='7'), 'RLE covers 7 pixels; the image has 6'),
-        (dict(size=[2, 3], counts='6 '), "compressed RLE holds the character ' '"),
-        (dict(size=[2, 3], counts='6d'), "compressed RLE ends within a number: '6d'"),
+        (dict(size=[2, 3], counts=[6.0]), 'RLE counts are no list of whole numbers'),
+        (dict(size=[2, 3], counts='7'), 'compressed RLE does not cover 6 pixels'),
+        (dict(size=[2, 3], counts='5'), 'compressed RLE covers fewer than 6 pixels'),
+        (dict(size=[2, 3], counts='0'), 'compressed RLE covers fewer than 6 pixels'),
+        (dict(size=[2, 3], counts='6 '), 'compressed RLE does not cover 6 pixels'),
+        (dict(size=[2, 3], counts='6d'), 'compressed RLE does not cover 6 pixels'),
+        ([[0, 0, 1e7, 0, 0, 2]], r'polygon reaches 1e\+07; at most 1e\+06 pixels'),
     ],
 )
 def test_damaged_segmentations(segmentation, message):
