@@ -28,7 +28,7 @@ from .cli import config_parser, load_config, one_line, tool
 from .inference import color_table, draw_overlay, load_segmentor
 from .pseudo_label_report import print_summary, read_record, summarise, write_label
 from .sources import IMAGE_SUFFIXES, Source, collect_sources, own_share, suffixes_of, write_png
-from .teacher import PseudoLabel, build_views, choose_labels, mean_probabilities
+from .teacher import PseudoLabel, build_views, choose_labels, mean_probabilities, threshold_of
 from .thresholds import thresholds_of
 from .training_images import training_images
 from .user_errors import on_interrupt
@@ -181,6 +181,7 @@ def main(argv: list[str] | None = None) -> int:
     for_all = KEEP_ALL if confidence is None else confidence
     thresholds = [of_classes.get(name, for_all) for name in classes]
     reader = ImageReader(config.test_pipeline)
+    foreground = threshold_of(model)
     views = build_views(config.test_pipeline, args.scales, not args.no_flip)
     if args.images_of:
         training = load_config(
@@ -211,7 +212,7 @@ def main(argv: list[str] | None = None) -> int:
     barrier()  # nobody writes a label before all have seen that they may
 
     def teach(image: Loaded) -> PseudoLabel:
-        return choose_labels(mean_probabilities(model, views, image), thresholds)
+        return choose_labels(mean_probabilities(model, views, image), thresholds, foreground)
 
     colors = color_table(model.dataset_meta['palette'])
     share = args.class_share

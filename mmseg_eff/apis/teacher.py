@@ -12,11 +12,12 @@ from mmengine.config import ConfigDict
 from mmengine.dataset import Compose
 from mmseg.models import BaseSegmentor
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..datasets.image_reader import Loaded, compose, split_pipeline
 from ..errors import InputError
+from ..models.segmentors.tta import has_sigmoid_outputs
 from .inference import predict_sample
 
 IGNORED = 255
@@ -103,20 +104,33 @@ def view_probabilities(model: BaseSegmentor, view: Compose, image: Loaded) -> Te
     logits = sample.seg_logits.data.float()
     if len(logits) == 1:  # mmseg has applied the sigmoid
         return torch.cat([1 - logits, logits])
-    return logits.softmax(0)
+    return logits.sigmoid() if has_sigmoid_outputs(model) else logits.softmax(0)
 
 
-def choose_labels(probabilities: Tensor, thresholds: Sequence[float]) -> PseudoLabel:
+def threshold_of(model: BaseSegmentor) -> float | None:
+    """The probability that makes a pixel foreground; ``None`` for more than one output."""
+    head = model.decode_head
+    head = head[-1] if isinstance(head, nn.ModuleList) else head
+    return head.threshold if head.out_channels == 1 else None
+
+
+def choose_labels(
+    probabilities: Tensor, thresholds: Sequence[float], foreground: float | None = None
+) -> PseudoLabel:
     """The labels that a teacher is sure of.
 
     Args:
         probabilities: Of all outputs (C', H, W); outputs from C on are no class (the void).
         thresholds: The probability of each class (C,) that a pixel must exceed to keep its label.
+        foreground: Of a network with one output: label 1 is where its probability exceeds this.
     """
     num_classes = len(thresholds)
     limits = torch.tensor(thresholds, device=probabilities.device)
     limits = F.pad(limits, (0, len(probabilities) - num_classes), value=torch.inf)
     confidence, best = probabilities.max(0)
+    if foreground is not None:
+        best = (probabilities[1] > foreground).long()
+        confidence = probabilities.gather(0, best[None])[0]
     is_kept = confidence > limits[best]
 
     def count(classes: Tensor) -> list[int]:

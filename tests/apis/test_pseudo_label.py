@@ -23,7 +23,7 @@ from mmseg_eff import compat
 from mmseg_eff.apis.inference import color_table, draw_overlay, load_segmentor
 from mmseg_eff.apis.pseudo_label import main
 from mmseg_eff.apis.sources import read_image
-from mmseg_eff.apis.teacher import build_views, choose_labels, mean_probabilities
+from mmseg_eff.apis.teacher import build_views, choose_labels, mean_probabilities, threshold_of
 from mmseg_eff.converters import save_checkpoint
 from mmseg_eff.datasets import ToyStreetDataset
 from mmseg_eff.datasets.image_reader import ImageReader
@@ -185,6 +185,24 @@ def test_one_sigmoid_output_is_two_classes():
         foreground = model._forward(x)[0, 0].sigmoid()
     assert foreground.std() > 0.1
     torch.testing.assert_close(found, torch.stack([1 - foreground, foreground]))
+    # as the network's own prediction: label 1 above its threshold, 0.3
+    made = choose_labels(found, [-1.0, -1.0], threshold_of(model))
+    assert np.array_equal(made.label, (found[1] > 0.3).numpy())
+    assert (made.confidence[made.label == 1] < 0.5).any()
+    chosen = torch.where(found[1] > 0.3, found[1], found[0])
+    assert np.array_equal(made.confidence, chosen.numpy())
+
+
+def test_several_sigmoid_outputs_are_taken_one_by_one():
+    loss = dict(_delete_=True, type='CrossEntropyLoss', use_sigmoid=True, class_weight=None)
+    model = random_segmentor(decode_head=dict(loss_decode=loss))
+    image = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
+    found = mean_probabilities(model, build_views([LOAD, PACK], [1.0], flip=False), loaded(image))
+    assert threshold_of(model) is None
+    x = torch.from_numpy((image.astype(np.float32) - 100) / 50).permute(2, 0, 1)[None]
+    with torch.no_grad():
+        logits = model.encode_decode(x, [dict(img_shape=(32, 48), ori_shape=(32, 48))])[0]
+    torch.testing.assert_close(found, logits.sigmoid())
 
 
 @pytest.mark.parametrize(
