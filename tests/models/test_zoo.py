@@ -113,7 +113,7 @@ def test_same_logits_and_labels(name, capsys):
     optimised = optimize_for_inference(copy.deepcopy(model))
     with torch.no_grad():
         expected, given = (net.encode_decode(image, meta) for net in (model, optimised))
-    assert len(expected.argmax(1).unique()) > 1 or expected.shape[1] == 1
+    assert expected.std((2, 3)).max() > 0
     assert (given - expected).abs().max() <= 1e-3 * expected.abs().max()
     # labels differ where two logits are equal but for rounding
     assert (given.argmax(1) == expected.argmax(1)).float().mean() >= 0.9999
