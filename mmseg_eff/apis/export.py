@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 from numpy.typing import NDArray
 
 from .. import deploy
+from ..datasets.label_checks import class_names
 from ..errors import InputError
 from ..files import sha256_of
 from .cli import add_output_stride, config_parser, load_config, tool
@@ -44,7 +45,9 @@ class Sample(NamedTuple):
         return read_image(Path(self.info['img_path']))
 
     def label(self) -> NDArray[np.uint8]:
-        return self.load_label(dict(self.info))['gt_seg_map']
+        label = self.load_label(dict(self.info))['gt_seg_map']
+        label[label == self.info['ignore_index']] = deploy.IGNORED
+        return label
 
 
 def read_samples(config: Config, loader: str, count: int) -> list[Sample]:
@@ -52,7 +55,7 @@ def read_samples(config: Config, loader: str, count: int) -> list[Sample]:
     init_default_scope(config.get('default_scope', 'mmseg'))
     datasets = build_datasets(config[loader].dataset, loader)
     infos = [dataset.get_data_info(index) for dataset in datasets for index in range(len(dataset))]
-    num_classes = len(datasets[0].metainfo['classes'])
+    num_classes = len(class_names(datasets[0]))
     load_label = Compose([dict(type='LoadCheckedAnnotations', num_classes=num_classes)])
     indices = np.linspace(0, len(infos) - 1, min(count, len(infos))).astype(int)
     return [Sample(infos[index], load_label) for index in indices]

@@ -10,10 +10,11 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.apis import inference_model, init_model
 from mmseg.models import BaseSegmentor
-from mmseg.registry import DATASETS
 from numpy.typing import NDArray
 
 from ..converters import load_weights
+from ..datasets.label_checks import class_names
+from .datasets import first_dataset
 from .dense_crf import Refine
 
 
@@ -61,10 +62,15 @@ def segment_image(
 
 
 def dataset_meta(config: Config) -> dict:
-    """Classes and palette of the config's test data set, without opening it."""
+    """Metainfo of the config's test dataset, whose files need not exist: classes, palette, ….
+
+    Raises:
+        InputError: If it has no classes; see also ``first_dataset``.
+    """
     init_default_scope(config.get('default_scope', 'mmseg'))
-    dataset = config.test_dataloader.dataset
-    return {**DATASETS.get(dataset.type).METAINFO, **dataset.get('metainfo', {})}
+    dataset = first_dataset(config)
+    class_names(dataset)
+    return dataset.metainfo
 
 
 def color_table(palette: Sequence[Sequence[int]]) -> NDArray[np.uint8]:

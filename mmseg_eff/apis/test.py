@@ -8,6 +8,7 @@ from ..models import predict_labels_only
 from .cli import add_output_stride, load_runner_config, network_of, runner_parser, tool
 from .datasets import check_datasets
 from .dense_crf import add_crf_options, build_crf, refine_predictions
+from .label_rules import settle_labels
 
 
 @tool
@@ -32,6 +33,7 @@ def main(argv: list[str] | None = None) -> None:
         config.test_dataloader.dataset.pipeline = config.tta_pipeline
         config.tta_model.module = config.model
         config.model = config.tta_model
+    settle_labels(config, 'test_dataloader')
     check_datasets(config, 'test_dataloader')
     runner = RUNNERS.build(config)
     model = network_of(runner).module if args.tta else network_of(runner)

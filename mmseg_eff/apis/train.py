@@ -18,6 +18,7 @@ from ..converters.checkpoint import mismatch
 from ..errors import InputError
 from .cli import load_runner_config, network_of, runner_parser, tool
 from .datasets import check_datasets
+from .label_rules import settle_labels
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # parameters of glibc's mallopt
 
@@ -146,6 +147,8 @@ def main(argv: list[str] | None = None) -> None:
             config.load_from = None  # or mmengine would resume from that file
         else:
             config.resume = False  # nothing to resume: begin, from load_from
+    for note in settle_labels(config, 'train_dataloader', 'val_dataloader'):
+        print_log(note)
     check_datasets(config, 'train_dataloader', 'val_dataloader')
     if not torch.cuda.is_available():
         keep_freed_memory()

@@ -11,7 +11,7 @@ from mmseg.registry import TRANSFORMS
 from PIL import Image
 
 from ..errors import InputError
-from .label_checks import format_fault, range_fault, size_fault
+from .label_checks import DROPPED, format_fault, range_fault, settled_label_map, size_fault
 
 DECODE_ERRORS = (OSError, SyntaxError, ValueError, cv2.error)  # of OpenCV and Pillow
 
@@ -43,8 +43,11 @@ class LoadCheckedAnnotations(LoadAnnotations):
     ``reduce_zero_label``, the values against the number of classes. Without a ``seg_map_path`` it
     does nothing, so mmseg's inference functions run pipelines that hold it.
 
+    What the dataset drops becomes its ``ignore_index``, which each sample brings along (see
+    ``compat.complete_data_lists``); mmseg's own transform always writes 255.
+
     Args:
-        num_classes: Allowed labels are ``0 … num_classes - 1`` and 255.
+        num_classes: Allowed labels are ``0 … num_classes - 1`` and the dataset's ``ignore_index``.
         kwargs: Arguments of ``LoadAnnotations``.
     """
 
@@ -64,6 +67,11 @@ class LoadCheckedAnnotations(LoadAnnotations):
         fault = format_fault(read_mode(path, self.backend_args))
         if fault:
             raise InputError(f'{path}: {fault}')
+        ignored = results.get('ignore_index', DROPPED)
+        label_map = settled_label_map(
+            results.get('label_map'), results['reduce_zero_label'], ignored
+        )
+        results = {**results, 'label_map': label_map}
         try:
             results = super().transform(results)
         except DECODE_ERRORS as error:
@@ -72,7 +80,7 @@ class LoadCheckedAnnotations(LoadAnnotations):
         fault = size_fault(labels.shape, tuple(results.get('ori_shape', labels.shape)))
         if not fault:
             pixels = np.bincount(labels.ravel(), minlength=256)
-            fault = range_fault(pixels, self.num_classes)
+            fault = range_fault(pixels, self.num_classes, ignored)
         if fault:
             raise InputError(f'{path}: {fault}')
         return results
