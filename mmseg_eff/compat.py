@@ -6,6 +6,7 @@ works already; none of them touches ``torch.load``, and ``weights_only=True`` st
 
 import functools
 import importlib.util
+import os
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -32,7 +33,7 @@ def apply() -> None:
     replace_pkg_resources()
     announce_package()
     draw_contiguous_images()
-    skip_blank_lines()
+    complete_data_lists()
 
 
 def is_distribution(name: str) -> bool:
@@ -209,19 +210,26 @@ def draw_contiguous_images() -> None:
     SegLocalVisualizer._draw_sem_seg = draw
 
 
-def skip_blank_lines() -> None:
-    """mmseg takes a blank line of a split file for an image without a name; skip it."""
-    import os
+def complete_data_lists() -> None:
+    """Skip blank lines of an ``ann_file``, and tell each sample its dataset's ``ignore_index``.
 
+    mmseg makes a nameless image of a blank line; and it tells the transforms ``label_map`` and
+    ``reduce_zero_label``, but not which label is ignored.
+    """
+    from mmengine.dataset import BaseDataset
     from mmseg.datasets import BaseSegDataset
 
-    original = BaseSegDataset.load_data_list
-    if hasattr(original, '__wrapped__'):
+    original = BaseSegDataset.filter_data
+    if original is not BaseDataset.filter_data:
         return
 
     @functools.wraps(original)
-    def load_data_list(self) -> list[dict]:
+    def filter_data(self) -> list[dict]:
         nameless = os.path.join(self.data_prefix.get('img_path') or '', self.img_suffix)
-        return [info for info in original(self) if info.get('img_path') != nameless]
+        return [
+            {**info, 'ignore_index': self.ignore_index}
+            for info in original(self)
+            if info.get('img_path') != nameless
+        ]
 
-    BaseSegDataset.load_data_list = load_data_list
+    BaseSegDataset.filter_data = filter_data

@@ -9,7 +9,11 @@ class InputError(ValueError):
 
 def out_of_range(labels: Sequence[int], num_classes: int, ignore_index: int) -> str:
     """The line on labels that are neither a class nor ignored; it names eight."""
+    classes = f'0 to {num_classes - 1}' if num_classes > 1 else '0'
+    ignored = f'{ignore_index} (ignored)'
+    if ignore_index in range(num_classes):
+        ignored = f'of these {ignore_index} is ignored'
     return (
-        f'label value {", ".join(map(str, labels[:8]))} out of range; allowed are 0 to '
-        f'{num_classes - 1} and {ignore_index} (ignored)'
+        f'label value {", ".join(map(str, labels[:8]))} out of range; allowed are {classes} and '
+        f'{ignored}'
     )

@@ -1,4 +1,4 @@
-"""Check the files of all data sets of a config: every fault by file name, class frequencies."""
+"""Check the files of all datasets of a config: every fault by file name, class frequencies."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from copy import deepcopy
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -30,12 +31,12 @@ from ..datasets.check_dataset import (
     check_duplicates,
     check_folders,
     check_pair,
-    check_values,
     dataset_pairs,
 )
 from ..datasets.class_weights import METHODS
 from ..datasets.image_reader import ImageReader, to_display
 from ..datasets.label_checks import LabelRules
+from ..datasets.label_values import check_values
 from ..errors import InputError
 from ..files import replacing
 from .arguments import whole_number
@@ -43,6 +44,7 @@ from .cli import config_parser, load_config, tool
 from .contact_sheet import contact_sheet
 from .datasets import build_readable
 from .inference import color_table, draw_overlay
+from .label_rules import settle_labels
 from .sources import write_png
 
 SPLITS = ('train', 'val', 'test')
@@ -120,13 +122,40 @@ def collect_findings(parts: Sequence[Part], checks: Sequence[Sequence[PairCheck]
         for path in (info['img_path'], info.get('seg_map_path'))
         if path
     }
-    for part, part_checks in zip(parts, checks, strict=True):
+    values = [
+        sum((c.values for c in part if c.values is not None), start=np.zeros(256, np.int64))
+        for part in checks
+    ]
+    for part, own in zip(parts, values, strict=True):
         findings += check_folders(part.dataset, paired)
-        values = sum(check.values for check in part_checks if check.values is not None)
+        alike = [
+            other
+            for other, its in zip(values, parts, strict=True)
+            if its.rules.is_same_reading(part.rules)
+        ]
         folder = part.dataset.data_prefix.get('seg_map_path')
-        found = check_values(values, part.rules) if np.any(values) else ()
+        found = check_values(own, part.rules, alike)
         findings += [Finding(folder, kind, message) for kind, message in found]
     return list(dict.fromkeys(findings))  # parts may share a folder
+
+
+def config_findings(config: Config, path: str, splits: Sequence[str]) -> list[Finding]:
+    """What is wrong with the labels of a config by itself, by ``settle_labels``.
+
+    Args:
+        config: The config; it is left as it is.
+        path: Its file, for the findings.
+        splits: Those to look at.
+    """
+    findings = []
+    for split in splits:
+        try:
+            notes = settle_labels(deepcopy(config), f'{split}_dataloader')
+        except InputError as error:
+            findings.append(Finding(path, 'config', str(error)))
+        else:
+            findings += [Finding(path, 'more outputs', note) for note in notes]
+    return findings
 
 
 def count_classes(
@@ -134,7 +163,7 @@ def count_classes(
 ) -> list[dict]:
     """Frequency and suggested weights of each class in a split; empty without any labels."""
     pixels = [
-        part.rules.count(check.values)[: part.rules.num_classes]
+        part.rules.count_classes(check.values)
         for part, part_checks in zip(parts, checks, strict=True)
         for check in part_checks
         if part.split == split and check.values is not None
@@ -183,6 +212,7 @@ def print_classes(rows: Sequence[dict]) -> None:
 def draw_pairs(pairs: Sequence[Pair], part: Part) -> NDArray[np.uint8]:
     """Contact sheet of some pairs, evenly spaced: image, label, one over the other."""
     colors, rows = color_table(part.rules.palette), []
+    colors[part.rules.ignore_index] = 0
     for pair in pairs[:: -(-len(pairs) // NUM_ROWS)]:
         image = to_display(part.reader.read(pair.image)['img'])
         with Image.open(pair.label) as file:
@@ -227,12 +257,13 @@ def main(argv: list[str] | None = None) -> int:
     checks = check_parts(parts, args.workers)
     seconds = time.perf_counter() - begin
     findings = collect_findings(parts, checks)
-    splits = {}
+    findings += config_findings(config, args.config, list(dict.fromkeys(p.split for p in parts)))
+    splits, ignored = {}, {part.rules.ignore_index for part in parts}
     for split in dict.fromkeys(part.split for part in parts):
         num_pairs = sum(len(part.pairs) for part in parts if part.split == split)
         splits[split] = dict(pairs=num_pairs, classes=count_classes(parts, checks, split))
-        for row in splits[split]['classes']:
-            if not row['pixels']:
+        for index, row in enumerate(splits[split]['classes']):
+            if not row['pixels'] and index not in ignored:
                 message = f'class {row["class"]!r} never occurs'
                 findings.append(Finding(split, 'absent class', message))
 

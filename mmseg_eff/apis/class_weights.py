@@ -10,13 +10,13 @@ from rich.progress import track
 from rich.table import Table
 
 from ..datasets.class_weights import METHODS, count_pixels
+from ..datasets.label_checks import class_names
 from ..errors import InputError
 from ..files import replacing
 from .arguments import finite_number
 from .cli import config_parser, load_config, tool
 from .datasets import build_datasets, iterate_labels
-
-IGNORED = 255
+from .label_rules import rules_of
 
 
 @tool
@@ -39,17 +39,19 @@ def main(argv: list[str] | None = None) -> None:
     config = load_config(args)
     init_default_scope(config.get('default_scope', 'mmseg'))
     datasets = build_datasets(config.train_dataloader.dataset, 'train_dataloader')
-    names = list(datasets[0].metainfo['classes'])
-    labels = iterate_labels(datasets, len(names))
+    ignored = rules_of(config.train_dataloader.dataset, 'train_dataloader.dataset').ignore_index
+    names = class_names(datasets[0])
+    void = np.int16(len(names))  # beyond the classes, even if the ignored label is the index of one
+    labels = (np.where(label == ignored, void, label) for label in iterate_labels(datasets))
     if args.count_ignored:
-        void = len(names)
         names.append('ignored')
-        labels = (np.where(label == IGNORED, void, label) for label in labels)
     total = sum(map(len, datasets))
     labels = track(labels, 'counting', total=total, console=Console(stderr=True))
     counts, present = count_pixels(labels, len(names))
     if not counts.any():
-        raise InputError(f'{args.config}: all pixels of the training labels are ignored (255)')
+        raise InputError(
+            f'{args.config}: all pixels of the training labels are ignored ({ignored})'
+        )
     weights = METHODS[args.method](counts, present, args.log_offset).round(4).tolist()
 
     table = Table('class', 'pixels', 'share', 'weight')

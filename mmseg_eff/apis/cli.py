@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 from mmengine.model import is_model_wrapper
-from mmengine.registry import init_default_scope
+from mmengine.registry import Registry, init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
 from torch import nn
@@ -195,14 +195,15 @@ def set_output_stride(config: Config, output_stride: int) -> None:
     backbone.output_stride = output_stride
 
 
-def argument(part: ConfigDict, name: str) -> object:
-    """The value that a part of a model gets for an argument; ``None`` if it takes none.
+def argument(part: ConfigDict, name: str, registry: Registry = MODELS) -> object:
+    """The value that a part gets for an argument; ``None`` if it takes none.
 
     Its class's default counts, or that of a base to which it passes on.
     """
     if name in part:
         return part[name]
-    for base in getattr(MODELS.get(part.type), '__mro__', ()):
+    kind = part['type']
+    for base in getattr(registry.get(kind) if isinstance(kind, str) else kind, '__mro__', ()):
         parameters = inspect.signature(base.__init__).parameters
         if name in parameters:
             return parameters[name].default

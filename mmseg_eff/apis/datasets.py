@@ -1,7 +1,8 @@
-"""Checks of a data set before any network is built: folders, pairs, and how to get its labels."""
+"""Build the datasets of a config without a network, and check a sample of their files."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from mmengine.config import ConfigDict
@@ -9,13 +10,55 @@ from mmengine.dataset import BaseDataset, Compose
 from mmengine.registry import DATASETS
 from numpy.typing import NDArray
 
-from ..datasets.check_dataset import Pair, check_pair, dataset_pairs, folders, list_files
+from ..datasets.check_dataset import (
+    Finding,
+    Pair,
+    PairCheck,
+    check_label,
+    check_pair,
+    dataset_pairs,
+    decode,
+    folders,
+    list_files,
+)
 from ..datasets.image_reader import PLAIN, ImageReader
 from ..datasets.label_checks import LabelRules
+from ..datasets.label_values import SHIFT, check_values
 from ..errors import InputError
 
-SAMPLE = 64  # pairs of a data set that are decoded before a training, evenly spaced
+SAMPLE = 64  # pairs of a dataset that are decoded before a training, evenly spaced
 TOLERATED = 'all ignored'  # one such label does no harm
+OUT_OF_RANGE = 'label value'  # explained by the values of the other labels, if by anything
+LISTS_ALL = 'tools/check_dataset.py CONFIG lists all'
+SPLITS = ('test', 'val', 'train')  # which dataset names the classes
+
+
+class Sample(NamedTuple):
+    """The labels of a dataset that were read, and those that were not."""
+
+    dataset: BaseDataset
+    rules: LabelRules
+    checks: list[PairCheck]
+    values: NDArray[np.int64]  # pixels of each value in the labels read (256,), added up in place
+    unread: list[str]  # label files
+
+    def read_one(self) -> None:
+        """Add the values of the next unread label."""
+        label = decode(self.unread.pop(), [])
+        values = check_label(label, self.rules)[0] if label else None
+        if values is not None:
+            self.values[:] += values
+
+    def faults(self, others: Iterable['Sample']) -> list[tuple[str, str]]:
+        """What the values show together, with those of others that are read alike."""
+        return list(check_values(self.values, self.rules, [other.values for other in others]))
+
+    def example(self, fault: tuple[str, str]) -> str:
+        """A label file that shows the fault by itself, or the folder of all."""
+        for check in self.checks:
+            if check.values is not None and fault in check_values(check.values, self.rules):
+                return check.pair.label
+        return self.dataset.data_prefix['seg_map_path']
 
 
 def leaf_configs(config: ConfigDict) -> Iterator[ConfigDict]:
@@ -48,22 +91,62 @@ def build_readable(config: ConfigDict, name: str) -> list[tuple[BaseDataset, Ima
     return list(zip(build_datasets(config[name].dataset, name), readers, strict=True))
 
 
-def build_dataset(config: ConfigDict, name: str) -> BaseDataset:
-    """Build a data set without reading images.
+def first_dataset(config: ConfigDict) -> BaseDataset:
+    """The config's dataset that names the classes, unread: of the test, validation or training.
+
+    Raises:
+        InputError: If there is none; see also ``build_unread``.
+    """
+    for split in SPLITS:
+        name = f'{split}_dataloader'
+        if config.get(name) and config[name].get('dataset'):
+            return build_unread(next(leaf_configs(config[name].dataset)), f'{name}.dataset')
+    names = ', '.join(f'{split}_dataloader' for split in SPLITS)
+    raise InputError(f'the config has no dataset to name the classes, in none of {names}')
+
+
+def build_unread(config: ConfigDict, where: str) -> BaseDataset:
+    """Build a dataset without listing or reading its files, which need not exist.
 
     Args:
-        config: Config of a data set.
+        config: Config of a dataset.
+        where: What to call it in an error.
+
+    Raises:
+        InputError: If mmseg refuses its arguments or its metainfo.
+    """
+    config = unread(config)
+    try:
+        try:
+            return DATASETS.build(config)
+        except (AssertionError, OSError):  # some of mmseg's look for their files at once
+            folders = dict.fromkeys(config.get('data_prefix', {}), os.curdir)
+            found = dict(data_root=None, data_prefix=folders, ann_file=__file__)
+            return DATASETS.build({**config, **found})
+    except (AssertionError, TypeError, ValueError) as error:
+        raise InputError(f'{where} ({config["type"]}): {error}') from error
+
+
+def unread(config: ConfigDict) -> dict:
+    """The config of a dataset that lists its files when it is told to, and reads none."""
+    # an empty list cannot be serialised
+    return {**config, 'serialize_data': False, 'pipeline': [], 'lazy_init': True}
+
+
+def build_dataset(config: ConfigDict, name: str) -> BaseDataset:
+    """Build a dataset without reading images.
+
+    Args:
+        config: Config of a dataset.
         name: What to call it in an error, such as ``train_dataloader``.
 
     Raises:
         InputError: If a folder is missing or holds a link that loops, or there is no image, or
-            fewer than ``indices`` name.
+            fewer than ``indices`` name, or its metainfo is wrong.
     """
     where = f'{name}.dataset ({config.type})'
-    # An empty list cannot be serialised; the images are not read here.
-    config = {**config, 'serialize_data': False, 'pipeline': [], 'lazy_init': True}
     try:
-        dataset = DATASETS.build(config)
+        dataset = DATASETS.build(unread(config))
         for folder, _ in folders(dataset):
             for _ in list_files(folder):  # mmengine would follow links that loop
                 pass
@@ -79,6 +162,12 @@ def build_dataset(config: ConfigDict, name: str) -> BaseDataset:
             f'{dataset.data_prefix["img_path"]}: holds {images} images *{dataset.img_suffix}, but '
             f'the indices in {where} go up to {max(config["indices"])}'
         ) from error
+    except AssertionError as error:
+        raise InputError(f'{where}: {error or "its images or their list do not exist"}') from error
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f'{where}: {error}') from error
     if not len(dataset):
         folder = dataset.data_prefix.get('img_path')
         raise InputError(f'{folder}: holds no image *{dataset.img_suffix}, wanted by {where}')
@@ -88,24 +177,72 @@ def build_dataset(config: ConfigDict, name: str) -> BaseDataset:
 def check_datasets(config: ConfigDict, *names: str) -> None:
     """The fast part of ``tools/check_dataset.py``, for the named data loaders, where present.
 
-    Every file must exist and not be empty; ``SAMPLE`` pairs are decoded and checked.
+    Every file must exist and not be empty; ``SAMPLE`` pairs of each dataset are decoded and
+    checked.
 
     Raises:
-        InputError: As of ``build_datasets``, or the first error found in a pair.
+        InputError: See ``build_datasets``, or the first error found.
     """
-    for name in names:
-        for dataset, reader in build_readable(config, name):
-            check_sample(dataset, reader)
+    samples = [
+        read_sample(dataset, reader)
+        for name in names
+        for dataset, reader in build_readable(config, name)
+    ]
+    check_together(samples)
 
 
-def check_sample(dataset: BaseDataset, reader: ImageReader) -> None:
-    """Raise an ``InputError`` for the first wrong pair among the suspects and a sample."""
+def read_sample(dataset: BaseDataset, reader: ImageReader) -> Sample:
+    """Check the pairs of a dataset that look wrong at once, and a sample.
+
+    Raises:
+        InputError: For the first wrong pair; for a label out of range, with what all show together.
+    """
     rules, pairs = LabelRules.of(dataset), dataset_pairs(dataset)
     step = -(-len(pairs) // SAMPLE)
+    checks, doubtful = [], []
     for pair in [*filter(is_suspect, pairs), *pairs[::step]]:
-        for path, kind, message in check_pair(pair, rules, reader).errors:
-            if kind != TOLERATED:
-                raise InputError(f'{path}: {message}; tools/check_dataset.py CONFIG lists all')
+        checks.append(check_pair(pair, rules, reader))
+        for finding in checks[-1].errors:
+            if finding.kind == OUT_OF_RANGE:
+                doubtful.append(finding)
+            elif finding.kind != TOLERATED:
+                raise fault_of(finding)
+    values = np.zeros(256, np.int64)
+    for check in checks:
+        if check.values is not None:
+            values += check.values
+    if doubtful:
+        hints = [
+            f'; a sample of its folder {message}' for _, message in check_values(values, rules)
+        ]
+        raise fault_of(doubtful[0], ''.join(hints))
+    unread = [pair.label for index, pair in enumerate(pairs) if pair.label and index % step]
+    return Sample(dataset, rules, checks, values, unread)
+
+
+def fault_of(finding: Finding, hint: str = '') -> InputError:
+    """The error of a finding."""
+    return InputError(f'{finding.path}: {finding.message}{hint}; {LISTS_ALL}')
+
+
+def check_together(samples: Sequence[Sample]) -> None:
+    """Refuse what the labels show only together, such as masks of 0 and 255.
+
+    A sample proves nothing by what it lacks: before anything is refused, further labels are read,
+    until one of them speaks for the dataset.
+
+    Raises:
+        InputError: If no label does.
+    """
+    for sample in samples:
+        alike = [other for other in samples if other.rules.is_same_reading(sample.rules)]
+        while sample.unread and sample.faults(alike):
+            sample.read_one()
+        for other in alike:
+            while other.unread and any(kind == SHIFT for kind, _ in sample.faults(alike)):
+                other.read_one()
+        for fault in sample.faults(alike):
+            raise InputError(f'{sample.example(fault)}: {fault[1]}; {LISTS_ALL}')
 
 
 def is_suspect(pair: Pair) -> bool:
@@ -113,11 +250,10 @@ def is_suspect(pair: Pair) -> bool:
     return not all(os.path.isfile(path) and os.path.getsize(path) for path in pair if path)
 
 
-def iterate_labels(
-    datasets: Sequence[BaseDataset], num_classes: int
-) -> Iterator[NDArray[np.uint8]]:
-    """The label maps (H, W) of data sets, each checked, without their images."""
-    load = Compose([dict(type='LoadCheckedAnnotations', num_classes=num_classes)])
+def iterate_labels(datasets: Sequence[BaseDataset]) -> Iterator[NDArray[np.uint8]]:
+    """The label maps (H, W) of datasets, each checked, without their images."""
     for dataset in datasets:
+        num_classes = LabelRules.of(dataset).num_classes
+        load = Compose([dict(type='LoadCheckedAnnotations', num_classes=num_classes)])
         for index in range(len(dataset)):
             yield load(dataset.get_data_info(index))['gt_seg_map']

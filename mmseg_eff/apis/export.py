@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .. import deploy
 from ..datasets.image_reader import ImageReader, inference_pipeline
+from ..datasets.label_checks import class_names
 from ..errors import InputError
 from ..files import sha256_of
 from .arguments import finite_number, whole_number
@@ -47,7 +48,9 @@ class Sample(NamedTuple):
         return Path(self.info['img_path'])
 
     def label(self) -> NDArray[np.uint8]:
-        return self.load_label(dict(self.info))['gt_seg_map']
+        label = self.load_label(dict(self.info))['gt_seg_map']
+        label[label == self.info['ignore_index']] = deploy.IGNORED
+        return label
 
 
 def read_samples(config: Config, loader: str, count: int) -> list[Sample]:
@@ -55,7 +58,7 @@ def read_samples(config: Config, loader: str, count: int) -> list[Sample]:
     init_default_scope(config.get('default_scope', 'mmseg'))
     datasets = build_datasets(config[loader].dataset, loader)
     infos = [dataset.get_data_info(index) for dataset in datasets for index in range(len(dataset))]
-    num_classes = len(datasets[0].metainfo['classes'])
+    num_classes = len(class_names(datasets[0]))
     load_label = Compose([dict(type='LoadCheckedAnnotations', num_classes=num_classes)])
     indices = np.linspace(0, len(infos) - 1, min(count, len(infos))).astype(int)
     return [Sample(infos[index], load_label) for index in indices]

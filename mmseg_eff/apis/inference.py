@@ -12,7 +12,6 @@ from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 from mmseg.apis import init_model
 from mmseg.models import BaseSegmentor
-from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
 from numpy.typing import NDArray
 from torch import Tensor
@@ -27,10 +26,12 @@ from ..datasets.image_reader import (
     inference_pipeline,
     to_display,
 )
+from ..datasets.label_checks import class_names
 from ..deploy.runtime import Segmenter, load_runtime
 from ..errors import InputError
 from ..models import fix_random_bases
 from .cli import argument
+from .datasets import first_dataset
 from .dense_crf import Refine
 
 Label = NDArray[np.uint8 | np.uint16]  # (H, W); 16 bits above 256 classes
@@ -221,10 +222,15 @@ def segment_image(
 
 
 def dataset_meta(config: Config) -> dict:
-    """Classes and palette of the config's test data set, without opening it."""
+    """Metainfo of the config's test dataset, whose files need not exist: classes, palette, ….
+
+    Raises:
+        InputError: If it has no classes; see also ``first_dataset``.
+    """
     init_default_scope(config.get('default_scope', 'mmseg'))
-    dataset = config.test_dataloader.dataset
-    return {**DATASETS.get(dataset.type).METAINFO, **dataset.get('metainfo', {})}
+    dataset = first_dataset(config)
+    class_names(dataset)
+    return dataset.metainfo
 
 
 def color_table(palette: Sequence[Sequence[int]]) -> NDArray[np.uint8]:

@@ -26,6 +26,7 @@ from .arguments import device, finite_number, whole_number
 from .class_balance import RANKS, keep_share, levels_of, ranks_of
 from .cli import config_parser, load_config, one_line, tool
 from .inference import color_table, draw_overlay, load_segmentor
+from .label_rules import check_num_outputs
 from .pseudo_label_report import print_summary, read_record, summarise, write_label
 from .sources import IMAGE_SUFFIXES, Source, collect_sources, own_share, suffixes_of, write_png
 from .teacher import PseudoLabel, build_views, choose_labels, mean_probabilities, threshold_of
@@ -174,6 +175,7 @@ def main(argv: list[str] | None = None) -> int:
     if bool(args.images) == bool(args.images_of):
         raise InputError('give either IMAGE… or --images-of CONFIG')
     config, out = load_config(args), Path(args.out)
+    check_num_outputs(config)  # pseudo labels are label files of 8 bits
     gpu = join_processes(args.launcher)
     model = optimize_for_inference(load_segmentor(config, args.checkpoint, args.device or gpu))
     classes = list(model.dataset_meta['classes'])

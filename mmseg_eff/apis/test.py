@@ -16,6 +16,7 @@ from .datasets import check_datasets, leaf_configs
 from .dense_crf import add_crf_options, build_crf, refine_predictions
 from .evaluators import add_confusion_matrix, check_format_only, give_output_dirs, labels_suffice
 from .label_files import LabelFilesHook
+from .label_rules import settle_labels
 from .user_errors import on_interrupt
 
 NEEDED = ('test_dataloader', 'test_evaluator', 'test_cfg')
@@ -78,6 +79,7 @@ def main(argv: list[str] | None = None) -> None:
         give_output_dirs(config.test_evaluator, args.out)
     if args.tta:
         augment(config, args.config)
+    settle_labels(config, 'test_dataloader')
     check_datasets(config, 'test_dataloader')
     runner = RUNNERS.build(config)
     model = network_of(runner).module if args.tta else network_of(runner)

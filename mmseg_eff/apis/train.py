@@ -20,6 +20,7 @@ from ..converters.checkpoint import mismatch
 from ..errors import InputError
 from .cli import load_runner_config, network_of, runner_parser, tool
 from .datasets import check_datasets
+from .label_rules import settle_labels
 from .user_errors import known_types, on_interrupt
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # parameters of glibc's mallopt
@@ -168,6 +169,8 @@ def main(argv: list[str] | None = None) -> None:
         else:
             config.resume = False  # nothing to resume: begin, from load_from
     check_optimizer(config)
+    for note in settle_labels(config, 'train_dataloader', 'val_dataloader'):
+        print_log(note)
     check_datasets(config, 'train_dataloader', 'val_dataloader')
     if not torch.cuda.is_available():
         keep_freed_memory()

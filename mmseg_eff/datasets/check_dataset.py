@@ -18,7 +18,7 @@ from .image_reader import DatasetNeeded, ImageReader
 from .label_checks import LabelRules, format_fault, palette_fault, range_fault, size_fault
 from .pixel_limit import pixel_limit
 
-NOTES = ('odd name', 'absent class', 'dark image')  # the kinds that harm no training
+NOTES = ('odd name', 'absent class', 'more outputs', 'dark image')  # harm no training
 WHOLE_FORMATS = ('BMP', 'JPEG', 'MPO', 'PNG', 'WEBP')  # those that Pillow decodes in full
 
 
@@ -181,11 +181,10 @@ def check_label(
         return None, [('label format', message)]
     found = []
     values = np.bincount(np.asarray(label, np.uint8).ravel(), minlength=256)
-    pixels = rules.count(values)
-    message = range_fault(pixels, rules.num_classes, rules.ignore_index)
+    message = range_fault(rules.count(values), rules.num_classes, rules.ignore_index)
     if message:
         found.append(('label value', message))
-    elif not pixels[: rules.num_classes].any():
+    elif not rules.count_classes(values).any():
         found.append(('all ignored', f'every pixel is ignored ({rules.ignore_index})'))
     message = palette_fault(label, values, rules) if label.mode == 'P' else None
     if message:
@@ -246,30 +245,6 @@ def check_folders(dataset: BaseDataset, paired: Collection[str]) -> Iterator[Fin
                 yield Finding(path, 'label without image', 'no image has this label')
             elif path.lower().endswith(suffix.lower()):
                 yield Finding(path, 'odd name', f'not read: the suffix sought is {suffix!r}')
-
-
-def check_values(values: NDArray[np.int64], rules: LabelRules) -> Iterator[tuple[str, str]]:
-    """What all label files together show, each with its kind.
-
-    Args:
-        values: Pixels of each value in the files (256,).
-        rules: How the data set reads them.
-    """
-    count = rules.num_classes
-    used = np.flatnonzero(values[:255])
-    if rules.reduce_zero_label and np.array_equal(used, np.arange(count)):
-        yield (
-            'reduce_zero_label',
-            f'the files hold 0 to {count - 1}, so reduce_zero_label=True drops the first class',
-        )
-    is_shifted = len(used) and used[0] == 1 and used[-1] == count
-    if is_shifted and count <= rules.table[count] != rules.ignore_index:
-        yield (
-            'reduce_zero_label',
-            f'the files hold 1 to {count}, never 0: reduce_zero_label=True would read them',
-        )
-    if count > 1 and len(used) == 1 and values[255]:
-        yield '255 as class', f'the files hold only {used[0]} and 255, which is ignored: no class'
 
 
 def check_duplicates(images: Iterable[tuple[str, str, bytes | None]]) -> Iterator[Finding]:

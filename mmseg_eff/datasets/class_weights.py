@@ -9,7 +9,7 @@ from ..errors import InputError
 
 
 def count_pixels(
-    labels: Iterable[NDArray[np.uint8]], num_classes: int
+    labels: Iterable[NDArray[np.integer]], num_classes: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Count the pixels of label maps; labels from ``num_classes`` on do not count.
 

@@ -7,13 +7,15 @@ from mmengine.dataset import BaseDataset
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import out_of_range
+from ..errors import InputError, out_of_range
 
 INDEX_MODES = ('1', 'L', 'P')  # Pillow's modes of one 8-bit value (or less) a pixel
+DROPPED = 255  # what mmseg's datasets write for "no class", whatever their ignore_index
+MAX_LABELS = 256  # of 8 bits
 
 
 class LabelRules(NamedTuple):
-    """How a data set reads its label files."""
+    """How a dataset reads its label files."""
 
     num_classes: int
     ignore_index: int
@@ -23,28 +25,99 @@ class LabelRules(NamedTuple):
 
     @classmethod
     def of(cls, dataset: BaseDataset) -> 'LabelRules':
-        """Rules of a ``BaseSegDataset``."""
-        meta = dataset.metainfo
+        """Rules of a ``BaseSegDataset``.
+
+        Raises:
+            InputError: If its ignored label or its classes do not fit into 8 bits; see also
+                ``class_names``.
+        """
+        names, ignored = class_names(dataset), dataset.ignore_index
+        if ignored not in range(MAX_LABELS):
+            raise InputError(
+                f'{type(dataset).__name__}: ignore_index must be a label of 8 bits, 0 to '
+                f'{MAX_LABELS - 1}, got {ignored!r}'
+            )
+        if len(names) > MAX_LABELS or ignored == len(names) - 1 == DROPPED:
+            raise InputError(
+                f'{type(dataset).__name__}: has {len(names)} classes; label files are of 8 bits, '
+                f'which is at most {MAX_LABELS - 1} classes and an ignored label'
+            )
         return cls(
-            len(meta['classes']),
-            dataset.ignore_index,
+            len(names),
+            ignored,
             dataset.reduce_zero_label,
-            label_table(dataset.label_map, dataset.reduce_zero_label),
-            [tuple(color) for color in meta['palette']],
+            label_table(dataset.label_map, dataset.reduce_zero_label, ignored),
+            [tuple(color) for color in dataset.metainfo['palette']],
         )
 
     def count(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
         """Pixels of each label (256,) from those of each value in the file (256,)."""
         return np.bincount(self.table, weights=values, minlength=256).astype(np.int64)
 
+    def count_classes(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Pixels of each class (C,) from those of each value in the file (256,).
 
-def label_table(label_map: dict[int, int] | None, reduce_zero_label: bool) -> NDArray[np.uint8]:
-    """The label (256,) that mmseg's ``LoadAnnotations`` makes of each value in a file."""
+        A class whose index is the ignored label has none.
+        """
+        pixels = self.count(values)
+        pixels[self.ignore_index] = 0
+        return pixels[: self.num_classes]
+
+    def is_same_reading(self, other: 'LabelRules') -> bool:
+        """Whether another dataset gives the same labels to the same values."""
+        return self.num_classes == other.num_classes and np.array_equal(self.table, other.table)
+
+
+def class_names(dataset: BaseDataset) -> list[str]:
+    """The class names of a dataset.
+
+    Raises:
+        InputError: If it has none, or the file that should list them does not exist or has a blank
+            line.
+    """
+    names, where = dataset.metainfo.get('classes'), type(dataset).__name__
+    if isinstance(names, str):  # mmengine keeps the path of a file that it cannot find
+        raise InputError(f'{names}: no such file, wanted by {where} as metainfo.classes')
+    if not names:
+        raise InputError(f"{where}: names no classes; set metainfo=dict(classes=('…', '…'))")
+    for index, name in enumerate(names):
+        if not str(name).strip():
+            raise InputError(
+                f'{where}: class {index} has no name: metainfo.classes has a blank one'
+            )
+    return list(names)
+
+
+def settled_label_map(
+    label_map: dict[int, int] | None, reduce_zero_label: bool, ignore_index: int
+) -> dict[int, int] | None:
+    """A dataset's ``label_map`` with its own ignored label in place of mmseg's fixed 255.
+
+    Args:
+        label_map: Label after ``reduce_zero_label`` to new label; ``None`` changes nothing.
+        reduce_zero_label: Makes 255 of 0, and leaves 255.
+        ignore_index: Label of the ignored pixels.
+    """
+    if ignore_index == DROPPED or not (label_map or reduce_zero_label):
+        return label_map
+    settled = {
+        old: ignore_index if new == DROPPED else new for old, new in (label_map or {}).items()
+    }
+    if reduce_zero_label:
+        settled.setdefault(DROPPED, ignore_index)
+    return settled
+
+
+def label_table(
+    label_map: dict[int, int] | None, reduce_zero_label: bool, ignore_index: int = DROPPED
+) -> NDArray[np.uint8]:
+    """The label (256,) that ``LoadCheckedAnnotations`` makes of each value in a file."""
     reduced = np.arange(256, dtype=np.uint8)
     if reduce_zero_label:
         reduced = np.array([255, *range(254), 255], np.uint8)
     table = reduced.copy()
-    for old, new in (label_map or {}).items():
+    settled = settled_label_map(label_map, reduce_zero_label, ignore_index)
+    for old, new in (settled or {}).items():
         table[reduced == old] = new
     return table
 
@@ -72,7 +145,7 @@ def range_fault(pixels: NDArray[np.int64], num_classes: int, ignore_index: int =
     Args:
         pixels: Pixels of each label (256,), as loaded.
         num_classes: Number of classes.
-        ignore_index: Label of the pixels that do not count.
+        ignore_index: Label of the ignored pixels.
     """
     labels = np.flatnonzero(pixels)
     bad = labels[(labels >= num_classes) & (labels != ignore_index)]

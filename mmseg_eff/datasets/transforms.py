@@ -13,9 +13,16 @@ from PIL import Image
 
 from ..errors import InputError
 from .bit_depth import warn_of_dark_image
-from .label_checks import format_fault, range_fault, size_fault
+from .label_checks import DROPPED, format_fault, range_fault, settled_label_map, size_fault
+from .pixel_limit import pixel_limit
 
-DECODE_ERRORS = (OSError, SyntaxError, ValueError, cv2.error)  # of OpenCV and Pillow
+DECODE_ERRORS = (  # of OpenCV and Pillow
+    OSError,
+    SyntaxError,
+    ValueError,
+    cv2.error,
+    Image.DecompressionBombError,
+)
 
 
 def undecodable(path: str) -> InputError:
@@ -57,8 +64,11 @@ class LoadCheckedAnnotations(LoadAnnotations):
     ``reduce_zero_label``, the values against the number of classes. Without a ``seg_map_path`` it
     does nothing, so mmseg's inference functions run pipelines that hold it.
 
+    What the dataset drops becomes its ``ignore_index``, which each sample brings along (see
+    ``compat.complete_data_lists``); mmseg's own transform always writes 255.
+
     Args:
-        num_classes: Allowed labels are ``0 … num_classes - 1`` and 255.
+        num_classes: Allowed labels are ``0 … num_classes - 1`` and the dataset's ``ignore_index``.
         kwargs: Arguments of ``LoadAnnotations``.
     """
 
@@ -70,7 +80,7 @@ class LoadCheckedAnnotations(LoadAnnotations):
         """Add ``gt_seg_map`` (H, W), uint8.
 
         Raises:
-            InputError: If the file is missing, damaged or not a label map of this data set.
+            InputError: If the file is missing, damaged or not a label map of this dataset.
         """
         path = results.get('seg_map_path')
         if path is None:
@@ -78,15 +88,20 @@ class LoadCheckedAnnotations(LoadAnnotations):
         fault = format_fault(read_mode(path, self.backend_args))
         if fault:
             raise InputError(f'{path}: {fault}')
+        ignored = results.get('ignore_index', DROPPED)
+        reduces = results.get('reduce_zero_label', self.reduce_zero_label)
+        label_map = settled_label_map(results.get('label_map'), bool(reduces), ignored)
+        results = {**results, 'label_map': label_map}
         try:
-            results = super().transform(results)
+            with pixel_limit():
+                results = super().transform(results)
         except DECODE_ERRORS as error:
             raise InputError(f'{path}: cannot be decoded ({error})') from error
         labels = results['gt_seg_map']
         fault = size_fault(labels.shape, tuple(results.get('ori_shape', labels.shape)))
         if not fault:
             pixels = np.bincount(labels.ravel(), minlength=256)
-            fault = range_fault(pixels, self.num_classes)
+            fault = range_fault(pixels, self.num_classes, ignored)
         if fault:
             raise InputError(f'{path}: {fault}')
         return results
@@ -99,7 +114,8 @@ def read_mode(path: str, backend_args: dict | None = None) -> str:
         InputError: If the file is missing or no image.
     """
     try:
-        with Image.open(io.BytesIO(fileio.get(path, backend_args=backend_args))) as image:
+        data = io.BytesIO(fileio.get(path, backend_args=backend_args))
+        with pixel_limit(), Image.open(data) as image:
             return image.mode
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)

@@ -3,10 +3,11 @@
 from .convert import NEEDS, deploy_package, export_onnx, export_openvino
 from .folder import file_facts, fill_folder, new_folder, versions, write_report
 from .graph import PARTS, SegmentationGraph
-from .quantise import class_areas, mean_iou, quantise, quantise_all
+from .quantise import IGNORED, class_areas, mean_iou, quantise, quantise_all
 from .runtime import Segmenter, load_runtime
 
 __all__ = [
+    'IGNORED',
     'NEEDS',
     'PARTS',
     'SegmentationGraph',

@@ -14,12 +14,12 @@ from mmseg_eff.datasets.check_dataset import (
     check_duplicates,
     check_folders,
     check_pair,
-    check_values,
     dataset_pairs,
     list_files,
 )
 from mmseg_eff.datasets.image_reader import ImageReader
 from mmseg_eff.datasets.label_checks import LabelRules, label_table, range_fault
+from mmseg_eff.datasets.label_values import check_values
 from mmseg_eff.errors import InputError
 
 PALETTE = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
