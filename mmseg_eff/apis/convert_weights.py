@@ -7,8 +7,9 @@ from pathlib import Path
 from torch import Tensor
 
 from ..converters import CONVERTERS, save_checkpoint, zero_denormals
-from ..converters.checkpoint import checked_weights, read_checkpoint
+from ..converters.checkpoint import checked_weights
 from ..converters.foreign import averaged_keys, beginnings, inner_networks
+from ..converters.safe_reading import read_checkpoint
 from ..errors import InputError
 from ..files import sha256_of
 from ..models.backbones.efficientnet import PADDINGS
