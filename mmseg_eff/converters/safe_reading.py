@@ -12,11 +12,7 @@ from ..errors import InputError, MissingFileError
 from .safetensors_file import SUFFIX, read_safetensors
 
 PROGRAMS = (  # in torch's refusals -> ours
-    (
-        r'GLOBAL (\S+)',
-        r'loading it would run \1, which is not read; whoever trusts the file can save its tensors '
-        r'alone, by torch.save(dict(state_dict=…), path)',
-    ),
+    (r'GLOBAL (\S+)', r'loading it would run \1'),
     (r'Trying to call reduce for unrecognized function', 'loading it would run a function'),
     (r'(?:getattr of|numpy\.dtype\().* is not allowed', r'\g<0>'),
     (r'TorchScript', 'a TorchScript archive, which is a program'),
@@ -69,10 +65,11 @@ def read_checkpoint(path: str | Path, map_location: str | torch.device = 'cpu') 
     except Exception as error:  # a hostile file can make the unpickler raise anything
         found = ((re.search(pattern, str(error)), reason) for pattern, reason in PROGRAMS)
         reasons = (match.expand(reason) for match, reason in found if match)
+        reason = next(reasons, 'damaged or cut off')
+        advice = ', saved alone by torch.save(state_dict, path)' if ' run ' in reason else ''
         raise InputError(
-            f'{path}: not a readable checkpoint ({path.stat().st_size} bytes: '
-            f'{next(reasons, "damaged or cut off")}); expected a complete .pth or {SUFFIX} file '
-            'of tensors'
+            f'{path}: not a readable checkpoint ({path.stat().st_size} bytes: {reason}); expected '
+            f'a complete .pth or {SUFFIX} file of tensors{advice}'
         ) from error
 
 
