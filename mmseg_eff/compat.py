@@ -78,6 +78,21 @@ def provide_mmcv_ext() -> None:
         module = _MissingExtension(name)
         module.__spec__ = ModuleSpec(name, None)  # no loader: mmcv_full_available() stays False
         sys.modules[name] = module
+    complete_transformer()
+
+
+def complete_transformer() -> None:
+    """Give ``mmcv.cnn.bricks.transformer`` the class that it skips where mmcv-lite has no ``_ext``.
+
+    If it was imported before ``provide_mmcv_ext``, mmdet, which mmseg tries to import, would not
+    find ``MultiScaleDeformableAttention`` there and raise another error than mmseg expects.
+    """
+    name = 'MultiScaleDeformableAttention'
+    transformer = sys.modules.get('mmcv.cnn.bricks.transformer')
+    if transformer is not None and not hasattr(transformer, name):
+        from mmcv.ops import multi_scale_deform_attn
+
+        setattr(transformer, name, getattr(multi_scale_deform_attn, name))
 
 
 def allow_checkpoint_globals() -> None:

@@ -7,6 +7,10 @@ class InputError(ValueError):
     """Wrong input: the message names the file, the value and what is allowed."""
 
 
+class MissingFileError(InputError, FileNotFoundError):
+    """A file that is not there: callers of mmengine and mmseg expect ``FileNotFoundError``."""
+
+
 def out_of_range(labels: Sequence[int], num_classes: int, ignore_index: int) -> str:
     """The line on labels that are neither a class nor ignored; it names eight."""
     classes = f'0 to {num_classes - 1}' if num_classes > 1 else '0'

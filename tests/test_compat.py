@@ -1,4 +1,5 @@
 import importlib
+import os
 import subprocess
 import sys
 from importlib import metadata
@@ -107,6 +108,26 @@ def test_mmengine_never_runs_pip(monkeypatch):
     mmengine.utils.install_package('mmseg')
     with pytest.raises(ModuleNotFoundError):
         mmengine.utils.install_package('no_such_package')
+
+
+@pytest.mark.parametrize(
+    'first', ['from mmcv.cnn.bricks import transformer', 'import mmcv.ops', 'import mmseg.models']
+)
+def test_parts_of_the_stack_imported_first(tmp_path, first):
+    """mmdet, which mmseg imports where it is installed, takes this class from there."""
+    (tmp_path / 'mmdet').mkdir()
+    taken = 'from mmcv.cnn.bricks.transformer import MultiScaleDeformableAttention\n'
+    (tmp_path / 'mmdet/__init__.py').write_text('')
+    (tmp_path / 'mmdet/models.py').write_text(taken + 'raise ModuleNotFoundError("the rest")\n')
+    code = f'try:\n {first}\nexcept ImportError: pass\nimport mmseg_eff, mmdet.models'
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    result = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', code],
+        env={**os.environ, 'PYTHONPATH': path},
+        capture_output=True,
+        text=True,
+    )
+    assert result.stderr.splitlines()[-1] == 'ModuleNotFoundError: the rest'
 
 
 def test_version_is_the_distributions():

@@ -17,6 +17,7 @@ from torch import nn
 
 from ..converters import load_checkpoint
 from ..converters.checkpoint import mismatch
+from ..converters.foreign import WRAPPERS
 from ..errors import InputError
 from .cli import load_runner_config, network_of, runner_parser, tool
 from .datasets import check_datasets
@@ -41,7 +42,7 @@ def check_start(runner: Runner) -> None:
     path = runner.cfg.get('load_from')
     if not path or runner.cfg.get('resume') or '://' in str(path):
         return
-    state_dict = load_checkpoint(path)['state_dict']
+    state_dict = load_checkpoint(path, prefixes=WRAPPERS)['state_dict']  # mmengine's, too
     model = network_of(runner)
     wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     given = {name: tuple(value.shape) for name, value in state_dict.items()}
@@ -98,7 +99,7 @@ def check_pretrained(model: nn.Module, config: ConfigDict) -> None:
             path = str(init.get('checkpoint', ''))
             if init.get('type') != 'Pretrained' or '://' in path:
                 continue
-            checkpoint = load_checkpoint(path)
+            checkpoint = load_checkpoint(path, prefixes=WRAPPERS)
             prefix = init.get('prefix') or ''
             given = {
                 key.removeprefix(prefix): value

@@ -4,9 +4,8 @@ Importing this module makes mmengine read its local and downloaded checkpoints t
 """
 
 import re
-import warnings
-import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -14,20 +13,22 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
-from ..compat import allow_checkpoint_globals
 from ..errors import InputError
 from ..files import replacing
-from .safetensors_file import SUFFIX, read_safetensors, write_safetensors
+from .foreign import (
+    COMPILED,
+    PREFIXES,
+    WRAPPERS,
+    beginnings,
+    find_weights,
+    inner_networks,
+    plain_names,
+)
+from .safe_reading import read_checkpoint
+from .safetensors_file import SUFFIX, write_safetensors
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 INTEGERS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
-PROGRAMS = (  # in torch's refusals -> ours
-    (r'GLOBAL (\S+)', r'loading it would run \1'),
-    (r'Trying to call reduce for unrecognized function', 'loading it would run a function'),
-    (r'(?:getattr of|numpy\.dtype\().* is not allowed', r'\g<0>'),
-    (r'TorchScript', 'a TorchScript archive, which is a program'),
-    (r'legacy \.tar', "a .tar of torch's first years, which can hold code"),
-)
 TINY = 1e-15  # well below anything that moves a float32 logit, far above the denormals
 
 
@@ -48,62 +49,13 @@ def zero_denormals(state_dict: Mapping[str, Tensor]) -> int:
     return count
 
 
-def read_checkpoint(path: str | Path, map_location: str | torch.device = 'cpu') -> object:
-    """Read a ``.pth`` or ``.safetensors`` file without running any code in it.
-
-    Args:
-        path: The file.
-        map_location: Device of the tensors of a ``.pth`` file.
-
-    Returns:
-        What the file holds, unchecked; ``state_dict`` and ``meta`` of a safetensors file.
-
-    Raises:
-        InputError: If the file is missing or damaged, or loading it would run code or fill the
-            memory.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f'{path}: no such checkpoint')
-    try:
-        if path.suffix == SUFFIX:
-            return read_safetensors(path)
-        refuse_inflating(path)
-        allow_checkpoint_globals()  # again: the fork's own loading takes them off torch's list
-        with warnings.catch_warnings(action='ignore'):
-            return torch.load(path, map_location=map_location, weights_only=True)
-    except (InputError, OSError):
-        raise
-    except Exception as error:  # a hostile file can make the unpickler raise anything
-        found = ((re.search(pattern, str(error)), reason) for pattern, reason in PROGRAMS)
-        reasons = (match.expand(reason) for match, reason in found if match)
-        raise InputError(
-            f'{path}: not a readable checkpoint ({path.stat().st_size} bytes: '
-            f'{next(reasons, "damaged or cut off")}); expected a complete .pth or {SUFFIX} file '
-            'of tensors'
-        ) from error
-
-
-def refuse_inflating(path: Path) -> None:
-    """Refuse an archive that unpacks to more than its size; ``torch.save`` does not compress."""
-    with path.open('rb') as file:
-        if file.read(4) != b'PK\x03\x04':
-            return
-    with zipfile.ZipFile(path) as archive:
-        unpacked = sum(part.file_size for part in archive.infolist())
-    if unpacked > path.stat().st_size:
-        raise InputError(
-            f'{path}: its {path.stat().st_size} bytes would unpack to {unpacked}; expected an '
-            'uncompressed checkpoint'
-        )
-
-
 @CheckpointLoader.register_scheme(prefixes=['', 'http://', 'https://'], force=True)
 def read_for_mmengine(filename: str, map_location: str | torch.device | None = None) -> object:
     """``read_checkpoint`` for mmengine's ``load_from``, ``resume`` and ``Pretrained``.
 
     Its own reader runs code from the internet, and the fork's from any file. Config text stored in
-    the checkpoint, which mmengine evaluates, is left out.
+    the checkpoint, which mmengine evaluates, is left out. Weights that another program keeps under
+    another key are under ``state_dict`` as well, and names have no ``_orig_mod.``.
 
     Args:
         filename: File, or URL of one; downloads are kept where torch keeps its own.
@@ -116,17 +68,39 @@ def read_for_mmengine(filename: str, map_location: str | torch.device | None = N
             path.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(filename, str(path))
     checkpoint = read_checkpoint(path, map_location or 'cpu')
-    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    if not isinstance(checkpoint, dict):
+        return checkpoint
+    meta = checkpoint.get('meta')
     if isinstance(meta, dict):
         for name in ('cfg', 'config'):
             meta.pop(name, None)
+    with suppress(InputError):  # of several networks: the caller knows which
+        weights = find_weights(checkpoint)
+        if any(COMPILED in name for name in weights):
+            renamed = plain_names(weights, WRAPPERS)
+            weights.clear()  # in place: mmengine needs the versions of modules that it carries
+            weights.update(renamed)
+        if weights and weights is not checkpoint:
+            checkpoint.setdefault('state_dict', weights)
     return checkpoint
 
 
-def load_checkpoint(path: str | Path) -> dict:
+def load_checkpoint(
+    path: str | Path,
+    key: str | None = None,
+    *,
+    prefixes: Sequence[str] = PREFIXES,
+    wanted: Container[str] = (),
+) -> dict:
     """Read the weights of a checkpoint or of a bare state dict, on the CPU, and check them.
 
-    The prefix ``module.``, of networks saved inside ``DataParallel``, is taken off the names.
+    Those of other programs are found under their usual keys, and prefixes that all names have are
+    taken off, such as ``module.`` of networks saved inside ``DataParallel``.
+
+    Args:
+        path: The file.
+        key: Where the weights are in it, such as ``'state_dict_ema'``; see ``find_weights``.
+        prefixes, wanted: See ``plain_names``.
 
     Returns:
         A dict with ``state_dict`` and ``meta`` (empty for a bare state dict).
@@ -135,11 +109,22 @@ def load_checkpoint(path: str | Path) -> dict:
         InputError: If the file cannot be read, or a weight in it is no dense tensor of finite
             numbers.
     """
-    checkpoint = read_checkpoint(path)
-    state_dict = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
-    is_named = isinstance(state_dict, dict) and all(
-        isinstance(name, str) and name.isprintable() for name in state_dict
-    )
+    return checked_weights(read_checkpoint(path), path, key, prefixes, wanted)
+
+
+def checked_weights(
+    checkpoint: object,
+    path: str | Path,
+    key: str | None = None,
+    prefixes: Sequence[str] = PREFIXES,
+    wanted: Container[str] = (),
+) -> dict:
+    """``load_checkpoint`` of what ``read_checkpoint`` found in ``path``."""
+    try:
+        state_dict = find_weights(checkpoint, key)
+    except InputError as error:
+        raise InputError(f'{path}: {error}') from error
+    is_named = all(name.isprintable() for name in state_dict)
     if not is_named or not state_dict:
         raise InputError(f'{path}: holds no state dict; expected tensors by name')
     for name, value in state_dict.items():
@@ -148,9 +133,8 @@ def load_checkpoint(path: str | Path) -> dict:
     meta = checkpoint.get('meta', {}) if state_dict is not checkpoint else {}
     if not isinstance(meta, dict):
         raise InputError(f'{path}: meta is {type(meta).__name__}; expected a dict')
-    prefix = 'module.' if all(name.startswith('module.') for name in state_dict) else ''
-    weights = {name.removeprefix(prefix): value for name, value in state_dict.items()}
-    return dict(state_dict=weights, meta=meta)
+    weights = {name: value.detach() for name, value in state_dict.items()}
+    return dict(state_dict=plain_names(weights, prefixes, wanted), meta=meta)
 
 
 def defect(value: object) -> str:
@@ -221,13 +205,18 @@ def load_weights(model: nn.Module, path: str | Path) -> dict:
     Raises:
         InputError: If the file cannot be read or belongs to another network.
     """
-    checkpoint = load_checkpoint(path)
-    reason = mismatch(model, checkpoint['state_dict'])
+    checkpoint = load_checkpoint(path, wanted=model.state_dict().keys())
+    weights = checkpoint['state_dict']
+    reason = mismatch(model, weights)
     if reason:
+        parts = inner_networks(weights, PREFIXES)
+        weights = next((part for part in parts if not mismatch(model, part)), None)
+    if weights is None:
+        begin = beginnings(checkpoint['state_dict'])
         raise InputError(
-            f"{path}: does not fit the config's network: {reason}; official files are converted by "
-            'tools/convert_weights.py first'
+            f"{path}: does not fit the config's network: {reason}; {begin}{'; ' if begin else ''}"
+            'official files are converted by tools/convert_weights.py first'
         )
-    zero_denormals(checkpoint['state_dict'])
-    model.load_state_dict(checkpoint['state_dict'])
+    zero_denormals(weights)
+    model.load_state_dict(weights)
     return checkpoint['meta']

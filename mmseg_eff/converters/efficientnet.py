@@ -136,8 +136,8 @@ def convert_efficientnet(
 
     Returns:
         The state dict with ``backbone.*`` of an ``EfficientNet``, and its meta data: ``model``
-        with what the config must say (``arch``, ``padding`` and the eps of its norm), and
-        ``preprocessing`` if it is the same for all files of this kind.
+        with what the config must say (``arch``, ``padding``, the eps of its norm and, if not 3,
+        ``in_channels``), and ``preprocessing`` if it is the same for all files of this kind.
 
     Raises:
         ValueError: If ``padding`` is neither of the two.
@@ -167,8 +167,9 @@ def convert_efficientnet(
         if key.endswith('.running_mean'):  # before torch 0.4.1 there was none
             tracked = key.replace('running_mean', 'num_batches_tracked')
             converted.setdefault(f'backbone.{tracked}', torch.tensor(0))
+    in_channels = converted['backbone.stem.conv.weight'].shape[1]
     with torch.device('meta'):
-        network = nn.ModuleDict(dict(backbone=EfficientNet(arch)))
+        network = nn.ModuleDict(dict(backbone=EfficientNet(arch, in_channels=in_channels)))
     reason = mismatch(network, converted)
     if reason:
         raise InputError(f'not a complete EfficientNet {arch} file: {reason}')
@@ -184,6 +185,9 @@ def convert_efficientnet(
     is_ported = library == 'torchvision' and arch in ('b5', 'b6', 'b7')  # from TensorFlow
     bn_eps = 1e-3 if padding == 'same' or is_ported else 1e-5
     meta = dict(model=dict(arch=arch, padding=padding, bn_eps=bn_eps))
+    if in_channels != 3:
+        meta['model']['in_channels'] = in_channels
+        return converted, meta
     known = PREPROCESSING.get((library, ARCHS[arch].kind == 'lite', padding))
     if known:
         meta['preprocessing'] = known

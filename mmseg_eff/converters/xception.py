@@ -31,7 +31,7 @@ def convert_xception(state_dict: Mapping[str, Tensor]) -> tuple[dict[str, Tensor
 
     Returns:
         The state dict with ``backbone.*`` of an ``Xception``, and its meta data: ``model`` with
-        the ``arch``, and ``preprocessing``.
+        the ``arch`` (and ``in_channels`` if not 3), and ``preprocessing`` of 3 channels.
 
     Raises:
         InputError: If it is not such a state dict, complete to the last tensor of the backbone.
@@ -49,9 +49,13 @@ def convert_xception(state_dict: Mapping[str, Tensor]) -> tuple[dict[str, Tensor
         for key, value in state_dict.items()
         if not key.startswith('head.')
     }
+    stem = converted.get('backbone.stem.0.conv.weight')
+    in_channels = 3 if stem is None else stem.shape[1]
     with torch.device('meta'):
-        network = nn.ModuleDict(dict(backbone=Xception(arch)))
+        network = nn.ModuleDict(dict(backbone=Xception(arch, in_channels=in_channels)))
     reason = mismatch(network, converted)
     if reason:
         raise InputError(f'not a complete Xception {arch} file: {reason}')
+    if in_channels != 3:
+        return converted, dict(model=dict(arch=arch, in_channels=in_channels))
     return converted, dict(model=dict(arch=arch), preprocessing=PREPROCESSING)

@@ -201,7 +201,7 @@ def test_incomplete_files_are_refused(library, lost, message):
 @pytest.mark.parametrize(
     'change, message',
     [
-        (dict(conv_stem=(32, 1, 3, 3)), r'1 other shape \(first: backbone.stem.conv.weight'),
+        (dict(conv_stem=(24, 3, 3, 3)), r'1 other shape \(first: backbone.stem.conv.weight'),
         ({'blocks.9.0.conv_pw': (8, 8, 1, 1)}, r'1 unexpected \(first: backbone.stages.9.0'),
     ],
 )

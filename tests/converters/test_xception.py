@@ -133,7 +133,7 @@ def test_incomplete_files_are_refused(lost, message):
 @pytest.mark.parametrize(
     'change, message',
     [
-        ({'stem.0.conv.weight': (32, 1, 3, 3)}, r'1 other shape \(first: backbone.stem.0.conv'),
+        ({'stem.0.conv.weight': (24, 3, 3, 3)}, r'1 other shape \(first: backbone.stem.0.conv'),
         ({'blocks.3.norm.weight': (728,)}, r'1 unexpected \(first: backbone.units.3.norm'),
     ],
 )
