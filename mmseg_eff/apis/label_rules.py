@@ -203,6 +203,8 @@ def check_outputs(config: Config, rules: LabelRules, name: str) -> Sequence[str]
         raise InputError(f'{name}.dataset: {ONE_CLASS}')
     notes = []
     for where, head, count in heads_of(config):
+        if count < 1:
+            raise InputError(f'{where}: num_classes must be 1 or more, got {count}')
         if count < classes:
             advice = f'set num_classes={classes}'
             if classes == 2:

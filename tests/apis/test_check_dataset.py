@@ -172,7 +172,8 @@ def test_all_faults_at_once_in_camvid(shared, tmp_path, monkeypatch):
     suffix = image.suffix
     options = [f'{split}_dataloader.dataset.img_suffix={suffix}' for split in ('train', 'val')]
     options = ['--splits', 'train', 'val', '--cfg-options', *options]
-    assert check(CAMVID, tmp_path / 'clean', *options) == (0, {})
+    status, clean = check(CAMVID, tmp_path / 'clean', *options)
+    assert status == 0 and clean.keys() == {'more outputs'}  # the void is trained as a class
 
     expected = {}
     images = sorted((tmp_path / 'camvid/train').iterdir())[: 2 * len(FAULTS) : 2]
@@ -183,6 +184,7 @@ def test_all_faults_at_once_in_camvid(shared, tmp_path, monkeypatch):
         if fault.endswith('case of the suffix'):
             expected['label without image'].add(str(label))
     status, kinds = check(CAMVID, tmp_path / 'broken', *options)
+    assert kinds.pop('more outputs') == clean['more outputs']
     labels = {path for path in kinds['odd name'] if 'annot' in path}  # of the renamed pairs
     expected['odd name'] |= labels
     assert len(labels) == 2
@@ -196,7 +198,8 @@ def test_camvid_without_faults(shared, tmp_path, monkeypatch, capsys):
     suffix = next((shared / 'data/camvid/val').iterdir()).suffix
     options = [f'{split}_dataloader.dataset.img_suffix={suffix}' for split in ('train', 'val')]
     options = ['--splits', 'train', 'val', '--cfg-options', *options]
-    assert check(CAMVID, tmp_path, *options) == (0, {})
+    status, found = check(CAMVID, tmp_path, *options)
+    assert status == 0 and found.keys() == {'more outputs'}
     assert 'train 367 pairs, val 101 pairs: 0 errors, 0 notes' in capsys.readouterr().out
 
 

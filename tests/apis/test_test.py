@@ -180,6 +180,9 @@ def test_labels_are_those_of_predict_with_reduce_zero_label(run, tmp_path):
         ],
     )  # fmt: skip
     loader = dict(**LOADER, dataset=dataset)
+    for path in (tmp_path / 'd/labels').rglob('*.png'):
+        label = np.random.default_rng(0).integers(0, 4, (40, 56), np.uint8)
+        cv2.imwrite(str(path), label)
     status, output = run(
         '--out', 'out', test_dataloader=loader, test_pipeline=dataset['pipeline'],
         test_evaluator=dict(type='IoUMetric', output_dir='mmseg'),

@@ -86,7 +86,9 @@ def network(request, tmp_path_factory) -> Iterator[Network]:
     model = build(config)
     set_benign_norms(model)
     classes = [str(label) for label in range(model.decode_head.num_classes)]
-    dataset = dict(type='BaseSegDataset', metainfo=dict(classes=classes, palette=[[0] * 3]))
+    dataset = dict(
+        type='BaseSegDataset', metainfo=dict(classes=classes, palette=[[0] * 3] * len(classes))
+    )
     model.cfg = Config(
         dict(model=config, test_pipeline=PIPELINE, test_dataloader=dict(dataset=dataset))
     )
