@@ -18,6 +18,7 @@ from torch import nn
 from ..converters import load_checkpoint
 from ..converters.checkpoint import mismatch
 from ..converters.foreign import WRAPPERS
+from ..engine import SegRunner, TrainingCheckHook
 from ..errors import InputError
 from .cli import load_runner_config, network_of, runner_parser, tool
 from .datasets import check_datasets
@@ -179,5 +180,7 @@ def main(argv: list[str] | None = None) -> None:
     if isinstance(runner.model, nn.Module):  # FlexibleRunner builds it later
         check_start(runner)
         check_pretrained(network_of(runner), config.model)
+    if not isinstance(runner, SegRunner):  # which has it
+        runner.register_hook(TrainingCheckHook())
     with on_interrupt(partial(kept_by, config.work_dir)):
         runner.train()

@@ -5,10 +5,15 @@ from .hooks import (
     OHEMHook,
     RunRecordHook,
     SafeCheckpointHook,
+    TrainingCheckHook,
     weights_hash,
 )
 from .multi_source_sampler import MultiSourceSampler
-from .resume import ResumableIterBasedTrainLoop, ResumableSampler
+from .resume import (
+    ResumableEpochBasedTrainLoop,
+    ResumableIterBasedTrainLoop,
+    ResumableSampler,
+)
 from .runner import SegRunner
 from .schedulers import HybridLR
 
@@ -19,10 +24,12 @@ __all__ = [
     'MultiSourceSampler',
     'OHEMHook',
     'RampedEMA',
+    'ResumableEpochBasedTrainLoop',
     'ResumableIterBasedTrainLoop',
     'ResumableSampler',
     'RunRecordHook',
     'SafeCheckpointHook',
     'SegRunner',
+    'TrainingCheckHook',
     'weights_hash',
 ]

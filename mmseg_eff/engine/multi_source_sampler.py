@@ -12,21 +12,21 @@ from .resume import ResumableSampler
 
 @DATA_SAMPLERS.register_module()
 class MultiSourceSampler(ResumableSampler):
-    """Endless passes over each data set of a ``ConcatDataset``, side by side in every batch.
+    """Passes over each dataset of a ``ConcatDataset``, side by side in every batch.
 
-    A batch holds the samples of the first data set, then those of the second, and so on. Each data
-    set has passes of its own, whatever its size: all processes together draw each of its samples
-    once before any of them again.
+    A batch holds the samples of the first dataset, then those of the second, and so on. Each
+    dataset has passes of its own, whatever its size: all processes together draw each of its
+    samples once before any of them again. An epoch has as many draws as all datasets have samples.
 
     Args:
         dataset: The ``ConcatDataset``.
         batch_size: Samples in a batch of one process, as in the data loader.
-        source_ratio: Share of each data set in a batch, in whole numbers.
+        source_ratio: Share of each dataset in a batch, in whole numbers.
         shuffle: Whether each pass has an order of its own.
-        seed: As of ``ResumableSampler``.
+        seed: See ``ResumableSampler``.
 
     Raises:
-        ValueError: If the data set is no ``ConcatDataset`` or has an empty part, or if
+        ValueError: If the dataset is no ``ConcatDataset`` or has an empty part, or if
             ``batch_size`` cannot be divided by ``source_ratio``.
     """
 
@@ -46,13 +46,13 @@ class MultiSourceSampler(ResumableSampler):
         super().__init__(dataset, shuffle, seed)
         self.sizes = [len(part) for part in dataset.datasets]
         if 0 in self.sizes:
-            raise ValueError(f'data set {self.sizes.index(0)} of the ConcatDataset has no samples')
+            raise ValueError(f'dataset {self.sizes.index(0)} of the ConcatDataset has no samples')
         if len(source_ratio) != len(self.sizes) or any(
             not isinstance(share, int) or share < 1 for share in source_ratio
         ):
             raise ValueError(
                 f'source_ratio must have {len(self.sizes)} whole numbers of 1 or more, one for '
-                f'each data set of the ConcatDataset, got {list(source_ratio)}'
+                f'each dataset of the ConcatDataset, got {list(source_ratio)}'
             )
         unit, rest = divmod(batch_size, sum(source_ratio))
         if rest or not unit:
@@ -64,7 +64,7 @@ class MultiSourceSampler(ResumableSampler):
         self.counts = [unit * share for share in source_ratio]  # in a batch of one process
 
     def locate(self, number: int) -> tuple[int, int]:
-        """As of ``ResumableSampler``; the batches of all processes are cut alike."""
+        """See ``ResumableSampler``; the batches of all processes are cut alike."""
         batch, place = divmod(number, self.batch_size * self.world_size)
         ends = [end * self.world_size for end in accumulate(self.counts)]
         source = bisect(ends, place)

@@ -5,24 +5,30 @@ import datetime
 import torch
 from mmengine.device import get_device
 from mmengine.dist import is_distributed
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.registry import MODEL_WRAPPERS
-from mmengine.runner import Runner
-from mmseg.registry import RUNNERS
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from mmseg.registry import DATA_SAMPLERS, LOOPS, RUNNERS
 from torch import distributed, nn
+from torch.utils.data import DataLoader
 
 from ..errors import InputError
+from .hooks import TrainingCheckHook
+from .resume import ResumableEpochBasedTrainLoop, ResumableSampler
 
 
 @RUNNERS.register_module()
 class SegRunner(Runner):
-    """``Runner`` with two differences; ``runner_type = 'SegRunner'`` in a config chooses it.
+    """``Runner`` with four differences; ``runner_type = 'SegRunner'`` in a config chooses it.
 
     - Processes without a GPU talk through gloo, whatever ``dist_cfg`` says; mmengine's runner fails
       in ``torch.cuda.set_device``. They are started by torchrun.
     - ``randomness=dict(deterministic=True)`` warns of operations that have no deterministic form
       on a GPU, instead of failing: the gradient of adaptive pooling, and the histogram in mmseg's
       ``IoUMetric``, which leaves the weights alone.
+    - A training by epochs with ``ResumableSampler`` runs in ``ResumableEpochBasedTrainLoop``.
+    - ``TrainingCheckHook`` checks each training before it starts.
 
     n processes with batches of b take the same step as one process with a batch of n b where
 
@@ -59,6 +65,30 @@ class SegRunner(Runner):
             on_gpu = torch.cuda.is_available()
             torch.use_deterministic_algorithms(True, warn_only=on_gpu)
 
+    def register_hooks(
+        self, default_hooks: dict | None = None, custom_hooks: list | None = None
+    ) -> None:
+        """Register the config's hooks and the check of a training."""
+        super().register_hooks(default_hooks, custom_hooks)
+        self.register_hook(TrainingCheckHook())
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop, for epochs of one of our samplers the one that ends and resumes them.
+
+        Raises:
+            InputError: If ``train_cfg`` mixes a training by epochs and one by iterations.
+        """
+        if isinstance(loop, dict):
+            kind = kind_of_loop(loop)
+            if kind is EpochBasedTrainLoop and issubclass(
+                kind_of_sampler(self._train_dataloader), ResumableSampler
+            ):
+                name = ResumableEpochBasedTrainLoop.__name__
+                print_log(f'the epochs run in {name}, since the sampler is ours', logger='current')
+                loop = {key: value for key, value in loop.items() if key != 'by_epoch'}
+                loop['type'] = name
+        return super().build_train_loop(loop)
+
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap a network for several processes; without a GPU, in DDP without ``device_ids``."""
         if not self.distributed or get_device() != 'cpu' or is_model_wrapper(model):
@@ -72,3 +102,43 @@ class SegRunner(Runner):
                 **(model_wrapper_cfg or wrapper),
             }
         )
+
+
+def kind_of_loop(loop: dict) -> type | None:
+    """Class of the train loop that a config describes; ``None`` for an unknown one.
+
+    Raises:
+        InputError: If it names neither, or mixes a training by epochs and one by iterations.
+    """
+    if not {'type', 'by_epoch'} & loop.keys():
+        raise InputError(
+            "train_cfg must name its type: 'ResumableIterBasedTrainLoop' with max_iters or "
+            "'EpochBasedTrainLoop' with max_epochs"
+        )
+    if 'by_epoch' in loop:
+        kind = EpochBasedTrainLoop if loop['by_epoch'] else IterBasedTrainLoop
+    else:
+        kind = LOOPS.get(loop['type']) if isinstance(loop['type'], str) else loop['type']
+    if not isinstance(kind, type) or not issubclass(kind, EpochBasedTrainLoop | IterBasedTrainLoop):
+        return kind
+    unit, other = ('epochs', 'max_iters')
+    if not issubclass(kind, EpochBasedTrainLoop):
+        unit, other = ('iters', 'max_epochs')
+    wrong = 'type' if {'type', 'by_epoch'} <= loop.keys() else other
+    if wrong in loop:
+        name = kind.__name__
+        raise InputError(
+            f'train_cfg: {name} takes max_{unit} and no {wrong}={loop[wrong]!r}: write train_cfg='
+            f"dict(_delete_=True, type='{name}', max_{unit}=…), so that nothing of the base stays"
+        )
+    return kind
+
+
+def kind_of_sampler(loader: DataLoader | dict) -> type:
+    """Class of the sampler of a data loader or its config."""
+    if isinstance(loader, DataLoader):
+        return type(loader.sampler)
+    sampler = (loader or {}).get('sampler')
+    kind = sampler.get('type') if isinstance(sampler, dict) else type(sampler)
+    kind = DATA_SAMPLERS.get(kind) if isinstance(kind, str) else kind
+    return kind if isinstance(kind, type) else object

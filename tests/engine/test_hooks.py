@@ -2,6 +2,8 @@ from types import SimpleNamespace
 
 import torch
 from helpers import build_segmentor, samples
+from mmengine.model import MMDistributedDataParallel
+from torch import distributed
 
 from mmseg_eff.engine import ChannelsLastHook
 
@@ -17,3 +19,32 @@ def test_channels_last_changes_the_format_and_not_the_result():
     for a, b in zip(after, before, strict=True):
         assert a.is_contiguous(memory_format=torch.channels_last)
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-3)
+
+
+def test_the_first_gradients_of_ddp_are_those_of_one_process(tmp_path):
+    """DDP's buckets have the layout that the weights had when it wrapped them."""
+
+    def gradients(wrap, hooks):
+        torch.manual_seed(0)
+        head = dict(type='ESPNetHead', in_channels=(19, 131, 256), num_classes=5)
+        model = build_segmentor(dict(type='ESPNet', num_blocks=(1, 1)), head)
+        wrapped = wrap(model)
+        for hook in hooks:
+            hook.before_run(SimpleNamespace(model=wrapped))
+        data = dict(
+            inputs=torch.randn(2, 3, 40, 56), data_samples=samples(torch.ones(2, 40, 56).long())
+        )
+        data = model.data_preprocessor(data)
+        losses = wrapped(**data, mode='loss')
+        model.parse_losses(losses)[0].backward()
+        return [parameter.grad for parameter in model.parameters()]
+
+    distributed.init_process_group('gloo', f'file://{tmp_path}/store', rank=0, world_size=1)
+    try:
+        given = gradients(MMDistributedDataParallel, [ChannelsLastHook()])
+    finally:
+        distributed.destroy_process_group()
+    expected = gradients(lambda model: model, [])
+    largest = max(gradient.abs().max() for gradient in expected)
+    for a, b in zip(given, expected, strict=True):
+        assert (a - b).abs().max() < 1e-3 * largest

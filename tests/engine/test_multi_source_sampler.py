@@ -98,6 +98,15 @@ def test_processes_do_what_one_does_with_the_whole_batch(monkeypatch, world_size
         assert own == [batch[rank::world_size] for batch in whole]
 
 
+@pytest.mark.parametrize('world_size', [1, 2, 3])
+def test_an_epoch_is_whole_batches_of_all_processes(monkeypatch, world_size):
+    of_rank(monkeypatch, 0, world_size)
+    sampler = sampler_of(4, [1, 2, 1])
+    assert len(sampler) == {1: 20, 2: 12, 3: 8}[world_size]  # of 18 samples
+    sampler.first, sampler.end = 0, len(sampler) * world_size
+    assert len(list(sampler)) == len(sampler)
+
+
 @pytest.mark.parametrize('iteration', [1, 5, 5000])
 def test_a_position_is_the_tail_of_the_whole(iteration):
     tail = batches(sampler_of(4, [1, 2, 1], first=4 * iteration), 9)
@@ -207,7 +216,7 @@ def test_another_batch_size_is_refused(data_root, tmp_path):
         ((concat(), 4, [0.5, 1, 1]), r'got \[0.5, 1, 1\]'),
         ((concat(), 6, [1, 2, 1]), r'batch_size must be a multiple of 4 .* \[1, 2, 1\], got 6'),
         ((concat(), 0, [1, 2, 1]), 'got 0'),
-        ((concat((2, 0)), 2, [1, 1]), 'data set 1 of the ConcatDataset has no samples'),
+        ((concat((2, 0)), 2, [1, 1]), 'dataset 1 of the ConcatDataset has no samples'),
     ],
 )
 def test_wrong_arguments(arguments, message):

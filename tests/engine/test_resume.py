@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,8 +19,14 @@ from mmengine.runner import Runner
 from mmseg.registry import DATASETS, HOOKS
 from torch.utils.data import DataLoader, Dataset
 
-from mmseg_eff.engine import resume
-from mmseg_eff.engine.resume import ResumableSampler, derive_seed, load_draws
+from mmseg_eff.engine import SegRunner, resume
+from mmseg_eff.engine.resume import (
+    ResumableEpochBasedTrainLoop,
+    ResumableSampler,
+    derive_seed,
+    load_draws,
+)
+from mmseg_eff.errors import InputError
 
 LEAF = 'configs/espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 PIPELINE = [
@@ -32,6 +39,15 @@ PIPELINE = [
     dict(type='PackSegInputs'),
 ]
 SAVED, KILLED, END = 4, 5, 7
+EPOCHS = {  # of two iterations; three epochs
+    'train_cfg': dict(type='EpochBasedTrainLoop', max_epochs=3, val_interval=2),
+    'param_scheduler': [
+        dict(type='LinearLR', start_factor=0.1, end=3, by_epoch=False),
+        dict(type='PolyLR', power=0.9, end=3, by_epoch=True),
+    ],
+    'log_processor.by_epoch': True,
+}
+BY_EPOCH = dict(type='SafeCheckpointHook', by_epoch=True, interval=1, save_best='mIoU')
 
 
 class Killed(Exception):
@@ -42,11 +58,12 @@ class Killed(Exception):
 class KillHook(Hook):
     """Ends the training in the iteration after the one that is saved and validated."""
 
-    def __init__(self, really):
+    def __init__(self, really, iteration=KILLED):
         self.really = really
+        self.iteration = iteration
 
     def after_train_iter(self, runner, **kwargs):
-        if runner.iter + 1 == KILLED:
+        if runner.iter + 1 == self.iteration:
             if self.really:
                 os.kill(os.getpid(), signal.SIGKILL)
             raise Killed
@@ -114,9 +131,9 @@ def leaves(value):
         yield from leaves(item)
 
 
-def states(work_dir):
+def states(work_dir, name=f'iter_{END}'):
     """A hash of each part of the last checkpoint."""
-    checkpoint = torch.load(work_dir / f'iter_{END}.pth', weights_only=True)
+    checkpoint = torch.load(work_dir / f'{name}.pth', weights_only=True)
     parts = {
         name: checkpoint[name]
         for name in ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers')
@@ -173,6 +190,65 @@ def test_killed_and_resumed_equals_straight(data_root, tmp_path, straight, worke
     assert states(tmp_path) == straight[0]
 
 
+def epochs_runner(work_dir, checkpoint, kill_at=None, **options):
+    """A training of three epochs, in ``SegRunner``; stopped in an iteration, if one is given."""
+    config = runner_for(
+        work_dir, 0, **{**EPOCHS, 'default_hooks.checkpoint': checkpoint, **options}
+    ).cfg
+    config.train_cfg = EPOCHS['train_cfg']  # in place of what it was merged into
+    if kill_at:
+        config.custom_hooks.append(
+            dict(type='KillHook', really=False, iteration=kill_at, priority='LOWEST')
+        )
+    config.experiment_name += f'{kill_at}{checkpoint["by_epoch"]}{config.resume}'
+    return SegRunner.from_cfg(config)
+
+
+@pytest.fixture(scope='module')
+def straight_epochs(toy_root, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('MMSEG_EFF_DATA', str(toy_root))
+        work_dir = tmp_path_factory.mktemp('straight_epochs')
+        runner = epochs_runner(work_dir, BY_EPOCH)
+        runner.train()
+        assert (runner.epoch, runner.iter, runner.train_loop.max_iters) == (3, 6, 6)
+        return states(work_dir, 'epoch_3'), generators()
+
+
+@pytest.mark.parametrize(
+    ('checkpoint', 'kill_at', 'saved', 'last'),
+    [
+        (BY_EPOCH, 4, 'epoch_1', 'epoch_3'),
+        ({**BY_EPOCH, 'by_epoch': False, 'interval': 3}, 4, 'iter_3', 'iter_6'),  # in epoch 2
+        ({**BY_EPOCH, 'by_epoch': False, 'interval': 4}, 4, 'iter_4', 'iter_6'),  # at its end
+    ],
+)
+def test_epochs_stopped_and_resumed_equal_straight(
+    data_root, tmp_path, straight_epochs, checkpoint, kill_at, saved, last
+):
+    with pytest.raises(Killed):
+        epochs_runner(tmp_path, checkpoint, kill_at).train()
+    assert Path((tmp_path / 'last_checkpoint').read_text()).stem == saved
+    np.random.seed(77)
+    runner = epochs_runner(tmp_path, checkpoint, resume=True)
+    runner.train()
+    assert runner.epoch == 3
+    given, (expected, numbers) = states(tmp_path, last), straight_epochs
+    if not checkpoint['by_epoch']:  # saved before the epoch's last step of the schedule
+        for part in ('optimizer', 'param_schedulers'):
+            del given[part]
+    assert given == {part: expected[part] for part in given}
+    assert generators() == numbers
+
+
+def test_epochs_of_another_length_do_not_resume(data_root, tmp_path):
+    with pytest.raises(Killed):
+        epochs_runner(tmp_path, BY_EPOCH, kill_at=4).train()
+    other = epochs_runner(tmp_path, BY_EPOCH, resume=True, **{'train_dataloader.batch_size': 1})
+    with pytest.raises(InputError, match='iteration 2 in epoch 2, but an epoch has 4 iterations'):
+        other.train()
+
+
 def test_another_seed_is_another_training(data_root, tmp_path, straight):
     runner_for(tmp_path, workers=0, seed=6).train()
     other, expected = states(tmp_path), straight[0]
@@ -220,6 +296,36 @@ def test_processes_take_turns(monkeypatch, world_size):
         monkeypatch.setattr(resume, 'get_dist_info', lambda rank=rank: (rank, world_size))
         assert draws(24 // world_size) == whole[rank::world_size]
         assert draws(4, first=4 * world_size) == draws(8)[4:]
+
+
+@pytest.mark.parametrize('world_size', [1, 2, 3])
+@pytest.mark.parametrize('drop_last', [False, True])
+@pytest.mark.parametrize('stop', [0, 1])
+def test_an_epoch_ends_in_all_processes_alike(monkeypatch, world_size, drop_last, stop):
+    """``stop`` iterations into each epoch the rest is what a whole epoch has left."""
+    size = -(-5 // world_size)  # draws of a process
+    for epoch in range(3):
+        drawn = []
+        for rank in range(world_size):
+            monkeypatch.setattr(resume, 'get_dist_info', lambda rank=rank: (rank, world_size))
+            sampler = ResumableSampler(Numbers(), seed=3)
+            loader = DataLoader(Numbers(), 2, sampler=sampler, drop_last=drop_last)
+            loop = object.__new__(ResumableEpochBasedTrainLoop)
+            loop.dataloader, loop._runner = loader, SimpleNamespace(seed=3)
+            batches = {}
+            for begin in (0, min(stop, len(loader))):
+                loop._epoch, loop._iter = epoch, epoch * len(loader) + begin
+                assert loop.seek() == begin
+                batches[begin] = list(loader.batch_sampler)
+                assert len(batches[begin]) == len(loader) - begin
+            assert batches[begin] == batches[0][begin:]
+            assert len(loader) == (size // 2 if drop_last else -(-size // 2))
+            drawn += [draw for batch in batches[0] for draw in batch]
+        assert len(set(drawn)) == len(drawn)
+        if not drop_last:
+            assert len(drawn) == size * world_size
+        if not drop_last and world_size == 1:
+            assert {draw.index for draw in drawn} == set(range(5))
 
 
 def test_loader_workers_change_nothing():

@@ -3,6 +3,7 @@ from .frozen_norm_hook import FrozenNormHook
 from .ohem_hook import OHEMHook
 from .run_record_hook import RunRecordHook, weights_hash
 from .safe_checkpoint_hook import SafeCheckpointHook
+from .training_check_hook import TrainingCheckHook
 
 __all__ = [
     'ChannelsLastHook',
@@ -10,5 +11,6 @@ __all__ = [
     'OHEMHook',
     'RunRecordHook',
     'SafeCheckpointHook',
+    'TrainingCheckHook',
     'weights_hash',
 ]

@@ -12,18 +12,28 @@ from torch import nn
 class ChannelsLastHook(Hook):
     """Keep weights and batches in channels-last memory format; the feature maps follow them.
 
-    The same mathematics: only the order in memory, and so the rounding, changes.
+    The same mathematics: only the order in memory, and so the rounding, changes. In several
+    processes the weights stay as they are: torch's DDP lays out its buckets for the weights that
+    it wraps, and would mix up the first gradients of weights that are converted afterwards.
     """
 
     def before_run(self, runner: Runner) -> None:
-        """Convert the runner's model."""
-        self.convert(runner.model.module if is_model_wrapper(runner.model) else runner.model)
+        """Convert the runner's model, or only its batches if it is wrapped."""
+        if is_model_wrapper(runner.model):
+            convert_batches(runner.model.module)
+        else:
+            self.convert(runner.model)
 
     @staticmethod
     def convert(model: nn.Module) -> None:
-        """Convert a segmentor in place, and every batch behind its data preprocessor."""
+        """Convert a segmentor in place, and every batch after its data preprocessor."""
         model.to(memory_format=torch.channels_last)
-        model.data_preprocessor.register_forward_hook(batch_to_channels_last)
+        convert_batches(model)
+
+
+def convert_batches(model: nn.Module) -> None:
+    """Convert every batch after a segmentor's data preprocessor."""
+    model.data_preprocessor.register_forward_hook(batch_to_channels_last)
 
 
 def batch_to_channels_last(module: nn.Module, args: tuple, batch: dict) -> dict:
