@@ -34,6 +34,7 @@ def apply() -> None:
     announce_package()
     draw_contiguous_images()
     complete_data_lists()
+    let_inferencer_read_images()
 
 
 def is_distribution(name: str) -> bool:
@@ -248,3 +249,56 @@ def complete_data_lists() -> None:
         ]
 
     BaseSegDataset.filter_data = filter_data
+
+
+def let_inferencer_read_images() -> None:
+    """Let ``MMSegInferencer`` use configs that load images and labels by transforms of ours.
+
+    It looks for mmcv's ``LoadImageFromFile`` by name and fails without it. The loading transform of
+    the pipeline takes its place, and reads files as it does in training; arrays are taken as they
+    are. Loaders of labels are left out, whatever their name.
+    """
+    from mmengine.dataset import Compose
+    from mmseg.apis import MMSegInferencer
+
+    original = MMSegInferencer._init_pipeline
+    if hasattr(original, '__wrapped__'):
+        return
+
+    @functools.wraps(original)
+    def init_pipeline(self, cfg) -> Compose:
+        from .datasets.image_reader import class_name, compose, split_pipeline
+
+        pipeline = cfg.test_dataloader.dataset.pipeline
+        if self._get_transform_idx(pipeline, 'LoadImageFromFile') != -1:
+            return original(self, cfg)
+        loading, steps = split_pipeline(pipeline)
+        if any(class_name(step) == 'InferencerLoader' for step in loading):
+            return original(self, cfg)
+        return Compose([ArrayOrFile(compose(loading)), *compose(steps).transforms])
+
+    MMSegInferencer._init_pipeline = init_pipeline
+
+
+class ArrayOrFile:
+    """Load an image file by a config's own transforms; take an array as it is.
+
+    Args:
+        load: The loading transforms.
+    """
+
+    def __init__(self, load: Callable[[dict], dict]) -> None:
+        self.load = load
+
+    def __call__(self, given: object) -> dict:
+        """Results with ``img`` of a path, an array, or a dict of one (``img_path``, ``img``)."""
+        import numpy as np
+
+        if isinstance(given, str | Path):
+            given = dict(img_path=str(given))
+        elif isinstance(given, np.ndarray):
+            given = dict(img=given)
+        if 'img' not in given:
+            return self.load({'seg_fields': [], **given})
+        size = given['img'].shape[:2]
+        return {'img_path': None, 'img_shape': size, 'ori_shape': size, 'seg_fields': [], **given}

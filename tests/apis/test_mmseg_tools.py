@@ -49,6 +49,32 @@ def test_inferencer_by_path(image):
     assert result['visualization'].shape == (64, 128, 3)
 
 
+@pytest.mark.parametrize('color_type', ['color', 'grayscale'])
+def test_inferencer_of_a_config_with_checked_loading(image, tmp_path, color_type):
+    """As docs/train_my_data.md writes it; mmseg looks for LoadImageFromFile by name."""
+    channels = 3 if color_type == 'color' else 1
+    config = tmp_path / 'config.py'
+    config.write_text(
+        f"_base_ = '{CONFIG}'\n"
+        f"load = [dict(type='LoadCheckedImage', color_type='{color_type}'),\n"
+        "        dict(type='LoadCheckedAnnotations', num_classes=9)]\n"
+        "test_pipeline = [*load, dict(type='PackSegInputs')]\n"
+        'test_dataloader = dict(dataset=dict(pipeline=test_pipeline))\n'
+        f'model = dict(data_preprocessor=dict(mean=[100.0] * {channels}, std=[50.0] * {channels}),\n'
+        f'             backbone=dict(in_channels={channels}),\n'
+        f'             decode_head=dict(in_channels=(16 + {channels}, 128 + {channels}, 256)))\n'
+    )
+    model = init_model(str(config), device='cpu')
+    inferencer = MMSegInferencer(str(config), device='cpu')
+    inferencer.model.load_state_dict(model.state_dict())
+    labels = inferencer(image)['predictions']
+    assert labels.shape == (64, 128)
+    assert np.array_equal(labels, inference_model(model, image).pred_sem_seg.data[0].numpy())
+    if color_type == 'color':
+        from_array = inferencer(cv2.imread(image))['predictions']
+        assert np.array_equal(labels, from_array)
+
+
 def test_names_of_both_packages_are_listed():
     names = MMSegInferencer.list_models('mmseg')
     assert NAME in names
