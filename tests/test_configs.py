@@ -367,3 +367,15 @@ def test_starts_from_the_end_of_another_leaf(path):
         assert not new
     else:
         assert all(name.startswith('decode_head.') for name in new)
+
+
+def test_averages_of_weights_suit_short_trainings():
+    """Users inherit the recipes and train for fewer iterations than they do."""
+    averages = [
+        (path.name, hook)
+        for path in LEAVES
+        for hook in Config.fromfile(path).get('custom_hooks') or []
+        if hook.type == 'EMAHook'
+    ]
+    assert averages
+    assert [name for name, hook in averages if hook.get('ema_type') != 'RampedEMA'] == []

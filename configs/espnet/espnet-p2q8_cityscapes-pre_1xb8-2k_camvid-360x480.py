@@ -32,6 +32,6 @@ param_scheduler = [
 train_cfg = dict(max_iters=max_iters, val_interval=200)
 custom_hooks = [
     dict(type='ChannelsLastHook'),
-    dict(type='EMAHook', momentum=0.005, update_buffers=True),
+    dict(type='EMAHook', ema_type='RampedEMA', momentum=0.005, update_buffers=True),
 ]
 load_from = 'checkpoints/espnet_p2q8_cityscapes.pth'

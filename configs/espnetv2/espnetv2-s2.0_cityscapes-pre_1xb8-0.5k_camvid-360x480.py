@@ -27,6 +27,6 @@ train_cfg = dict(max_iters=max_iters, val_interval=50)
 default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=100))
 custom_hooks = [
     dict(type='ChannelsLastHook'),
-    dict(type='EMAHook', momentum=0.02, update_buffers=True),
+    dict(type='EMAHook', ema_type='RampedEMA', momentum=0.02, update_buffers=True),
 ]
 load_from = 'checkpoints/espnetv2_s2.0_cityscapes.pth'

@@ -60,7 +60,8 @@ def test_inferencer_of_a_config_with_checked_loading(image, tmp_path, color_type
         "        dict(type='LoadCheckedAnnotations', num_classes=9)]\n"
         "test_pipeline = [*load, dict(type='PackSegInputs')]\n"
         'test_dataloader = dict(dataset=dict(pipeline=test_pipeline))\n'
-        f'model = dict(data_preprocessor=dict(mean=[100.0] * {channels}, std=[50.0] * {channels}),\n'
+        f'normalise = dict(mean=[100.0] * {channels}, std=[50.0] * {channels})\n'
+        'model = dict(data_preprocessor=normalise,\n'
         f'             backbone=dict(in_channels={channels}),\n'
         f'             decode_head=dict(in_channels=(16 + {channels}, 128 + {channels}, 256)))\n'
     )
