@@ -31,7 +31,7 @@ test_dataloader = dict(
 val_dataloader = test_dataloader
 train_dataloader = dict(dataset=dict(data_root='{root}'))
 model = dict(
-    data_preprocessor=dict(mean=[{mean}] * {channels}, std=[{std}] * {channels}),
+    data_preprocessor=dict(mean=[{mean}], std=[{std}]),
     backbone=dict(num_blocks=(1, 1), in_channels={channels}),
     decode_head=dict(num_classes=3, in_channels=({first}, {second}, 256)))
 """
