@@ -60,10 +60,32 @@ def test_weights_only_stays_in_force(tmp_path):
 
 def test_applying_twice_changes_nothing():
     from mmengine.infer import BaseInferencer
+    from mmseg.datasets import BaseSegDataset
 
-    before = BaseInferencer._get_models_from_metafile
+    before = BaseInferencer._get_models_from_metafile, BaseSegDataset.filter_data
     compat.apply()
-    assert BaseInferencer._get_models_from_metafile is before
+    assert (BaseInferencer._get_models_from_metafile, BaseSegDataset.filter_data) == before
+
+
+def test_samples_name_the_ignored_label_and_blank_lines_are_skipped(tmp_path):
+    """In mmseg's own datasets, too, within wrappers, and before ``indices`` are taken."""
+    from mmseg.registry import DATASETS
+
+    listing = tmp_path / 'list.txt'
+    listing.write_text('\na\n\n \nb\r\nc\n\n')
+    config = dict(
+        type='CityscapesDataset',
+        ann_file=str(listing),
+        data_prefix=dict(img_path='images', seg_map_path='labels'),
+        ignore_index=11,
+        indices=2,
+    )
+    dataset = DATASETS.build(dict(type='RepeatDataset', times=2, dataset=config))
+    infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+    assert [info['img_path'] for info in infos] == [
+        f'images/{name}_leftImg8bit.png' for name in 'abab'
+    ]
+    assert {info['ignore_index'] for info in infos} == {11}
 
 
 def test_class_names_are_drawn_into_a_transposed_image():

@@ -32,6 +32,7 @@ from ..datasets.check_dataset import (
     check_folders,
     check_pair,
     dataset_pairs,
+    values_of,
 )
 from ..datasets.class_weights import METHODS
 from ..datasets.image_reader import ImageReader, to_display
@@ -122,10 +123,7 @@ def collect_findings(parts: Sequence[Part], checks: Sequence[Sequence[PairCheck]
         for path in (info['img_path'], info.get('seg_map_path'))
         if path
     }
-    values = [
-        sum((c.values for c in part if c.values is not None), start=np.zeros(256, np.int64))
-        for part in checks
-    ]
+    values = [values_of(part_checks) for part_checks in checks]
     for part, own in zip(parts, values, strict=True):
         findings += check_folders(part.dataset, paired)
         alike = [
@@ -155,7 +153,7 @@ def config_findings(config: Config, path: str, splits: Sequence[str]) -> list[Fi
             findings.append(Finding(path, 'config', str(error)))
         else:
             findings += [Finding(path, 'more outputs', note) for note in notes]
-    return findings
+    return list(dict.fromkeys(findings))  # of several splits
 
 
 def count_classes(

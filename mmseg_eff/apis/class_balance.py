@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..datasets.image_reader import ImageReader, to_display
+from ..datasets.label_checks import DROPPED
 from .inference import draw_overlay
 from .pseudo_label_report import read_record, write_label
 from .sources import Source, own_share, write_png
-from .teacher import IGNORED, PseudoLabel
+from .teacher import PseudoLabel
 
 LABELS = 256
 RANKS = 2**16
@@ -143,13 +144,13 @@ def keep_surest(
         name: Of the image; the same pixels are drawn in every run.
     """
     kept = label.copy()
-    kept[ranks < padded(limits, RANKS)[label]] = IGNORED
+    kept[ranks < padded(limits, RANKS)[label]] = DROPPED
     tied = np.flatnonzero(is_tied(label, ranks, limits))
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
     tied = np.random.default_rng(seed).permutation(tied)
     classes = label.ravel()[tied]
     for index in np.unique(classes):
-        kept.ravel()[tied[classes == index][quota[index] :]] = IGNORED
+        kept.ravel()[tied[classes == index][quota[index] :]] = DROPPED
     return kept
 
 
@@ -163,6 +164,7 @@ def keep_share(
     colors: NDArray[np.uint8],
     num_overlays: int,
     save_confidence: bool = False,
+    ignore_index: int = DROPPED,
 ) -> None:
     """Write this process's part of the final labels, and of the overlays of the first images.
 
@@ -174,12 +176,14 @@ def keep_share(
         colors: Table of ``color_table``.
         num_overlays: How many of the first images to draw.
         save_confidence: Write the confidences in 8 bits, too.
+        ignore_index: Label of the pixels that are not kept.
     """
     limits, wanted = limits_of_share(sources, folder, num_classes, share)
     quotas = tied_quotas(sources, folder, limits, wanted)
     for index, source in own_share(sources):
         label, ranks = candidate(source, folder)
         label = keep_surest(label, ranks, limits, quotas[index], source.name)
+        label[label == DROPPED] = ignore_index
         if index < num_overlays:
             drawn = draw_overlay(to_display(reader.read(source.path)['img']), label, colors)
             write_png(out / 'overlays' / f'{source.name}.png', drawn)

@@ -20,6 +20,7 @@ from ..datasets.check_dataset import (
     decode,
     folders,
     list_files,
+    values_of,
 )
 from ..datasets.image_reader import PLAIN, ImageReader
 from ..datasets.label_checks import LabelRules
@@ -120,7 +121,8 @@ def build_unread(config: ConfigDict, where: str) -> BaseDataset:
         try:
             return DATASETS.build(config)
         except (AssertionError, OSError):  # some of mmseg's look for their files at once
-            folders = dict.fromkeys(config.get('data_prefix', {}), os.curdir)
+            keys = config.get('data_prefix') or ('img_path', 'seg_map_path')
+            folders = dict.fromkeys(keys, os.curdir)
             found = dict(data_root=None, data_prefix=folders, ann_file=__file__)
             return DATASETS.build({**config, **found})
     except (AssertionError, TypeError, ValueError) as error:
@@ -163,7 +165,9 @@ def build_dataset(config: ConfigDict, name: str) -> BaseDataset:
             f'the indices in {where} go up to {max(config["indices"])}'
         ) from error
     except AssertionError as error:
-        raise InputError(f'{where}: {error or "its images or their list do not exist"}') from error
+        paths = [config.get('ann_file'), *config.get('data_prefix', {}).values()]
+        paths = ', '.join(os.path.join(config.get('data_root') or '', p) for p in paths if p)
+        raise InputError(f'{where}: {str(error) or f"one of {paths} does not exist"}') from error
     except InputError:
         raise
     except ValueError as error:
@@ -207,10 +211,7 @@ def read_sample(dataset: BaseDataset, reader: ImageReader) -> Sample:
                 doubtful.append(finding)
             elif finding.kind != TOLERATED:
                 raise fault_of(finding)
-    values = np.zeros(256, np.int64)
-    for check in checks:
-        if check.values is not None:
-            values += check.values
+    values = values_of(checks)
     if doubtful:
         hints = [
             f'; a sample of its folder {message}' for _, message in check_values(values, rules)

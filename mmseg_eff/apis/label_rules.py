@@ -14,11 +14,11 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import METRICS, MODELS, TRANSFORMS
 
 from ..datasets.label_checks import DROPPED, MAX_LABELS, LabelRules
-from ..datasets.label_values import ONE_CLASS
+from ..datasets.label_values import ONE_CLASS, SIGMOID
 from ..datasets.transforms import LoadCheckedAnnotations
 from ..errors import InputError
 from .cli import argument
-from .datasets import build_unread, leaf_configs
+from .datasets import build_unread, first_dataset, leaf_configs
 
 IGNORING = ('ignore_index', 'ignore_label', 'seg_pad_val')  # arguments that name the ignored label
 FOLLOWERS = {  # data loader -> what follows its dataset, with the registry of its parts
@@ -27,7 +27,7 @@ FOLLOWERS = {  # data loader -> what follows its dataset, with the registry of i
     'test_dataloader': (('test_evaluator', METRICS),),
 }
 HEADS = ('decode_head', 'auxiliary_head')
-ONE_OUTPUT = "loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True)"
+SOFTMAX = 'CrossEntropy'  # in the names of such losses, unless they take use_sigmoid
 
 
 def settle_labels(config: Config, *names: str) -> list[str]:
@@ -52,7 +52,7 @@ def settle_labels(config: Config, *names: str) -> list[str]:
         for part, registry in FOLLOWERS[name]:
             follow(config.get(part), part, rules, registry)
         notes += check_outputs(config, rules, name)
-    return notes
+    return list(dict.fromkeys(notes))  # of several datasets
 
 
 def rules_of(config: ConfigDict, where: str) -> LabelRules:
@@ -69,6 +69,13 @@ def rules_of(config: ConfigDict, where: str) -> LabelRules:
                 f'{other.ignore_index}; set the same ignore_index in each'
             )
     return rules
+
+
+def ignored_label(config: Config) -> int:
+    """What the dataset of a config ignores, the one that names its classes; 255 without any."""
+    if any(config.get(name) for name in FOLLOWERS):
+        return first_dataset(config).ignore_index
+    return DROPPED
 
 
 def follow(part: object, where: str, rules: LabelRules, registry: Registry) -> None:
@@ -98,7 +105,7 @@ def follow(part: object, where: str, rules: LabelRules, registry: Registry) -> N
             continue  # None is right for losses of masks
         if given == DROPPED:
             part[key] = rules.ignore_index
-        elif key in part:
+        elif key in part and not (key == 'seg_pad_val' and given < rules.num_classes):
             raise InputError(
                 f'{where}.{key} is {given}, but the dataset ignores {rules.ignore_index}; set '
                 f'ignore_index={given} in the dataset, too, or leave it out here'
@@ -157,7 +164,8 @@ def heads_of(config: Config) -> Iterator[tuple[str, ConfigDict, int]]:
         if not isinstance(part, dict):
             return
         count = argument(part, 'num_classes', MODELS) if is_known(part, MODELS) else None
-        if isinstance(count, int) and not issubclass(class_of(part, MODELS), STDCHead):
+        is_number = isinstance(count, int) and count > 0  # heads refuse others by themselves
+        if is_number and not issubclass(class_of(part, MODELS), STDCHead):
             yield where, part, count
         for key, value in part.items():
             yield from search(value, f'{where}.{key}')
@@ -208,19 +216,16 @@ def check_outputs(config: Config, rules: LabelRules, name: str) -> Sequence[str]
         if count < classes:
             advice = f'set num_classes={classes}'
             if classes == 2:
-                advice += f', or num_classes=2, out_channels=1, {ONE_OUTPUT}'
+                advice += f', or {SIGMOID}'
             raise InputError(
                 f'{where} has num_classes={count}, too few for the {classes} classes of '
                 f'{name}.dataset: {advice}'
             )
         if count > classes:
             names = f'output {classes} is' if count == classes + 1 else f'{classes} and up are'
-            notes.append(
-                f'{where} has {count} outputs for the {classes} classes of {name}.dataset: '
-                f'{names} no class'
-            )
+            notes.append(f'{where} has {count} outputs for {classes} classes: {names} no class')
         check_sigmoid(head, where)
-    void = (config.get('model') or {}).get('data_preprocessor', {}).get('ignore_to_class')
+    void = ((config.get('model') or {}).get('data_preprocessor') or {}).get('ignore_to_class')
     for where, _, count in heads_of(config) if void is not None else ():
         if void >= count:
             raise InputError(
@@ -243,7 +248,6 @@ def check_sigmoid(head: ConfigDict, where: str) -> None:
         return
     losses = argument(head, 'loss_decode', MODELS)
     for loss in losses if isinstance(losses, (list, tuple)) else [losses]:
-        if argument(loss, 'use_sigmoid', MODELS) is False:
-            raise InputError(
-                f'{where}: one output needs a loss with a sigmoid: out_channels=1, {ONE_OUTPUT}'
-            )
+        uses_sigmoid = argument(loss, 'use_sigmoid', MODELS)
+        if uses_sigmoid is False or (uses_sigmoid is None and SOFTMAX in str(loss['type'])):
+            raise InputError(f'{where}: one output needs a loss with a sigmoid: set {SIGMOID}')

@@ -19,6 +19,7 @@ from rich.progress import track
 from torch import distributed
 
 from ..datasets.image_reader import ImageReader, Loaded, to_display
+from ..datasets.label_checks import DROPPED
 from ..errors import InputError
 from ..files import remove_leftovers, replacing, sha256_of
 from ..models import optimize_for_inference
@@ -26,7 +27,7 @@ from .arguments import device, finite_number, whole_number
 from .class_balance import RANKS, keep_share, levels_of, ranks_of
 from .cli import config_parser, load_config, one_line, tool
 from .inference import color_table, draw_overlay, load_segmentor
-from .label_rules import check_num_outputs
+from .label_rules import check_num_outputs, ignored_label, rules_of
 from .pseudo_label_report import print_summary, read_record, summarise, write_label
 from .sources import IMAGE_SUFFIXES, Source, collect_sources, own_share, suffixes_of, write_png
 from .teacher import PseudoLabel, build_views, choose_labels, mean_probabilities, threshold_of
@@ -191,8 +192,10 @@ def main(argv: list[str] | None = None) -> int:
                 config=args.images_of, cfg_options=None, safe_config=args.safe_config
             )
         )
+        ignored = rules_of(training.train_dataloader.dataset, args.images_of).ignore_index
         sources = training_images(training, args.images_of, out / 'labels', classes)
     else:
+        ignored = ignored_label(config)
         sources = collect_sources(args.images, (*IMAGE_SUFFIXES, *suffixes_of(config)))
     network = json.dumps([config.model, config.test_pipeline, classes], default=str)
     settings = dict(
@@ -203,6 +206,7 @@ def main(argv: list[str] | None = None) -> int:
         confidence=confidence,
         class_confidence=of_classes,
         class_share=args.class_share,
+        ignore_index=ignored,
         save_confidence=args.save_confidence,
         overlays=args.overlays,
     )
@@ -213,8 +217,12 @@ def main(argv: list[str] | None = None) -> int:
         remove_leftovers(folder)
     barrier()  # nobody writes a label before all have seen that they may
 
+    # the surest pixels are chosen among labels that all ignore 255
+    dropped = ignored if args.class_share is None else DROPPED
+
     def teach(image: Loaded) -> PseudoLabel:
-        return choose_labels(mean_probabilities(model, views, image), thresholds, foreground)
+        probabilities = mean_probabilities(model, views, image)
+        return choose_labels(probabilities, thresholds, dropped, foreground)
 
     colors = color_table(model.dataset_meta['palette'])
     share = args.class_share
@@ -237,6 +245,7 @@ def main(argv: list[str] | None = None) -> int:
             colors,
             args.overlays,
             args.save_confidence,
+            ignored,
         )
         barrier()
     if get_dist_info()[0] == 0:

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..datasets.image_reader import Loaded, compose, split_pipeline
+from ..datasets.label_checks import DROPPED
 from ..errors import InputError
 from ..models.segmentors.tta import has_sigmoid_outputs
 from .inference import predict_sample
 
-IGNORED = 255
 SIZES = ('scale', 'scale_factor', 'max_size')  # arguments of mmcv's and mmseg's resizing
 
 
@@ -28,7 +28,8 @@ class PseudoLabel(NamedTuple):
     """What a teacher says of an image.
 
     Attributes:
-        label: Class of each pixel (H, W), uint8; 255 where it is not sure, or sees no class.
+        label: Class of each pixel (H, W), uint8; the ignored label where it is not sure, or sees
+            no class.
         confidence: Largest mean probability of each pixel (H, W), float32.
         predicted: Pixels of each class (C,), sure or not.
         kept: Pixels of each class (C,) in ``label``.
@@ -115,13 +116,17 @@ def threshold_of(model: BaseSegmentor) -> float | None:
 
 
 def choose_labels(
-    probabilities: Tensor, thresholds: Sequence[float], foreground: float | None = None
+    probabilities: Tensor,
+    thresholds: Sequence[float],
+    ignore_index: int = DROPPED,
+    foreground: float | None = None,
 ) -> PseudoLabel:
     """The labels that a teacher is sure of.
 
     Args:
         probabilities: Of all outputs (C', H, W); outputs from C on are no class (the void).
         thresholds: The probability of each class (C,) that a pixel must exceed to keep its label.
+        ignore_index: Label of the other pixels; the training's dataset must ignore it.
         foreground: Of a network with one output: label 1 is where its probability exceeds this.
     """
     num_classes = len(thresholds)
@@ -136,7 +141,7 @@ def choose_labels(
     def count(classes: Tensor) -> list[int]:
         return classes.flatten().bincount(minlength=num_classes)[:num_classes].tolist()
 
-    label = best.masked_fill(~is_kept, IGNORED).byte()
+    label = best.masked_fill(~is_kept, ignore_index).byte()
     return PseudoLabel(
         label.cpu().numpy(), confidence.cpu().numpy(), count(best), count(best[is_kept])
     )

@@ -162,6 +162,12 @@ def check_pair(pair: Pair, rules: LabelRules, reader: ImageReader) -> PairCheck:
     return PairCheck(pair, findings, digest, values)
 
 
+def values_of(checks: Iterable[PairCheck]) -> NDArray[np.int64]:
+    """Pixels of each value in the label files of some pairs (256,)."""
+    values = (check.values for check in checks if check.values is not None)
+    return sum(values, start=np.zeros(256, np.int64))
+
+
 def odd_names(pair: Pair) -> Iterator[tuple[str, str]]:
     """Paths whose file names other programs may not handle, with the reason."""
     for path in filter(None, pair):

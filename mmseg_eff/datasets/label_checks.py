@@ -82,9 +82,7 @@ def class_names(dataset: BaseDataset) -> list[str]:
         raise InputError(f"{where}: names no classes; set metainfo=dict(classes=('…', '…'))")
     for index, name in enumerate(names):
         if not str(name).strip():
-            raise InputError(
-                f'{where}: class {index} has no name: metainfo.classes has a blank one'
-            )
+            raise InputError(f'{where}: class {index} of metainfo.classes has a blank name')
     return list(names)
 
 

@@ -8,10 +8,13 @@ from numpy.typing import NDArray
 from .label_checks import LabelRules
 
 SHIFT = 'reduce_zero_label'  # kind of what other datasets can disprove
+SIGMOID = (  # arguments of a head
+    'num_classes=2, out_channels=1, '
+    "loss_decode=dict(_delete_=True, type='CrossEntropyLoss', use_sigmoid=True)"
+)
 ONE_CLASS = (
-    "one class and nothing else cannot be learned: name the rest, too, classes=('background', "
-    "'…') with labels 0 and 1, and set num_classes=2, out_channels=1, "
-    "loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True) in each head"
+    'one class cannot be learned if everything else is ignored: name the rest, too, '
+    f"classes=('background', '…') with labels 0 and 1, and set {SIGMOID} in each head"
 )
 
 

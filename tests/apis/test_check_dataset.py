@@ -172,10 +172,10 @@ def test_all_faults_at_once_in_camvid(shared, tmp_path, monkeypatch):
     suffix = image.suffix
     options = [f'{split}_dataloader.dataset.img_suffix={suffix}' for split in ('train', 'val')]
     options = ['--splits', 'train', 'val', '--cfg-options', *options]
-    status, clean = check(CAMVID, tmp_path / 'clean', *options)
-    assert status == 0 and clean.keys() == {'more outputs'}  # the void is trained as a class
+    notes = {'more outputs': [CAMVID]}
+    assert check(CAMVID, tmp_path / 'clean', *options) == (0, notes)
 
-    expected = {}
+    expected = {kind: set(paths) for kind, paths in notes.items()}
     images = sorted((tmp_path / 'camvid/train').iterdir())[: 2 * len(FAULTS) : 2]
     for image, (fault, inject) in zip(images, FAULTS.items(), strict=True):
         label = tmp_path / 'camvid/trainannot' / f'{image.stem}.png'
@@ -184,7 +184,6 @@ def test_all_faults_at_once_in_camvid(shared, tmp_path, monkeypatch):
         if fault.endswith('case of the suffix'):
             expected['label without image'].add(str(label))
     status, kinds = check(CAMVID, tmp_path / 'broken', *options)
-    assert kinds.pop('more outputs') == clean['more outputs']
     labels = {path for path in kinds['odd name'] if 'annot' in path}  # of the renamed pairs
     expected['odd name'] |= labels
     assert len(labels) == 2
@@ -198,9 +197,8 @@ def test_camvid_without_faults(shared, tmp_path, monkeypatch, capsys):
     suffix = next((shared / 'data/camvid/val').iterdir()).suffix
     options = [f'{split}_dataloader.dataset.img_suffix={suffix}' for split in ('train', 'val')]
     options = ['--splits', 'train', 'val', '--cfg-options', *options]
-    status, found = check(CAMVID, tmp_path, *options)
-    assert status == 0 and found.keys() == {'more outputs'}
-    assert 'train 367 pairs, val 101 pairs: 0 errors, 0 notes' in capsys.readouterr().out
+    assert check(CAMVID, tmp_path, *options) == (0, {'more outputs': [CAMVID]})
+    assert 'train 367 pairs, val 101 pairs: 0 errors, 1 notes' in capsys.readouterr().out
 
 
 def test_frequencies_and_weights(toy, tmp_path, capsys):
@@ -235,6 +233,41 @@ def test_reduce_zero_label_against_the_files(toy, tmp_path):
     status, kinds = check(TOY, tmp_path / 'out', '--cfg-options', option)
     assert status == 1
     assert kinds['reduce_zero_label'] == [str(toy / 'labels/train')]
+
+
+def test_masks_of_0_and_255(toy, tmp_path, capsys):
+    for path in (toy / 'labels/val').iterdir():
+        rewrite_label(path, lambda x: np.where(x > 3, 255, 0).astype(np.uint8))
+    status, kinds = check(TOY, tmp_path / 'out')
+    assert status == 1
+    assert kinds['255 as class'] == [str(toy / 'labels/val')]
+    assert 'val: error: holds only 0 and 255, which is ignored: no' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ('option', 'status', 'message'),
+    [
+        ('model.decode_head.num_classes=8', 1, 'error: model.decode_head has num_classes=8, too'),
+        ('model.decode_head.num_classes=10', 0, 'note: model.decode_head has 10 outputs for 9 cl'),
+        ('val_evaluator.ignore_index=3', 1, 'error: val_evaluator.ignore_index is 3, but the da'),
+    ],
+)
+def test_the_config_against_its_data(toy, tmp_path, option, status, message, capsys):
+    assert check(TOY, tmp_path / 'out', '--cfg-options', option)[0] == status
+    assert f'{TOY}: {message}' in capsys.readouterr().out
+
+
+def test_ignored_label_of_the_dataset(toy, tmp_path, capsys):
+    """Label 3 is ignored: it counts nowhere, in no table and as no absent class."""
+    for path in toy.glob('labels/*/*'):
+        rewrite_label(path, lambda x: np.where(x == 255, 3, x))
+    options = [f'{split}_dataloader.dataset.ignore_index=3' for split in ('train', 'val', 'test')]
+    status, kinds = check(TOY, tmp_path / 'out', '--cfg-options', *options)
+    assert status == 0
+    assert kinds.keys() <= {'absent class'}
+    rows = json.loads((tmp_path / 'out/report.json').read_text())['splits']['train']['classes']
+    assert rows[3]['pixels'] == 0
+    assert f'class {rows[3]["class"]!r} never occurs' not in capsys.readouterr().out
 
 
 def test_many_findings_of_a_kind_are_cut_in_print_only(toy, tmp_path, capsys):

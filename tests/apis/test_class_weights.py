@@ -1,5 +1,6 @@
 import json
 
+import cv2
 import numpy as np
 
 from mmseg_eff.apis.class_weights import main
@@ -10,8 +11,6 @@ LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 
 
 def labels(data_root):
-    import cv2
-
     files = sorted((data_root / 'toystreet/labels/train').iterdir())
     return [cv2.imread(str(file), cv2.IMREAD_UNCHANGED) for file in files]
 
@@ -38,3 +37,21 @@ def test_only_ignored_pixels(data_root, capsys):
     options = ['--cfg-options', classes, f'train_dataloader.dataset.data_root={missing}']
     assert main([LEAF, *options]) == 1
     assert f'error: {missing}/images/train: no such folder or file' in capsys.readouterr().err
+
+
+def test_ignored_label_of_the_dataset(data_root, tmp_path, capsys):
+    """The index of a class that is ignored weighs nothing among the others."""
+    out, option = tmp_path / 'weights.json', 'train_dataloader.dataset.ignore_index=3'
+    files = [np.where(label == 255, 3, label) for label in labels(data_root)]
+    folder = tmp_path / 'labels'
+    folder.mkdir()
+    for index, label in enumerate(files):
+        cv2.imwrite(str(folder / f'{index:04d}.png'), label)
+    prefix = f'train_dataloader.dataset.data_prefix.seg_map_path={folder}'
+    images = data_root / 'toystreet/images/train'
+    prefixes = [prefix, f'train_dataloader.dataset.data_prefix.img_path={images}']
+    assert main([LEAF, '--out', str(out), '--cfg-options', option, *prefixes]) == 0
+    counts, present = count_pixels([np.where(label == 3, 255, label) for label in files], 9)
+    np.testing.assert_allclose(
+        json.loads(out.read_text()), inverse_log_weights(counts, present), atol=1e-4
+    )

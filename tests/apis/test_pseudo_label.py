@@ -186,7 +186,7 @@ def test_one_sigmoid_output_is_two_classes():
     assert foreground.std() > 0.1
     torch.testing.assert_close(found, torch.stack([1 - foreground, foreground]))
     # as the network's own prediction: label 1 above its threshold, 0.3
-    made = choose_labels(found, [-1.0, -1.0], threshold_of(model))
+    made = choose_labels(found, [-1.0, -1.0], foreground=threshold_of(model))
     assert np.array_equal(made.label, (found[1] > 0.3).numpy())
     assert (made.confidence[made.label == 1] < 0.5).any()
     chosen = torch.where(found[1] > 0.3, found[1], found[0])
@@ -250,6 +250,8 @@ def test_only_sure_pixels_keep_their_labels():
     assert made.confidence.tolist() == probabilities.amax(0).tolist()
     assert (made.predicted, made.kept) == ([2, 3], [1, 1])
     assert choose_labels(probabilities, [1.0, 0.0]).label.tolist() == [[255, 255, 1, 1, 255, 1]]
+    made = choose_labels(probabilities, [1.0, 0.0], ignore_index=11)
+    assert made.label.tolist() == [[11, 11, 1, 1, 11, 1]]
 
 
 def test_labels_report_and_overlays(checkpoint, images, tmp_path, capsys):

@@ -19,7 +19,7 @@ from mmseg_eff.datasets.check_dataset import (
 )
 from mmseg_eff.datasets.image_reader import ImageReader
 from mmseg_eff.datasets.label_checks import LabelRules, label_table, range_fault
-from mmseg_eff.datasets.label_values import check_values
+from mmseg_eff.datasets.transforms import LoadCheckedAnnotations
 from mmseg_eff.errors import InputError
 
 PALETTE = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
@@ -49,11 +49,41 @@ def test_label_table_is_what_mmseg_loads(tmp_path, reduce_zero_label, label_map)
     np.testing.assert_array_equal(label_table(label_map, reduce_zero_label), expected)
 
 
+@pytest.mark.parametrize('reduce_zero_label', [False, True])
+@pytest.mark.parametrize('label_map', [None, {11: 255}, {0: 1, 1: 0, 254: 3}])
+@pytest.mark.parametrize('ignore_index', [0, 11, 254])
+def test_label_table_is_what_is_loaded(tmp_path, reduce_zero_label, label_map, ignore_index):
+    """Also where another label than 255 is ignored: what mmseg drops becomes that one."""
+    path = tmp_path / 'all.png'
+    cv2.imwrite(str(path), np.arange(256, dtype=np.uint8).reshape(16, 16))
+    results = dict(
+        seg_map_path=str(path),
+        label_map=label_map,
+        reduce_zero_label=reduce_zero_label,
+        ignore_index=ignore_index,
+        seg_fields=[],
+    )
+    by_mmseg = LoadAnnotations()(dict(results, seg_fields=[]))['gt_seg_map'].ravel()
+    is_dropped = (by_mmseg == 255) & (reduce_zero_label | (np.arange(256) != 255))
+    expected = np.where(is_dropped, ignore_index, by_mmseg)
+    loaded = LoadCheckedAnnotations(256)(results)['gt_seg_map'].ravel()
+    np.testing.assert_array_equal(loaded, expected)
+    table = label_table(label_map, reduce_zero_label, ignore_index)
+    np.testing.assert_array_equal(table, expected)
+
+
 def test_rules_of_a_data_set(toy_root):
     rules = LabelRules.of(CamVidDataset(lazy_init=True))
     assert (rules.num_classes, rules.ignore_index, rules.table[11]) == (11, 255, 255)
     assert rules.palette[3] == (128, 64, 128)
     assert rules.count(values(0, 11, 255))[[0, 11, 255]].tolist() == [5, 0, 10]
+
+
+def test_ignored_label_that_is_the_index_of_a_class():
+    rules = RULES._replace(ignore_index=1)
+    assert rules.count_classes(values(0, 1, 2)).tolist() == [5, 0, 5]
+    fault = range_fault(values(7), 3, 1)
+    assert fault == 'label value 7 out of range; allowed are 0 to 2 and of these 1 is ignored'
 
 
 @pytest.mark.parametrize(
@@ -156,32 +186,6 @@ def test_duplicates():
         ('d', 'duplicate across splits', 'same image as a (train)'),
         ('a', 'duplicate across splits', 'same image as a (train)'),
     ]
-
-
-@pytest.mark.parametrize(
-    ('used', 'reduce_zero_label', 'kind'),
-    [
-        ((0, 1, 2), False, None),
-        ((0, 1, 2, 255), False, None),
-        ((1, 2), False, None),
-        ((1, 2, 3), False, 'reduce_zero_label'),
-        ((0, 1, 2, 3), True, None),
-        ((1, 2, 3, 255), True, None),
-        ((0, 1, 2), True, 'reduce_zero_label'),
-        ((0, 255), False, '255 as class'),
-        ((0,), False, None),
-        ((), False, None),
-    ],
-)
-def test_what_all_files_show(used, reduce_zero_label, kind):
-    table = label_table(None, reduce_zero_label)
-    rules = RULES._replace(reduce_zero_label=reduce_zero_label, table=table)
-    assert [kind for kind, _ in check_values(values(*used), rules)] == ([kind] if kind else [])
-
-
-def test_void_behind_the_last_class_is_no_shift():
-    rules = LabelRules.of(CamVidDataset(lazy_init=True))
-    assert not list(check_values(values(*range(1, 12)), rules))
 
 
 def make_files(folder, *names):

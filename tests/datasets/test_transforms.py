@@ -53,6 +53,18 @@ def test_value_out_of_range(label_file):
         load(label_file, num_classes=2)
 
 
+@pytest.mark.parametrize('ignore_index', [0, 11, 254])
+def test_label_that_the_dataset_ignores(tmp_path, ignore_index):
+    path = tmp_path / 'label.png'
+    cv2.imwrite(str(path), np.where(LABEL == 255, ignore_index, LABEL))
+    results = dict(seg_map_path=str(path), label_map=None, reduce_zero_label=False, seg_fields=[])
+    loaded = LoadCheckedAnnotations(3)({**results, 'ignore_index': ignore_index})['gt_seg_map']
+    assert np.array_equal(loaded, np.where(LABEL == 255, ignore_index, LABEL))
+    cv2.imwrite(str(path), LABEL)
+    with pytest.raises(InputError, match='label value 255 out of range; allowed are 0 to 2 and'):
+        LoadCheckedAnnotations(3)({**results, 'ignore_index': ignore_index})
+
+
 def test_other_size_than_the_image(label_file):
     message = rf'{label_file}: label size \(2, 3\) differs from image size \(4, 3\)'
     with pytest.raises(InputError, match=message):

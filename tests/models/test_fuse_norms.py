@@ -170,10 +170,7 @@ GOES = (Straight, OtherOrder, WithoutAffine, FourChannels, TwoNames)
 def segmentor(kind):
     if kind.__name__ not in MODELS:
         MODELS.register_module(module=kind)
-    channels = kind.in_channels
-    preprocessor = dict(
-        type='SegDataPreProcessor', size_divisor=1, mean=[0.0], std=[1.0]
-    )
+    preprocessor = dict(type='SegDataPreProcessor', size_divisor=1, mean=[0.0], std=[1.0])
     model = build_segmentor(dict(type=kind.__name__), HEAD, data_preprocessor=preprocessor)
     return with_trained_norms(model).eval()
 
