@@ -15,11 +15,18 @@ from math import ceil
 from typing import NamedTuple
 
 import torch.nn as nn
-from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from ..layers import FusedMBConv, MBConv, atrous_strides, he_fan_out_, same_conv
+from ..layers import (
+    Backbone,
+    FusedMBConv,
+    MBConv,
+    atrous_strides,
+    check_out_indices,
+    he_fan_out_,
+    same_conv,
+)
 
 
 class Stage(NamedTuple):
@@ -87,7 +94,7 @@ def round_channels(channels: int, width: float) -> int:
 
 
 @MODELS.register_module()
-class EfficientNet(BaseModule):
+class EfficientNet(Backbone):
     """EfficientNet without its classifier: maps at strides 2 to 32, for any image size.
 
     Args:
@@ -103,6 +110,9 @@ class EfficientNet(BaseModule):
         drop_path_rate: Probability to drop the last block's branch in training, growing linearly
             from the first one's 0.
         norm_cfg: Config of all normalisation layers.
+        frozen_stages: Last stage not to train, from 0 (the stem) to 7; see ``Backbone``.
+        norm_eval: See ``Backbone``.
+        with_cp: See ``Backbone``.
         init_cfg: Initialisation config of mmengine, for pre-trained weights.
 
     Attributes:
@@ -124,21 +134,25 @@ class EfficientNet(BaseModule):
         padding: str = 'same',
         drop_path_rate: float = 0.0,
         norm_cfg: dict | None = None,
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        with_cp: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__(
+            frozen_stages=frozen_stages, norm_eval=norm_eval, with_cp=with_cp, init_cfg=init_cfg
+        )
         if arch not in ARCHS:
             raise ValueError(f'arch must be one of {list(ARCHS)}, got {arch!r}')
         for name, factor in (('width', width), ('depth', depth)):
             if factor is not None and factor <= 0:
                 raise ValueError(f'{name} must be above 0, got {factor}')
-        if not out_indices or not set(out_indices) <= set(range(5)):
-            raise ValueError(f'out_indices must be chosen from (0, 1, 2, 3, 4), got {out_indices}')
+        self.out_indices = check_out_indices(out_indices, len(LAST_STAGES))
         if padding not in PADDINGS:
             raise ValueError(f'padding must be one of {PADDINGS}, got {padding!r}')
         kind = ARCHS[arch].kind
         stem_width, stages = scale(ARCHS[arch], width, depth)
-        stages = stages[: LAST_STAGES[max(out_indices)] + 1]
+        stages = stages[: LAST_STAGES[max(self.out_indices)] + 1]
         conv = partial(
             same_conv,
             padding=padding,
@@ -150,7 +164,6 @@ class EfficientNet(BaseModule):
         else:
             build_block = partial(MBConv, conv=conv, use_se=kind == 'mbconv')
 
-        self.out_indices = tuple(out_indices)
         self.out_channels = [stages[LAST_STAGES[i]].out_channels for i in self.out_indices]
         self.stem = conv(in_channels, stem_width, 3, stride=2)
         self.stages = nn.ModuleList()
@@ -173,12 +186,16 @@ class EfficientNet(BaseModule):
                 in_width = stage.out_channels
             self.stages.append(nn.Sequential(*blocks))
         he_fan_out_(self)
+        self.freeze()
+
+    def parts(self) -> list[list[nn.Module]]:
+        return [[self.stem], *([stage] for stage in self.stages)]
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         x = self.stem(image)  # (N, C, H / 2, W / 2)
         outputs = []
         for stage in self.stages:
-            x = stage(x)
+            x = self.run(stage, x)
             outputs.append(x)
         return tuple(outputs[LAST_STAGES[i]] for i in self.out_indices)
 

@@ -16,11 +16,10 @@ from typing import NamedTuple
 
 import torch
 import torch.nn as nn
-from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from ..layers import norm_act, stem_with_pool
+from ..layers import Backbone, check_out_indices, norm_act, stem_with_pool
 
 STEM_CHANNELS, LEVEL2_CHANNELS, LEVEL3_CHANNELS = 16, 64, 128
 SKIPS = ('level1_image', 'level1')
@@ -111,7 +110,7 @@ class ESPBlock(nn.Module):
 
 
 @MODELS.register_module()
-class ESPNet(BaseModule):
+class ESPNet(Backbone):
     """ESPNet-A, -B or -C without its classifier: maps at strides 2, 4 and 8 for any image size.
 
     Args:
@@ -127,6 +126,9 @@ class ESPNet(BaseModule):
             ``'level1'``, the stem's own 16 channels, as the official test code and all released
             Cityscapes decoders have it. Both are the same map in A and B.
         norm_cfg: Config of all normalisation layers.
+        frozen_stages: Last stage not to train, from 0 (the stem) to 2 (1/8); see ``Backbone``.
+        norm_eval: See ``Backbone``.
+        with_cp: See ``Backbone``.
         init_cfg: Initialisation config of mmengine; layers keep torch's defaults without it.
 
     Attributes:
@@ -143,20 +145,23 @@ class ESPNet(BaseModule):
         *,
         skip: str = 'level1_image',
         norm_cfg: dict | None = None,
-        init_cfg: dict | None = None,
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        with_cp: bool = False,
+        init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__(
+            frozen_stages=frozen_stages, norm_eval=norm_eval, with_cp=with_cp, init_cfg=init_cfg
+        )
         if arch not in VARIANTS:
             raise ValueError(f'arch must be one of {sorted(VARIANTS)}, got {arch!r}')
         if skip not in SKIPS:
             raise ValueError(f'skip must be one of {SKIPS}, got {skip!r}')
         if len(num_blocks) != 2 or min(num_blocks) < 1:
             raise ValueError(f'num_blocks must be two positive numbers (p, q), got {num_blocks}')
-        if not out_indices or not set(out_indices) <= {0, 1, 2}:
-            raise ValueError(f'out_indices must be chosen from (0, 1, 2), got {out_indices}')
         self.use_concat, self.use_image = VARIANTS[arch]
         self.skip = skip
-        self.out_indices = tuple(out_indices)
+        self.out_indices = check_out_indices(out_indices, 3)
         norm_cfg = norm_cfg or dict(type='BN', eps=1e-3)
         image_channels = in_channels if self.use_image else 0
         c1 = STEM_CHANNELS + image_channels
@@ -194,6 +199,16 @@ class ESPNet(BaseModule):
             self.fuse2 = norm_act(c2, norm_cfg)
             self.fuse3 = norm_act(c3, norm_cfg)
         self.folded_stem = None  # of fold()
+        self.freeze()
+
+    def parts(self) -> list[list[nn.Module]]:
+        parts = [[self.stem], [self.down2, self.blocks2], [self.down3, self.blocks3]]
+        if self.use_image:
+            parts[0].append(self.fuse1)
+        if self.use_concat:
+            parts[1].append(self.fuse2)
+            parts[2].append(self.fuse3)
+        return parts
 
     def fold(self) -> None:
         """Join the stem and the image's first pooling for inference, in place."""
@@ -212,14 +227,14 @@ class ESPNet(BaseModule):
             both = torch.cat([stem, image2], dim=1)
         c1 = self.fuse1(both) if self.use_image else stem
 
-        down = self.down2(c1)  # (N, 64, H / 4, W / 4)
-        c2 = self.blocks2(down)
+        down = self.run(self.down2, c1)  # (N, 64, H / 4, W / 4)
+        c2 = self.run(self.blocks2, down)
         if self.use_concat:
             maps = [c2, down, self.pool(image2)] if self.use_image else [c2, down]
             c2 = self.fuse2(torch.cat(maps, dim=1))
 
-        down = self.down3(c2)  # (N, 128, H / 8, W / 8)
-        c3 = self.blocks3(down)
+        down = self.run(self.down3, c2)  # (N, 128, H / 8, W / 8)
+        c3 = self.run(self.blocks3, down)
         if self.use_concat:  # the other order than at 1/4, and no image, as in the official code
             c3 = self.fuse3(torch.cat([down, c3], dim=1))
 

@@ -13,11 +13,17 @@ from itertools import accumulate
 import torch
 import torch.nn as nn
 from mmcv.cnn import build_norm_layer
-from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from ..layers import KAIMING_FAN_OUT, PReLU, norm_act, stem_with_pool
+from ..layers import (
+    KAIMING_FAN_OUT,
+    Backbone,
+    PReLU,
+    check_out_indices,
+    norm_act,
+    stem_with_pool,
+)
 
 WIDTHS = {  # Table 1: s -> channels of levels 1 to 5
     0.5: (16, 32, 64, 128, 256),
@@ -145,7 +151,7 @@ class StridedEESP(nn.Module):
 
 
 @MODELS.register_module()
-class ESPNetv2(BaseModule):
+class ESPNetv2(Backbone):
     """ESPNetv2 without its classifier: maps at strides 2 to 16, or to 32, for any image size.
 
     Args:
@@ -154,6 +160,9 @@ class ESPNetv2(BaseModule):
         out_indices: Levels to return; level ``i`` has stride ``2 ** (i + 1)`` and ``ceil`` sizes.
             Segmentation uses 0 to 3; level 4 is the classifier's last and built only if asked for.
         norm_cfg: Config of all normalisation layers.
+        frozen_stages: Last stage not to train, 0 is the stem; see ``Backbone``.
+        norm_eval: See ``Backbone``.
+        with_cp: See ``Backbone``.
         init_cfg: Initialisation config of mmengine; the authors' Kaiming initialisation without it.
 
     Attributes:
@@ -167,18 +176,24 @@ class ESPNetv2(BaseModule):
         out_indices: tuple[int, ...] = (0, 1, 2, 3),
         *,
         norm_cfg: dict | None = None,
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        with_cp: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        super().__init__(init_cfg or KAIMING_FAN_OUT)
+        super().__init__(
+            frozen_stages=frozen_stages,
+            norm_eval=norm_eval,
+            with_cp=with_cp,
+            init_cfg=init_cfg or KAIMING_FAN_OUT,
+        )
         if width_multiplier not in WIDTHS:
             raise ValueError(
                 f'width_multiplier must be one of {sorted(WIDTHS)}, got {width_multiplier}'
             )
-        if not out_indices or not set(out_indices) <= set(range(5)):
-            raise ValueError(f'out_indices must be chosen from (0, 1, 2, 3, 4), got {out_indices}')
         norm_cfg = norm_cfg or BN
         widths = WIDTHS[width_multiplier]
-        self.out_indices = tuple(out_indices)
+        self.out_indices = check_out_indices(out_indices, 5)
         self.out_channels = [widths[i] for i in self.out_indices]
         self.pool = nn.AvgPool2d(3, stride=2, padding=1)
         self.stem = nn.Sequential(
@@ -203,6 +218,10 @@ class ESPNetv2(BaseModule):
             )
             self.stages.append(nn.Sequential(*blocks))
         self.folded_stem = None  # of fold()
+        self.freeze()
+
+    def parts(self) -> list[list[nn.Module]]:
+        return [[self.stem], *map(list, zip(self.downs, self.stages, strict=True))]
 
     def fold(self) -> None:
         """Join the stem and the image's first pooling for inference, in place."""
@@ -220,6 +239,8 @@ class ESPNetv2(BaseModule):
         for level, (down, stage) in enumerate(zip(self.downs, self.stages, strict=True), start=1):
             has_image = level < NUM_LEVELS_WITH_IMAGE
             image = self.pool(image) if has_image else None
-            x = stage(down(x, image))  # (N, C_level, H / 2**(level+1), W / 2**(level+1))
+            x = self.run(
+                stage, self.run(down, x, image)
+            )  # (N, C_level, H / 2**(level+1), W / 2**(level+1))
             levels.append(x)
         return tuple(levels[i] for i in self.out_indices)

@@ -12,7 +12,9 @@ from mmseg.models.utils import make_divisible
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from ..layers import atrous_strides, check_output_stride
+from ..layers import atrous_strides, check_out_indices, check_output_stride
+
+STRIDES = (1, 2, 2, 2, 1, 2, 1)  # of the layers, Table 2
 
 
 @MODELS.register_module()
@@ -29,12 +31,16 @@ class AtrousMobileNetV2(MobileNetV2):
         out_indices: Layers to return, from 0 to 6: 16, 24, 32, 64, 96, 160 and 320 channels times
             ``widen_factor``, of stride 2, 4, 8, 16, 16, 32 and 32. DeepLabv3 reads 6 only. All
             layers are built.
-        output_stride: 32, 16 or 8: strides beyond it become dilations of the blocks behind.
-        use_expanded_tap: Let index 1 be the map inside the last block of its layer, behind the
+        output_stride: 32, 16 or 8: strides beyond it become dilations of the blocks after.
+        use_expanded_tap: Let index 1 be the map inside the last block of its layer, after the
             depth-wise convolution (144 channels of stride 4): what the decoder of the authors'
             ADE20K network reads.
         norm_cfg: Config of all normalisation layers.
-        init_cfg: Initialisation config of mmengine, for pre-trained weights.
+        strides: Of the layers, as of ``MobileNetV2``; with either of the two, its own rule for
+            dilations applies in place of ``output_stride``.
+        dilations: Likewise.
+        kwargs: Further arguments of ``MobileNetV2``: ``frozen_stages``, ``norm_eval``, ``with_cp``,
+            ``act_cfg``, ``init_cfg``, … They are mmseg's to name, hence no list here.
 
     Attributes:
         out_channels: Channels of the layers returned.
@@ -52,35 +58,48 @@ class AtrousMobileNetV2(MobileNetV2):
         output_stride: int = 16,
         use_expanded_tap: bool = False,
         norm_cfg: dict | None = None,
-        init_cfg: dict | list[dict] | None = None,
+        strides: Sequence[int] | None = None,
+        dilations: Sequence[int] | None = None,
+        **kwargs,
     ) -> None:
         if widen_factor <= 0:
             raise ValueError(f'widen_factor must be above 0, got {widen_factor}')
         if divisor < 1:
             raise ValueError(f'divisor must be at least 1, got {divisor}')
-        if not out_indices or not set(out_indices) <= set(range(7)):
-            raise ValueError(f'out_indices must be chosen from 0 to 6, got {out_indices}')
+        out_indices = check_out_indices(out_indices, len(self.arch_settings))
         check_output_stride(output_stride)
         if use_expanded_tap and 1 not in out_indices:
             raise ValueError(f'use_expanded_tap needs 1 among out_indices, got {out_indices}')
         self.divisor = divisor  # read while mmseg builds the layers
         super().__init__(
             widen_factor,
-            out_indices=tuple(out_indices),
+            strides=tuple(strides or STRIDES),
+            dilations=tuple(dilations or (1,) * len(STRIDES)),
+            out_indices=out_indices,
             norm_cfg=norm_cfg or dict(type='BN'),
-            init_cfg=init_cfg,
+            **kwargs,
         )
+        self._freeze_stages()  # mmseg's waits for train()
         self.use_expanded_tap = use_expanded_tap
         parts = [getattr(self, name)[-1].conv for name in self.layers]
         self.out_channels = [
             parts[i][-2 if use_expanded_tap and i == 1 else -1].out_channels for i in out_indices
         ]
+        if strides or dilations:
+            return
         blocks = [block for name in self.layers for block in getattr(self, name)]
         placed = atrous_strides((block.stride for block in blocks), output_stride)
         for block, (stride, dilation) in zip(blocks, placed, strict=True):
             conv = block.conv[-2].conv  # the depth-wise one
             conv.stride = (stride, stride)
             conv.dilation = conv.padding = (dilation, dilation)
+
+    def train(self, mode: bool = True) -> 'AtrousMobileNetV2':
+        """Set the mode; mmseg's lets the statistics of a frozen stem move, and returns nothing."""
+        super().train(mode)
+        if self.frozen_stages >= 0:
+            self.conv1.eval()
+        return self
 
     def make_layer(self, **kwargs) -> nn.Sequential:
         """mmseg's, with the channels rounded by ``divisor`` instead of 8."""

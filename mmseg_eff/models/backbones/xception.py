@@ -8,16 +8,16 @@ those of the authors' code, tensorflow/models ``research/deeplab/core/xception.p
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch.nn as nn
 from mmcv.cnn import ConvModule, DepthwiseSeparableConvModule
-from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..layers import atrous_strides
+from ..layers import Backbone, atrous_strides, check_out_indices
 
 
 class Unit(NamedTuple):
@@ -107,7 +107,7 @@ class XceptionModule(nn.Module):
 
 
 @MODELS.register_module()
-class Xception(BaseModule):
+class Xception(Backbone):
     """Aligned Xception without its classifier, for any image size.
 
     Every map but the last one is signed: the ReLU comes with the next convolution.
@@ -122,6 +122,10 @@ class Xception(BaseModule):
         output_stride: 32, 16 or 8: strides beyond it become dilations of the units behind.
         multi_grid: Factors of the dilations in the last unit.
         norm_cfg: Config of all normalisation layers.
+        frozen_stages: Last stage not to train, from 0 (the stem) to 4; they end at
+            stride 4, 8, 16 (with the middle flow) and 32. See ``Backbone``.
+        norm_eval: See ``Backbone``.
+        with_cp: See ``Backbone``.
         init_cfg: Initialisation config of mmengine, for pre-trained weights.
 
     Attributes:
@@ -140,24 +144,26 @@ class Xception(BaseModule):
         output_stride: int = 16,
         multi_grid: Sequence[int] = (1, 1, 1),
         norm_cfg: dict | None = None,
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        with_cp: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__(
+            frozen_stages=frozen_stages, norm_eval=norm_eval, with_cp=with_cp, init_cfg=init_cfg
+        )
         arch = str(arch)  # --cfg-options make a number of it
         if arch not in ARCHS:
             raise ValueError(f'arch must be one of {list(ARCHS)}, got {arch!r}')
-        if not set(out_indices) <= {0, 1, 2, 3} or not set(out_indices) & {2, 3}:
-            raise ValueError(
-                'out_indices must be chosen from (0, 1, 2, 3), with 2 or 3 among them, '
-                f'got {out_indices}'
-            )
+        self.out_indices = check_out_indices(out_indices, 4)
+        if not {2, 3} & set(self.out_indices):
+            raise ValueError(f'out_indices must have 2 or 3 among them, got {out_indices}')
         if len(multi_grid) != 3 or min(multi_grid) < 1:
             raise ValueError(f'multi_grid must be 3 factors of at least 1, got {multi_grid}')
         norm_cfg = norm_cfg or BN
         units = ARCHS[arch]
         strided = [index for index, unit in enumerate(units) if unit.stride > 1]
         ends = (strided[1], strided[2], strided[3] - 1, len(units) - 1)
-        self.out_indices = tuple(out_indices)
         self.out_channels = [
             units[ends[level]].channels[1 if level < 2 else 2] for level in self.out_indices
         ]
@@ -169,7 +175,7 @@ class Xception(BaseModule):
         self.units = nn.ModuleList()
         width = STEM_WIDTHS[1]
         placed = atrous_strides((unit.stride for unit in units), output_stride)
-        for index in range(ends[max(out_indices)] + 1):
+        for index in range(ends[max(self.out_indices)] + 1):
             unit, (stride, dilation) = units[index], placed[index]
             is_last = index == len(units) - 1
             module = XceptionModule(
@@ -184,12 +190,22 @@ class Xception(BaseModule):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.trunc_normal_(module.weight, std=0.09, a=-0.18, b=0.18)
+        self.freeze()
+
+    def parts(self) -> list[list[nn.Module]]:
+        # The units that give levels 0 and 1, before their stride, begin the next stage.
+        ends = [index for index, level in self.levels.items() if level > 1]
+        strided = [index for index, level in self.levels.items() if level < 2]
+        bounds = [0, strided[0], strided[1], *(end + 1 for end in ends)]
+        units = list(self.units)
+        parts = [units[begin:end] for begin, end in pairwise(bounds)]
+        return [[self.stem], *filter(None, parts)]
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         x = self.stem(image)  # (N, 64, H / 2, W / 2)
         maps = {}
         for index, unit in enumerate(self.units):
-            x, tap = unit(x)
+            x, tap = self.run(unit, x)
             level = self.levels.get(index)
             if level in self.out_indices:
                 maps[level] = tap if level < 2 else x

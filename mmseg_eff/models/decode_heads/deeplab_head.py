@@ -8,6 +8,7 @@ maps then lie on every output_stride-th pixel. For other sizes set ``align_corne
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 import torch.nn as nn
@@ -20,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..layers.aspp import check_rates
+from .arguments import check_num_classes, refuse_configs
 
 
 class DeepLabHead(BaseDecodeHead):
@@ -46,8 +48,7 @@ class DeepLabHead(BaseDecodeHead):
         align_corners: bool = True,
         **kwargs,
     ) -> None:
-        if num_classes < 1:
-            raise ValueError(f'num_classes must be 1 or more, got {num_classes}')
+        check_num_classes(num_classes)
         super().__init__(
             in_channels=in_channels,
             channels=channels,
@@ -111,8 +112,9 @@ class DeepLabV1Head(SmallLabelHead):
         channels: Channels of the two hidden layers.
         in_index: Which map of the backbone to take.
         atrous_rate: Rate of the 3x3 convolution; 12 gives the large field of view.
-        dropout_ratio: Dropout behind each hidden layer.
-        kwargs: Further arguments of ``SmallLabelHead``.
+        dropout_ratio: Dropout after each hidden layer.
+        kwargs: Further arguments of ``SmallLabelHead``; ``conv_cfg``, ``norm_cfg`` (none in the
+            paper) and ``act_cfg`` are those of the hidden layers.
 
     Raises:
         ValueError: As of ``DeepLabHead``; if ``atrous_rate`` is below 1.
@@ -132,10 +134,13 @@ class DeepLabV1Head(SmallLabelHead):
         if atrous_rate < 1:
             raise ValueError(f'atrous_rate must be 1 or more, got {atrous_rate}')
         super().__init__(in_channels, channels, num_classes, in_index=in_index, **kwargs)
+        conv = partial(
+            ConvModule, conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg
+        )
         self.hidden = nn.Sequential(
-            ConvModule(in_channels, channels, 3, padding=atrous_rate, dilation=atrous_rate),
+            conv(in_channels, channels, 3, padding=atrous_rate, dilation=atrous_rate),
             nn.Dropout(dropout_ratio),
-            ConvModule(channels, channels, 1),
+            conv(channels, channels, 1),
             nn.Dropout(dropout_ratio),
         )
 
@@ -153,10 +158,12 @@ class DeepLabV2Head(SmallLabelHead):
         num_classes: Number of classes.
         in_index: Which map of the backbone to take.
         atrous_rates: Rate of each classifier, as it is at the map's stride.
+        dropout_ratio: Dropout before the classifiers; the paper has none here.
         kwargs: Further arguments of ``SmallLabelHead``.
 
     Raises:
-        ValueError: As of ``DeepLabHead``; if the rates are not one or more of at least 1.
+        ValueError: See ``DeepLabHead``; if the rates are not one or more of at least 1, or for
+            ``conv_cfg`` and ``act_cfg``, which nothing here could use.
     """
 
     def __init__(
@@ -166,12 +173,16 @@ class DeepLabV2Head(SmallLabelHead):
         in_index: int = -1,
         *,
         atrous_rates: Sequence[int] = (6, 12, 18, 24),
+        dropout_ratio: float = 0.0,
         **kwargs,
     ) -> None:
+        reason = 'it has nothing but its classifiers, plain 3x3 convolutions'
+        refuse_configs('DeepLabV2Head', kwargs, dict(conv_cfg=reason, act_cfg=reason))
         rates = check_rates(atrous_rates)
         if not rates:
             raise ValueError('atrous_rates must be one or more, got none')
         super().__init__(in_channels, in_channels, num_classes, in_index=in_index, **kwargs)
+        self.dropout = nn.Dropout(dropout_ratio)
         self.conv_seg = nn.ModuleList(
             nn.Conv2d(in_channels, self.out_channels, 3, padding=rate, dilation=rate)
             for rate in rates
@@ -181,7 +192,7 @@ class DeepLabV2Head(SmallLabelHead):
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Logits ``(N, num_classes, h, w)`` at the size of the map taken."""
-        x = self._transform_inputs(inputs)
+        x = self.dropout(self._transform_inputs(inputs))
         return sum(classifier(x) for classifier in self.conv_seg)
 
 

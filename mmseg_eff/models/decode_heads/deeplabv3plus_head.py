@@ -43,10 +43,11 @@ class DeepLabV3Head(DeepLabHead):
             dicts, a path of a JSON file or ``'published'``, the authors' for Cityscapes.
         dropout_ratio: Dropout behind ASPP's projection or before the cell's.
         norm_cfg: Config of all normalisation layers; the authors' constants by default.
-        kwargs: Further arguments of ``DeepLabHead``.
+        kwargs: Further arguments of ``DeepLabHead``; ``conv_cfg`` and ``act_cfg`` are those of all
+            layers but the classifier.
 
     Raises:
-        ValueError: As of ``DeepLabHead``, ``ASPP`` and ``DensePredictionCell``.
+        ValueError: See ``DeepLabHead``, ``ASPP`` and ``DensePredictionCell``.
     """
 
     def __init__(
@@ -76,6 +77,8 @@ class DeepLabV3Head(DeepLabHead):
             dropout_ratio=dropout_ratio,
             norm_cfg=norm_cfg,
             align_corners=self.align_corners,
+            conv_cfg=self.conv_cfg,
+            act_cfg=self.act_cfg,
         )
         width = in_channels if isinstance(in_channels, int) else in_channels[-1]
         if cell is None:
@@ -148,8 +151,10 @@ class DeepLabV3PlusHead(DeepLabV3Head):
                 low_level_channels,
                 channels,
                 use_separable=use_separable_decoder,
-                norm_cfg=self.norm_cfg,
                 align_corners=self.align_corners,
+                norm_cfg=self.norm_cfg,
+                conv_cfg=self.conv_cfg,
+                act_cfg=self.act_cfg,
             )
             for width in reversed(in_channels[:-1])
         )
@@ -164,15 +169,15 @@ class DeepLabV3PlusHead(DeepLabV3Head):
 
 
 class DecoderStage(nn.Module):
-    """Enlarge a map to a low-level one, join them, and two 3x3 convolutions.
+    """Upsample a map to a low-level one, join them, and two 3x3 convolutions.
 
     Args:
         low_channels: Channels of the low-level map ``(N, C, H, W)``.
         projected_channels: Channels to which it is projected.
         channels: Channels of the other map and of the output ``(N, channels, H, W)``.
         use_separable: Separable 3x3 convolutions.
-        norm_cfg: Config of all normalisation layers.
-        align_corners: Convention of the enlargement.
+        align_corners: Convention of the upsampling.
+        layer_cfgs: ``conv_cfg``, ``norm_cfg`` and ``act_cfg`` of all convolutions.
     """
 
     def __init__(
@@ -182,15 +187,15 @@ class DecoderStage(nn.Module):
         channels: int,
         *,
         use_separable: bool,
-        norm_cfg: dict,
         align_corners: bool,
+        **layer_cfgs,
     ) -> None:
         super().__init__()
         self.align_corners = align_corners
-        self.project = ConvModule(low_channels, projected_channels, 1, norm_cfg=norm_cfg)
+        self.project = ConvModule(low_channels, projected_channels, 1, **layer_cfgs)
         self.fuse = nn.Sequential(
             *(
-                same_size_conv(width, channels, use_separable=use_separable, norm_cfg=norm_cfg)
+                same_size_conv(width, channels, use_separable=use_separable, **layer_cfgs)
                 for width in (channels + projected_channels, channels)
             )
         )

@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from ..backbones.espnet import ESPBlock
 from ..layers import norm_act
+from .arguments import check_num_classes, refuse_configs
 
 FEW_CLASSES_CHANNELS = 20  # the author's width for data sets of two or three classes
 
@@ -60,6 +61,9 @@ class ESPNetHead(BaseDecodeHead):
         norm_cfg: Config of all normalisation layers.
         dropout_ratio: Dropout before the last layer; the paper uses none.
         kwargs: Further arguments of ``BaseDecodeHead`` (``loss_decode``, ``ignore_index``, …).
+
+    Raises:
+        ValueError: If the arguments do not fit, or for ``conv_cfg`` and ``act_cfg``.
     """
 
     def __init__(
@@ -75,6 +79,10 @@ class ESPNetHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         check_num_classes(num_classes)
+        reasons = dict(
+            conv_cfg='its convolutions are plain ones', act_cfg='every activation is a PReLU'
+        )
+        refuse_configs('ESPNetHead', kwargs, reasons)
         if len(in_channels) != 3 or len(in_index) != 3:
             raise ValueError(
                 'in_channels and in_index must name three maps, got '
@@ -152,6 +160,9 @@ class ESPNetCHead(BaseDecodeHead):
         dropout_ratio: Dropout before the classifier; the paper uses none.
         align_corners: Convention of the final enlargement; true is what the official code did.
         kwargs: Further arguments of ``BaseDecodeHead`` (``loss_decode``, ``ignore_index``, …).
+
+    Raises:
+        ValueError: If there is no class, or for ``conv_cfg`` and ``act_cfg``.
     """
 
     def __init__(
@@ -165,6 +176,8 @@ class ESPNetCHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         check_num_classes(num_classes)
+        reason = 'it is one plain 1x1 convolution'
+        refuse_configs('ESPNetCHead', kwargs, dict(conv_cfg=reason, act_cfg=reason))
         super().__init__(
             in_channels=in_channels,
             channels=in_channels,
@@ -190,9 +203,3 @@ class ESPNetCHead(BaseDecodeHead):
         labels = F.interpolate(labels.float(), size=seg_logits.shape[2:]).long()
         samples = [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
         return super().loss_by_feat(seg_logits, samples)
-
-
-def check_num_classes(num_classes: int) -> None:
-    """Raise ``ValueError`` unless there is at least one class."""
-    if num_classes < 1:
-        raise ValueError(f'num_classes must be 1 or more, got {num_classes}')

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..layers import he_fan_out_, weighted_sum
+from .arguments import check_num_classes, refuse_configs
 
 CLASSIFIERS = ('separable', '1x1')
 
@@ -42,8 +43,8 @@ class WeightedSumHead(BaseDecodeHead):
         kwargs: Further arguments of ``BaseDecodeHead`` (``loss_decode``, ``align_corners``, …).
 
     Raises:
-        ValueError: If the arguments do not fit, at construction; if there are other maps than
-            described, when called.
+        ValueError: If the arguments do not fit, or for ``conv_cfg``, at construction; if there are
+            other maps than described, when called.
     """
 
     def __init__(
@@ -59,6 +60,9 @@ class WeightedSumHead(BaseDecodeHead):
         dropout_ratio: float = 0.0,
         **kwargs,
     ) -> None:
+        check_num_classes(num_classes)
+        reasons = dict(conv_cfg='its convolutions are plain ones, which fold() joins')
+        refuse_configs('WeightedSumHead', kwargs, reasons)
         if classifier not in CLASSIFIERS:
             raise ValueError(f'classifier must be one of {CLASSIFIERS}, got {classifier!r}')
         if set(in_channels) != {channels}:

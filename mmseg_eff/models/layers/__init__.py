@@ -1,3 +1,4 @@
+from .backbone import Backbone, check_out_indices
 from .inference import PooledDepthwise, SubpixelConv, stem_with_pool
 from .init import KAIMING_FAN_OUT, he_fan_out_
 from .mbconv import FusedMBConv, MBConv, same_conv
@@ -10,6 +11,7 @@ from .upsample_argmax import upsample_argmax
 
 __all__ = [
     'KAIMING_FAN_OUT',
+    'Backbone',
     'FusedMBConv',
     'MBConv',
     'PReLU',
@@ -17,6 +19,7 @@ __all__ = [
     'SubpixelConv',
     'atrous_strides',
     'check_channels',
+    'check_out_indices',
     'check_output_stride',
     'he_fan_out_',
     'norm_act',

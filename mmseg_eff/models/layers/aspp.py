@@ -41,7 +41,8 @@ class ASPP(nn.Module):
             is averaged over every window of it. ``None`` averages the whole map.
         dropout_ratio: Dropout behind the projection.
         norm_cfg: Config of all normalisation layers.
-        align_corners: Convention of the enlargement of what is pooled.
+        align_corners: Convention of the upsampling of what is pooled.
+        layer_cfgs: ``conv_cfg`` and ``act_cfg`` of all convolutions, as of ``ConvModule``.
 
     Raises:
         ValueError: If an argument is none of the values allowed.
@@ -60,9 +61,10 @@ class ASPP(nn.Module):
         dropout_ratio: float = 0.1,
         norm_cfg: dict | None = None,
         align_corners: bool = True,
+        **layer_cfgs,
     ) -> None:
         super().__init__()
-        norm_cfg = norm_cfg or DEEPLAB_BN
+        layer_cfgs['norm_cfg'] = norm_cfg or DEEPLAB_BN
         check_output_stride(output_stride)
         rates = [
             scaled_rate(rate, output_stride, 'atrous_rates') for rate in check_rates(atrous_rates)
@@ -73,21 +75,21 @@ class ASPP(nn.Module):
                 in_channels,
                 channels,
                 pool_size=image_pool_size,
-                norm_cfg=norm_cfg,
                 align_corners=align_corners,
+                **layer_cfgs,
             )
             self.branches.append(pool)
-        self.branches.append(ConvModule(in_channels, channels, 1, norm_cfg=norm_cfg))
+        self.branches.append(ConvModule(in_channels, channels, 1, **layer_cfgs))
         for rate in rates:
             conv = same_size_conv(
                 in_channels,
                 channels,
                 dilation=(rate, rate),
                 use_separable=use_separable,
-                norm_cfg=norm_cfg,
+                **layer_cfgs,
             )
             self.branches.append(conv)
-        self.projection = ConvModule(len(self.branches) * channels, channels, 1, norm_cfg=norm_cfg)
+        self.projection = ConvModule(len(self.branches) * channels, channels, 1, **layer_cfgs)
         self.dropout = nn.Dropout(dropout_ratio)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -105,8 +107,8 @@ class PooledConv(nn.Module):
         out_channels: Channels of the output, ``(N, out_channels, H, W)``.
         pool_size: Size (h, w) to pool over where the map is larger; ``None`` takes the map's.
         grid_size: The window is this part of that size, rounded up: (1, 1) is the whole of it.
-        norm_cfg: Config of the normalisation layer.
-        align_corners: Convention of the enlargement.
+        align_corners: Convention of the upsampling.
+        layer_cfgs: ``conv_cfg``, ``norm_cfg`` and ``act_cfg`` of the convolution.
 
     Raises:
         ValueError: If a size is not two whole numbers of 1 or more.
@@ -119,14 +121,14 @@ class PooledConv(nn.Module):
         *,
         pool_size: Sequence[int] | None = None,
         grid_size: Sequence[int] = (1, 1),
-        norm_cfg: dict,
         align_corners: bool = True,
+        **layer_cfgs,
     ) -> None:
         super().__init__()
         self.pool_size = None if pool_size is None else pair(pool_size, 'image_pool_size')
         self.grid_size = pair(grid_size, 'grid_size')
         self.align_corners = align_corners
-        self.conv = ConvModule(in_channels, out_channels, 1, norm_cfg=norm_cfg)
+        self.conv = ConvModule(in_channels, out_channels, 1, **layer_cfgs)
 
     def forward(self, x: Tensor) -> Tensor:
         size = sides = x.shape[2:]
@@ -137,7 +139,9 @@ class PooledConv(nn.Module):
             x = x.mean((2, 3), keepdim=True)
         else:
             x = F.avg_pool2d(x, kernel, stride=1)
-        x = self.conv.activate(normalise(self.conv.norm, self.conv.conv(x)))
+        x = normalise(self.conv.norm, self.conv.conv(x))
+        if self.conv.with_activation:
+            x = self.conv.activate(x)
         return F.interpolate(x, size, mode='bilinear', align_corners=self.align_corners)
 
 
@@ -148,13 +152,14 @@ def same_size_conv(
     *,
     dilation: tuple[int, int] = (1, 1),
     use_separable: bool,
-    norm_cfg: dict,
+    **layer_cfgs,
 ) -> nn.Module:
-    """A convolution of stride 1 with normalisation and ReLU, that keeps the size.
+    """A convolution of stride 1 with normalisation and activation, that keeps the size.
 
     Args:
-        use_separable: A depth-wise convolution and a 1x1, with normalisation and ReLU behind both,
-            and the authors' initial weights.
+        use_separable: A depth-wise convolution and a 1x1, with normalisation and activation after
+            both, and the authors' initial weights.
+        layer_cfgs: ``conv_cfg``, ``norm_cfg`` and ``act_cfg``, as of ``ConvModule``.
     """
     padding = tuple(r * (k - 1) // 2 for r, k in zip(dilation, kernel_size, strict=True))
     build = DepthwiseSeparableConvModule if use_separable else ConvModule
@@ -164,7 +169,7 @@ def same_size_conv(
         kernel_size,
         padding=padding,
         dilation=dilation,
-        norm_cfg=norm_cfg,
+        **layer_cfgs,
     )
     if use_separable:
         for part, std in ((conv.depthwise_conv, 0.33), (conv.pointwise_conv, 0.06)):

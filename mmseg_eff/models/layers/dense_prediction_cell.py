@@ -42,7 +42,8 @@ class DensePredictionCell(nn.Module):
         image_pool_size: Size (h, w) that ``'pyramid_pooling'`` takes for the map's, as of ``ASPP``.
         dropout_ratio: Dropout before the projection.
         norm_cfg: Config of all normalisation layers.
-        align_corners: Convention of the enlargement of what is pooled.
+        align_corners: Convention of the upsampling of what is pooled.
+        layer_cfgs: ``conv_cfg`` and ``act_cfg`` of all convolutions, as of ``ConvModule``.
 
     Raises:
         ValueError: If the cell is wrong; the message names the branch.
@@ -59,9 +60,10 @@ class DensePredictionCell(nn.Module):
         dropout_ratio: float = 0.1,
         norm_cfg: dict | None = None,
         align_corners: bool = True,
+        **layer_cfgs,
     ) -> None:
         super().__init__()
-        norm_cfg = norm_cfg or DEEPLAB_BN
+        layer_cfgs['norm_cfg'] = norm_cfg or DEEPLAB_BN
         check_output_stride(output_stride)
         check_cell(cell)
         self.inputs = [branch['input'] for branch in cell]
@@ -74,11 +76,11 @@ class DensePredictionCell(nn.Module):
                     channels,
                     pool_size=image_pool_size,
                     grid_size=branch['grid_size'],
-                    norm_cfg=norm_cfg,
                     align_corners=align_corners,
+                    **layer_cfgs,
                 )
             elif (kernel := pair(branch['kernel'], 'kernel')) == (1, 1):
-                module = ConvModule(width, channels, 1, norm_cfg=norm_cfg)
+                module = ConvModule(width, channels, 1, **layer_cfgs)
             else:
                 name = f'rate of branch {index} of the cell'
                 rates = pair(branch['rate'], name)
@@ -88,11 +90,11 @@ class DensePredictionCell(nn.Module):
                     kernel,
                     dilation=tuple(scaled_rate(rate, output_stride, name) for rate in rates),
                     use_separable=True,
-                    norm_cfg=norm_cfg,
+                    **layer_cfgs,
                 )
             self.branches.append(module)
         self.dropout = nn.Dropout(dropout_ratio)
-        self.projection = ConvModule(len(cell) * channels, channels, 1, norm_cfg=norm_cfg)
+        self.projection = ConvModule(len(cell) * channels, channels, 1, **layer_cfgs)
 
     def forward(self, x: Tensor) -> Tensor:
         outs = []

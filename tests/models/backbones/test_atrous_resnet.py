@@ -118,9 +118,9 @@ def test_sizes_are_rounded_up(output_stride, size):
         assert tuple(x.shape[1:]) == (channels, *(-(-side // stride) for side in size))
 
 
-def test_stages_asked_for_are_returned_finest_first():
+def test_stages_asked_for_are_returned_in_their_order():
     net = build(out_indices=(3, 0), in_channels=4)
-    assert net.out_channels == [256, 2048]
+    assert net.out_channels == [2048, 256]
     maps = net(torch.empty(1, 4, 64, 64, device='meta'))
     assert [x.shape[1] for x in maps] == net.out_channels
 

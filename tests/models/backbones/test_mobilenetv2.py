@@ -154,7 +154,7 @@ def test_gradients_reach_every_parameter(use_expanded_tap):
         (dict(output_stride=4), 'output_stride must be 8, 16 or 32, got 4'),
         (dict(widen_factor=0), 'widen_factor must be above 0, got 0'),
         (dict(divisor=0), 'divisor must be at least 1, got 0'),
-        (dict(out_indices=(7,)), r'out_indices must be chosen from 0 to 6, got \(7,\)'),
+        (dict(out_indices=(7,)), r'chosen from \(0, 1, 2, 3, 4, 5, 6\), got \(7,\)'),
         (dict(out_indices=()), 'out_indices must be chosen'),
         (dict(use_expanded_tap=True, out_indices=(6,)), r'needs 1 among out_indices, got \(6,\)'),
     ],

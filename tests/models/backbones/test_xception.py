@@ -213,8 +213,8 @@ def test_levels_asked_for(tiny):
     [
         (dict(arch='101'), r"arch must be one of \['41', '65', '71'\], got '101'"),
         (dict(output_stride=4), 'output_stride must be 8, 16 or 32, got 4'),
-        (dict(out_indices=(4,)), r'out_indices must be chosen from \(0, 1, 2, 3\), .* got \(4,\)'),
-        (dict(out_indices=(0, 1)), r'with 2 or 3 among them, got \(0, 1\)'),
+        (dict(out_indices=(4,)), r'out_indices must be chosen from \(0, 1, 2, 3\), got \(4,\)'),
+        (dict(out_indices=(0, 1)), r'out_indices must have 2 or 3 among them, got \(0, 1\)'),
         (dict(out_indices=()), 'out_indices must be chosen'),
         (dict(multi_grid=(1, 2)), r'multi_grid must be 3 factors of at least 1, got \(1, 2\)'),
         (dict(multi_grid=(1, 0, 1)), r'multi_grid must be 3 factors of at least 1, got \(1, 0'),
