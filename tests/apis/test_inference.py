@@ -1,9 +1,21 @@
 """Class names and colours of a checkpoint without them, from the config."""
 
+import cv2
+import numpy as np
 import pytest
 from mmengine.config import Config
+from mmseg.registry import MODELS
 
-from mmseg_eff.apis.inference import dataset_meta, load_segmentor
+from mmseg_eff.apis.inference import (
+    color_table,
+    dataset_meta,
+    draw_overlay,
+    load_segmentor,
+    segment_image,
+)
+from mmseg_eff.apis.label_rules import check_num_outputs
+from mmseg_eff.apis.sources import write_png
+from mmseg_eff.converters import save_checkpoint
 from mmseg_eff.datasets import CamVidDataset
 from mmseg_eff.errors import InputError
 
@@ -70,9 +82,25 @@ def test_no_classes(metainfo):
         meta_of(own(**metainfo))
 
 
-def test_more_outputs_than_labels_of_8_bits(root, tmp_path):
-    """Refused before the checkpoint is read."""
+@pytest.mark.parametrize(('num_classes', 'dtype'), [(256, np.uint8), (300, np.uint16)])
+def test_more_outputs_than_labels_of_8_bits(root, tmp_path, num_classes, dtype):
+    """Predictions are of 16 bits then; label files, which pseudo labels are, stay of 8 bits."""
+    names = [str(index) for index in range(num_classes)]
     config = Config.fromfile(root / 'configs' / TOY)
-    config.model.decode_head.num_classes = 300
-    with pytest.raises(InputError, match='decode_head has 300 outputs; labels are of 8 bits'):
-        load_segmentor(config, tmp_path / 'none.pth')
+    config.model.decode_head.num_classes = num_classes
+    config.test_dataloader.dataset = own(classes=names, palette=[[0, 0, 0]] * num_classes)
+    config.dump(tmp_path / 'config.py')
+    state = MODELS.build(config.model).state_dict()
+    save_checkpoint(dict(state_dict=state, meta={}), tmp_path / 'weights.pth')
+    model = load_segmentor(config, tmp_path / 'weights.pth', 'cpu')
+    image = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
+    label = segment_image(model, image)
+    assert label.dtype == dtype and label.max() < num_classes
+    label[0] = num_classes - 1
+    write_png(tmp_path / 'label.png', label)
+    assert np.array_equal(cv2.imread(str(tmp_path / 'label.png'), -1), label)
+    drawn = draw_overlay(image, label, color_table([[9] * 3] * num_classes), opacity=1)
+    assert (drawn == 9).all()
+    if num_classes > 256:
+        with pytest.raises(InputError, match='decode_head has 300 outputs; labels are of 8 bits'):
+            check_num_outputs(config)
