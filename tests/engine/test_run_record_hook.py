@@ -2,6 +2,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+from importlib.metadata import distributions
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from mmseg_eff.engine.hooks.run_record_hook import (
     data_record,
     files_hash,
     git_commit,
+    package_versions,
     weights_hash,
 )
 
@@ -106,6 +108,20 @@ def test_git_commit(root, monkeypatch):
         assert git_commit().removesuffix('-dirty') == head.stdout.strip()
     monkeypatch.setenv('PATH', '')
     assert git_commit() is None
+
+
+def test_versions_are_those_of_what_is_imported(tmp_path, monkeypatch):
+    """Another folder on the path has packages too, and wheels of torch name no build."""
+    for folder, numpy_version in (('first', '1.0'), ('second', '2.0')):
+        for name, version in (('numpy', numpy_version), ('torch', '2.0.0'), (folder, '3.0')):
+            info = tmp_path / folder / f'{name}-{version}.dist-info'
+            info.mkdir(parents=True)
+            (info / 'METADATA').write_text(f'Name: {name}\nVersion: {version}\n')
+    path = [str(tmp_path / folder) for folder in ('first', 'second')]
+    monkeypatch.setattr(run_record_hook.metadata, 'distributions', lambda: distributions(path=path))
+    monkeypatch.setattr(torch, '__version__', '2.13.0+cu126')
+    expected = dict(numpy='1.0', torch='2.13.0+cu126', first='3.0', second='3.0')
+    assert json.loads(json.dumps(package_versions())) == expected
 
 
 @pytest.fixture

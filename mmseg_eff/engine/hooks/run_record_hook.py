@@ -61,6 +61,17 @@ def data_record(dataset: Dataset) -> dict | None:
     return dict(samples=len(infos), hash=files_hash(paths)) if paths else None
 
 
+def package_versions() -> dict[str, str]:
+    """Versions of the installed packages, where a name is found twice that of the one imported.
+
+    Torch's is its own: the metadata of its wheels leave out the suffix that tells its builds apart.
+    """
+    versions: dict[str, str] = {}
+    for item in metadata.distributions():  # in the order of the import path
+        versions.setdefault(item.name, item.version)
+    return {**versions, 'torch': str(torch.__version__)}
+
+
 def git_commit() -> str | None:
     """Commit of the repository that holds this code, with ``-dirty`` if files differ from it."""
     command = ['git', 'describe', '--always', '--dirty', '--abbrev=40', '--exclude=*']
@@ -96,7 +107,7 @@ class RunRecordHook(Hook):
             config=runner.cfg.pretty_text,
             git_commit=git_commit(),
             python=platform.python_version(),
-            packages={item.name: item.version for item in metadata.distributions()},
+            packages=package_versions(),
             device=torch.cuda.get_device_name() if torch.cuda.is_available() else 'cpu',
             processes=runner.world_size,
             threads=torch.get_num_threads(),
