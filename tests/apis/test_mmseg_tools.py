@@ -11,6 +11,8 @@ import pytest
 from helpers import TINY
 from mmengine.config import Config
 from mmseg.apis import MMSegInferencer, inference_model, init_model
+from mmseg.datasets.transforms import LoadAnnotations
+from mmseg.registry import TRANSFORMS
 
 from mmseg_eff import compat
 
@@ -74,6 +76,26 @@ def test_inferencer_of_a_config_with_checked_loading(image, tmp_path, color_type
     if color_type == 'color':
         from_array = inferencer(cv2.imread(image))['predictions']
         assert np.array_equal(labels, from_array)
+
+
+@TRANSFORMS.register_module()
+class LoadOwnLabels(LoadAnnotations):
+    """Needs a label, which an image to predict has not."""
+
+
+@pytest.mark.parametrize('is_wrapped', [False, True])
+@pytest.mark.parametrize('loader', ['LoadImageFromFile', 'mmcv.LoadImageFromFile'])
+def test_inferencer_leaves_out_labels_and_finds_wrapped_pipelines(image, loader, is_wrapped):
+    config = Config.fromfile(CONFIG)
+    pipeline = [dict(type=loader), dict(type='LoadOwnLabels'), dict(type='PackSegInputs')]
+    dataset = {**config.test_dataloader.dataset, 'pipeline': pipeline}
+    if is_wrapped:
+        dataset = dict(type='ConcatDataset', datasets=[dataset])
+    config.test_dataloader.dataset = dataset
+    inferencer = MMSegInferencer(config, device='cpu')
+    labels = inferencer(image)['predictions']
+    assert labels.shape == (64, 128)
+    assert np.array_equal(inferencer(cv2.imread(image))['predictions'], labels)
 
 
 def test_names_of_both_packages_are_listed():
