@@ -174,6 +174,18 @@ def test_page_runs(page, workplace):
     run_page((ROOT / 'docs' / page).read_text())
 
 
+def test_the_pages_training_by_epochs_runs(workplace):
+    """Its commands are for iterations, which ``TINY`` shortens."""
+    page = (ROOT / 'docs/train_my_data.md').read_text()
+    (config,) = (block for _, block in blocks(page) if block.startswith('# my_data_epochs.py'))
+    (workplace / 'my_data_epochs.py').write_text(config.replace('= 40', '= 2'))
+    options = ['--cfg-options', TINY_TRAINING[1], 'train_dataloader.batch_size=2', *TINY_LOADERS]
+    words = ['python', 'tools/train.py', 'my_data_epochs.py', '--work-dir', 'work']
+    main, argv = tool_of(words)
+    assert main([*argv, *options]) == 0
+    assert Path('work/epoch_2.pth').is_file()
+
+
 @pytest.mark.parametrize('page', PAGES)
 def test_commands_exist(page, monkeypatch):
     text = (ROOT / 'docs' / page).read_text()
