@@ -268,13 +268,12 @@ def let_inferencer_read_images() -> None:
     @functools.wraps(original)
     def init_pipeline(self, cfg) -> Compose:
         from .datasets.image_reader import class_name, compose, loads_annotations, split_pipeline
+        from .datasets.wrappers import pipelines_of
 
-        dataset = cfg.test_dataloader.dataset
-        while not dataset.get('pipeline') and (dataset.get('datasets') or 'dataset' in dataset):
-            dataset = (dataset.get('datasets') or [dataset.dataset])[0]  # of a wrapper
-        pipeline = [step for step in dataset.pipeline if not loads_annotations(step)]
+        measured, *_ = pipelines_of(cfg.test_dataloader.dataset)
+        pipeline = [step for step in measured if not loads_annotations(step)]
         if self._get_transform_idx(pipeline, 'LoadImageFromFile') != -1:
-            cfg.test_dataloader.dataset = {**dataset, 'pipeline': pipeline}
+            cfg.test_dataloader.dataset.pipeline = pipeline
             return original(self, cfg)
         loading, steps = split_pipeline(pipeline)
         if any(class_name(step) == 'InferencerLoader' for step in loading):

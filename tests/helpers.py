@@ -40,7 +40,16 @@ TINY_XCEPTION = (  # few channels, every kind of unit
     Unit((24, 28, 32), 2, 'conv'),
     Unit((32, 36, 40), 1, 'none'),
 )
+# a segmentor of mmseg's parts with few channels, and the loss of sigmoid outputs
+BACKBONE = dict(type='ResNet', depth=18, base_channels=8, norm_cfg=dict(type='BN'))
+HEAD = dict(type='FCNHead', in_channels=8, in_index=0, channels=8, num_convs=0, concat_input=False)
+SIGMOID = dict(type='CrossEntropyLoss', use_sigmoid=True)
 NORM_KEYS = ('weight', 'bias', 'running_mean', 'running_var')
+
+
+def read_image(path):
+    """An image file as 8-bit BGR (H, W, 3)."""
+    return ImageReader().read(path)['img']
 
 
 class FunctionSegmentor:

@@ -23,8 +23,7 @@ from ..models.layers.output_stride import OUTPUT_STRIDES
 from .arguments import Settings, ToolParser, whole_number
 from .config_keys import check_keys, check_paths
 from .safe_config import read_safe_config
-from .user_errors import describe
-from .user_errors import one_line as one_line
+from .user_errors import describe, one_line
 
 TRACEBACK_VARIABLE = 'MMSEG_EFF_TRACEBACK'
 INTERRUPTED = 130  # the status of a program that Ctrl-C ended

@@ -42,7 +42,8 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from ..errors import InputError
 from ..files import replacing
-from .cli import config_parser, load_config, one_line, tool
+from .cli import config_parser, load_config, tool
+from .user_errors import one_line
 
 PARTS = ('backbone', 'neck', 'decode_head')
 HEADER = ('parameters M', 'MACs G', 'paper G')

@@ -25,6 +25,7 @@ from ..datasets.check_dataset import (
 from ..datasets.image_reader import PLAIN, ImageReader
 from ..datasets.label_checks import LabelRules
 from ..datasets.label_values import SHIFT, check_values
+from ..datasets.wrappers import leaf_configs, pipelines_of
 from ..errors import InputError
 
 SAMPLE = 64  # pairs of a dataset that are decoded before a training, evenly spaced
@@ -62,15 +63,6 @@ class Sample(NamedTuple):
         return self.dataset.data_prefix['seg_map_path']
 
 
-def leaf_configs(config: ConfigDict) -> Iterator[ConfigDict]:
-    """The config of a data set, or those inside a wrapper such as ``ConcatDataset``."""
-    inner = config.get('datasets') or ([config.dataset] if 'dataset' in config else [])
-    for item in inner:
-        yield from leaf_configs(item)
-    if not inner:
-        yield config
-
-
 def build_datasets(config: ConfigDict, name: str) -> list[BaseDataset]:
     """``build_dataset`` of each of ``leaf_configs``."""
     return [build_dataset(leaf, name) for leaf in leaf_configs(config)]
@@ -85,10 +77,7 @@ def build_readable(config: ConfigDict, name: str) -> list[tuple[BaseDataset, Ima
     """
     if not config.get(name):
         return []
-    leaves = list(leaf_configs(config[name].dataset))
-    # of a dataset that has no pipeline, a wrapper has
-    pipelines = [leaf.get('pipeline') or config[name].dataset.get('pipeline') for leaf in leaves]
-    readers = [ImageReader(pipeline or PLAIN) for pipeline in pipelines]
+    readers = [ImageReader(pipeline or PLAIN) for pipeline in pipelines_of(config[name].dataset)]
     return list(zip(build_datasets(config[name].dataset, name), readers, strict=True))
 
 

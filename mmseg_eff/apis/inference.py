@@ -30,6 +30,7 @@ from ..datasets.label_checks import class_names
 from ..deploy.runtime import Segmenter, load_runtime
 from ..errors import InputError
 from ..models import fix_random_bases
+from ..models.segmentors.heads import num_labels
 from .cli import argument
 from .datasets import first_dataset
 from .dense_crf import Refine
@@ -97,7 +98,7 @@ class ImageSegmentor:
         self.reader = ImageReader(inference_pipeline(model.cfg))
         self.pack = compose(self.reader.steps)
         self.palette = (getattr(model, 'dataset_meta', None) or {}).get('palette', ())
-        self.label_dtype = np.min_scalar_type(num_labels_of(model) - 1)
+        self.label_dtype = np.min_scalar_type(num_labels(model) - 1)
 
     def segment(self, image: Loaded) -> Label:
         """Labels (H, W) of an image that ``reader`` has loaded.
@@ -195,13 +196,6 @@ def input_channels(config: Mapping) -> int | None:
     backbone = config.get('model', {}).get('backbone')
     channels = argument(backbone, 'in_channels') if backbone else None
     return channels if isinstance(channels, int) else None
-
-
-def num_labels_of(model: BaseSegmentor) -> int:
-    """Number of labels that a segmentor tells apart."""
-    head = getattr(model, 'decode_head', None)
-    head = head[-1] if isinstance(head, torch.nn.ModuleList) else head  # of a cascade
-    return max(2, getattr(head, 'num_classes', 2), getattr(head, 'out_channels', 2) or 2)
 
 
 def segment_image(

@@ -16,9 +16,10 @@ from mmseg.registry import METRICS, MODELS, TRANSFORMS
 from ..datasets.label_checks import DROPPED, MAX_LABELS, LabelRules
 from ..datasets.label_values import ONE_CLASS, SIGMOID
 from ..datasets.transforms import LoadCheckedAnnotations
+from ..datasets.wrappers import leaf_configs
 from ..errors import InputError
 from .cli import argument
-from .datasets import build_unread, first_dataset, leaf_configs
+from .datasets import build_unread, first_dataset
 
 IGNORING = ('ignore_index', 'ignore_label', 'seg_pad_val')  # arguments that name the ignored label
 FOLLOWERS = {  # data loader -> what follows its dataset, with the registry of its parts

@@ -18,7 +18,7 @@ from ..datasets.image_reader import class_name, inference_pipeline, to_display
 from ..errors import InputError
 from ..models import optimize_for_inference, predict_labels_only
 from .arguments import device, finite_number, whole_number
-from .cli import add_output_stride, config_parser, load_config, one_line, tool
+from .cli import add_output_stride, config_parser, load_config, tool
 from .dense_crf import add_crf_options, build_crf
 from .inference import (
     ImageSegmentor,
@@ -31,7 +31,7 @@ from .inference import (
 from .regions import REGION_SUFFIXES
 from .sources import SUFFIXES, Draw, Source, collect_sources, suffixes_of, write_png
 from .tiling import Tiling, check_tiling, file_stamp, predict_tiled
-from .user_errors import on_interrupt
+from .user_errors import on_interrupt, one_line
 
 DESCRIPTION = __doc__ + """ An exported folder takes the place of config and checkpoint."""
 NOT_OF_LABELS = ('checkpoint', 'inputs', 'out', 'device')  # its time and size count

@@ -25,7 +25,7 @@ from ..files import remove_leftovers, replacing, sha256_of
 from ..models import optimize_for_inference
 from .arguments import device, finite_number, whole_number
 from .class_balance import RANKS, keep_share, levels_of, ranks_of
-from .cli import config_parser, load_config, one_line, tool
+from .cli import config_parser, load_config, tool
 from .inference import color_table, draw_overlay, load_segmentor
 from .label_rules import check_num_outputs, ignored_label, rules_of
 from .pseudo_label_report import print_summary, read_record, summarise, write_label
@@ -33,7 +33,7 @@ from .sources import IMAGE_SUFFIXES, Source, collect_sources, own_share, suffixe
 from .teacher import PseudoLabel, build_views, choose_labels, mean_probabilities, threshold_of
 from .thresholds import thresholds_of
 from .training_images import training_images
-from .user_errors import on_interrupt
+from .user_errors import on_interrupt, one_line
 
 MORE = (
     ' A run that was stopped goes on where it was. Processes of torchrun with --launcher pytorch '

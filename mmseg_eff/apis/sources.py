@@ -13,10 +13,9 @@ from mmengine.config import Config
 from mmengine.dist import get_dist_info
 from numpy.typing import NDArray
 
-from ..datasets.image_reader import ImageReader
+from ..datasets.wrappers import leaf_configs
 from ..errors import InputError
 from ..files import replacing
-from .datasets import leaf_configs
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
@@ -114,15 +113,6 @@ def own_share(sources: Sequence[Source]) -> list[tuple[int, Source]]:
     """This process's part of the sources of all processes, each with its index among them."""
     rank, processes = get_dist_info()
     return list(enumerate(sources))[rank::processes]
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image as 8-bit BGR (H, W, 3), for a picture; networks get theirs by their config.
-
-    Raises:
-        InputError: If it cannot be decoded.
-    """
-    return ImageReader().read(path)['img']
 
 
 def suffixes_of(config: Config) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from torch import nn
 
 from ..converters import load_weights
 from ..models import fix_random_bases
+from ..models.segmentors.heads import last_head
 from .cli import load_config, quiet_warnings
 from .inference import ImageSegmentor, LabelsImages, load_export
 from .predict import without_resize
@@ -103,8 +104,7 @@ def load_candidate(
         clock.lap('preprocess')
 
     model.data_preprocessor.register_forward_hook(after_preprocessing)
-    head = model.decode_head
-    head = head[-1] if isinstance(head, nn.ModuleList) else head  # of a cascade
+    head = last_head(model)
     forward = head.forward  # is called without hooks
 
     def forward_timed(*args) -> torch.Tensor:

@@ -12,12 +12,13 @@ from mmengine.config import ConfigDict
 from mmengine.dataset import Compose
 from mmseg.models import BaseSegmentor
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ..datasets.image_reader import Loaded, compose, split_pipeline
 from ..datasets.label_checks import DROPPED
 from ..errors import InputError
+from ..models.segmentors.heads import last_head
 from ..models.segmentors.tta import has_sigmoid_outputs
 from .inference import predict_sample
 
@@ -110,8 +111,7 @@ def view_probabilities(model: BaseSegmentor, view: Compose, image: Loaded) -> Te
 
 def threshold_of(model: BaseSegmentor) -> float | None:
     """The probability that makes a pixel foreground; ``None`` for more than one output."""
-    head = model.decode_head
-    head = head[-1] if isinstance(head, nn.ModuleList) else head
+    head = last_head(model)
     return head.threshold if head.out_channels == 1 else None
 
 

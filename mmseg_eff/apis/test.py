@@ -7,12 +7,13 @@ from mmengine.dist import is_main_process
 from mmseg.registry import RUNNERS
 
 from ..converters import load_weights
-from ..datasets.image_reader import ImageReader, inference_pipeline
+from ..datasets.image_reader import ImageReader, inference_pipeline, split_pipeline
+from ..datasets.wrappers import leaf_configs
 from ..errors import InputError
 from ..models import fix_random_bases, predict_labels_only
 from .cli import add_output_stride, load_runner_config, network_of, runner_parser, tool
 from .confusion_matrix import write_confusion_matrix
-from .datasets import check_datasets, leaf_configs
+from .datasets import check_datasets
 from .dense_crf import add_crf_options, build_crf, refine_predictions
 from .evaluators import add_confusion_matrix, check_format_only, give_output_dirs, labels_suffice
 from .label_files import LabelFilesHook
@@ -34,10 +35,10 @@ def augment(config: Config, path: str) -> None:
     if not config.get('tta_pipeline'):
         raise InputError(f'{path}: has no tta_pipeline, which --tta needs')
     for leaf in leaf_configs(config.test_dataloader.dataset):
-        first, *others = config.tta_pipeline
-        if leaf.get('pipeline') and others:
-            first = leaf.pipeline[0]  # what loads the image
-        leaf.pipeline = [first, *others]
+        given, _ = split_pipeline(config.tta_pipeline)
+        steps = [step for step in config.tta_pipeline if step not in given]
+        loading = split_pipeline(leaf.pipeline)[0] if leaf.get('pipeline') else given
+        leaf.pipeline = [*loading, *steps]
     model = config.get('tta_model') or {}
     if model.get('type', 'SegTTAModel') in ('SegTTAModel', 'mmseg.SegTTAModel'):
         model = {**model, 'type': TTA_MODEL}

@@ -9,8 +9,9 @@ from mmengine.registry import DATASETS
 
 from ..datasets.check_dataset import dataset_pairs
 from ..datasets.label_checks import LabelRules
+from ..datasets.wrappers import leaf_configs
 from ..errors import InputError
-from .datasets import build_dataset, leaf_configs
+from .datasets import build_dataset
 from .sources import Source
 
 

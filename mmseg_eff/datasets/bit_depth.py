@@ -35,14 +35,19 @@ def dark_image(path: str, loaded: NDArray) -> str | None:
         path: Image file.
         loaded: Its pixels as the loader gives them; only 8-bit ranges are affected.
     """
-    if loaded.dtype == np.uint16 or (loaded.dtype.kind == 'f' and loaded.max(initial=0) > 255):
+    if loaded.dtype == np.uint16:
         return None
     try:
         with open(path, 'rb') as file:
-            if not has_16_bits(header := file.read(2**16)):
+            header = file.read(32)  # no more of most files: every image of a training comes here
+            if header[:2] in (b'II', b'MM'):
+                header += file.read(2**16)
+            if not has_16_bits(header):
                 return None
             data = header + file.read()
     except OSError:  # a file of another storage backend
+        return None
+    if loaded.dtype.kind == 'f' and loaded.max(initial=0) > 255:
         return None
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)

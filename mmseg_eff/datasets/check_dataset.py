@@ -55,10 +55,10 @@ def dataset_pairs(dataset: BaseDataset) -> list[Pair]:
 
 
 def open_image(file: str | bytes) -> Image.Image:
-    """Open an image file (a path or its content) by Pillow, up to ``MAX_PIXELS``, without warnings.
+    """Open an image file (a path or its content) by Pillow, without its warnings.
 
     Raises:
-        InputError: If it holds more pixels.
+        DecompressionBombError: If it holds more than ``max_pixels``.
     """
     with pixel_limit():
         return Image.open(io.BytesIO(file) if isinstance(file, bytes) else file)

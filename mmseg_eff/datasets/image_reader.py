@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from .bit_depth import warn_of_dark_image
 from .transforms import DECODE_ERRORS, LoadCheckedImage, undecodable
+from .wrappers import pipelines_of
 
 Loaded = dict[str, Any]  # results of the loading transforms, with 'img' (H, W) or (H, W, C)
 
@@ -72,13 +73,10 @@ def inference_pipeline(config: Config) -> list[dict]:
     pipeline = config.get('test_pipeline')
     for name in ('test_dataloader', 'val_dataloader'):
         dataset = (config.get(name) or {}).get('dataset')
-        while dataset and not dataset.get('pipeline'):
-            inner = dataset.get('datasets') or [dataset.get('dataset')]
-            dataset = inner[0]
-        if dataset:
-            measured = dataset.pipeline
+        measured = next(iter(pipelines_of(dataset)), None) if dataset else None
+        if measured:
             is_same = pipeline and loading_facts(pipeline) == loading_facts(measured)
-            return list(pipeline if is_same else measured)
+            return list(pipeline) if is_same else measured
     if not pipeline:
         raise InputError('the config has no test_pipeline and no test_dataloader to take it from')
     return list(pipeline)
@@ -158,8 +156,8 @@ class ImageReader:
             raise InputError(
                 f'{path}: {self.names} must give an image (H, W) or (H, W, C), got {found}'
             )
-        if self.loader is not None:
-            warn_of_dark_image(str(path), image)
+        if self.loader is not None and not isinstance(self.loader, LoadCheckedImage):
+            warn_of_dark_image(str(path), image)  # which that loader does itself
         for name in ('img_shape', 'ori_shape'):  # a loader of the user's own may not set them
             results.setdefault(name, image.shape[:2])
         return results

@@ -26,6 +26,7 @@ from ..datasets.image_reader import class_name, split_pipeline
 from ..errors import InputError
 from ..models import optimize_for_inference
 from ..models.layers import SubpixelConv
+from ..models.segmentors.heads import num_labels
 from .operations import enlarged_argmax, label_type, whole_factor
 from .runtime import resized_size
 
@@ -121,7 +122,7 @@ class SegmentationGraph(nn.Module):
     @property
     def num_labels(self) -> int:
         """How many labels the output tells apart."""
-        return max(2, self.model.decode_head.out_channels)
+        return num_labels(self.model)
 
     @property
     def threshold(self) -> float | None:

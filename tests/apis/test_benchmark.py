@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+from helpers import read_image
 from mmengine.config import Config
 
 from mmseg_eff.apis import benchmark as module
@@ -13,7 +14,6 @@ from mmseg_eff.apis.benchmark import PEERS, known_miou, main, make_images
 from mmseg_eff.apis.benchmark_report import HEADER, STAGES, Figures, cells
 from mmseg_eff.apis.cli import load_config
 from mmseg_eff.apis.inference import segment_image
-from mmseg_eff.apis.sources import read_image
 from mmseg_eff.apis.stages import Candidate, load_candidate, run_once, take_turns
 from mmseg_eff.converters import save_checkpoint
 from mmseg_eff.datasets.image_reader import ImageReader

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from helpers import read_image
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
@@ -16,7 +17,6 @@ from mmseg_eff import compat, deploy
 from mmseg_eff.apis import export as module
 from mmseg_eff.apis.export import main
 from mmseg_eff.apis.inference import load_segmentor, segment_image
-from mmseg_eff.apis.sources import read_image
 from mmseg_eff.converters import save_checkpoint
 
 onnx = pytest.importorskip('onnx', reason='needs the extra [deploy]')

@@ -4,13 +4,13 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from helpers import FunctionSegmentor
+from helpers import FunctionSegmentor, read_image
 
 from mmseg_eff.apis import inference
 from mmseg_eff.apis import predict as module
 from mmseg_eff.apis.inference import color_table, draw_overlay, load_segmentor
 from mmseg_eff.apis.predict import main, predict
-from mmseg_eff.apis.sources import collect_sources, read_image
+from mmseg_eff.apis.sources import collect_sources
 from mmseg_eff.converters import save_checkpoint
 from mmseg_eff.errors import InputError
 

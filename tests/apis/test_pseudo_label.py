@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from helpers import read_image
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS
@@ -22,7 +23,6 @@ from torch.nn import functional as F
 from mmseg_eff import compat
 from mmseg_eff.apis.inference import color_table, draw_overlay, load_segmentor
 from mmseg_eff.apis.pseudo_label import main
-from mmseg_eff.apis.sources import read_image
 from mmseg_eff.apis.teacher import build_views, choose_labels, mean_probabilities, threshold_of
 from mmseg_eff.converters import save_checkpoint
 from mmseg_eff.datasets import ToyStreetDataset

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from helpers import build_segmentor
+from helpers import BACKBONE, HEAD, SIGMOID, build_segmentor
 from mmengine import load
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
@@ -17,9 +17,6 @@ from mmseg_eff.apis import predict, test
 from mmseg_eff.apis.evaluators import give_output_dirs, labels_suffice
 from mmseg_eff.converters import save_checkpoint
 
-BACKBONE = dict(type='ResNet', depth=18, base_channels=8, norm_cfg=dict(type='BN'))
-HEAD = dict(type='FCNHead', in_channels=8, in_index=0, channels=8, num_convs=0, concat_input=False)
-SIGMOID = dict(type='CrossEntropyLoss', use_sigmoid=True)
 HEADS = {
     'softmax': dict(num_classes=3),
     'one sigmoid output': dict(num_classes=2, out_channels=1, threshold=0.3, loss_decode=SIGMOID),
@@ -277,3 +274,20 @@ def test_what_the_config_lacks_is_named(run, missing):
     status, output = run('--tta', **{missing: None})
     assert status == 1
     assert output.splitlines()[-1].startswith(f'error: config.py: has no {missing}')
+
+
+def test_augmentation_loads_images_as_the_test_does():
+    """By all loading transforms, wherever the labels are loaded; those of the augmentation stay."""
+    grey = dict(type='LoadCheckedImage', color_type='grayscale')
+    labels, pack = dict(type='LoadAnnotations'), dict(type='PackSegInputs')
+    views = dict(type='TestTimeAug', transforms=[[pack]])
+    dataset = dict(type='BaseSegDataset', pipeline=[labels, grey, pack])
+    config = Config(
+        dict(
+            model=dict(type='EncoderDecoder'),
+            tta_pipeline=[dict(type='LoadImageFromFile'), labels, views],
+            test_dataloader=dict(dataset=dict(type='ConcatDataset', datasets=[dataset])),
+        )
+    )
+    test.augment(config, 'config.py')
+    assert config.test_dataloader.dataset.datasets[0].pipeline == [grey, labels, views]

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from helpers import FunctionSegmentor
+from helpers import FunctionSegmentor, read_image
 from torch import nn
 from torch.nn import functional as F
 
 from mmseg_eff.apis.regions import REGION_SUFFIXES, open_regions
-from mmseg_eff.apis.sources import collect_sources, read_image
+from mmseg_eff.apis.sources import collect_sources
 from mmseg_eff.apis.tiling import Tiling, check_tiling, plan_tiles, predict_tiled
 from mmseg_eff.datasets.image_reader import ImageReader
 from mmseg_eff.errors import InputError

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from helpers import read_image
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from mmseg.models import BaseSegmentor
@@ -26,7 +27,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmseg_eff.apis.export import MIN_AGREEMENT, main
 from mmseg_eff.apis.inference import segment_image
-from mmseg_eff.apis.sources import read_image
 from mmseg_eff.converters import save_checkpoint
 
 for package in ('onnx', 'onnxscript', 'onnxruntime', 'openvino'):

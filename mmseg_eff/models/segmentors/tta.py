@@ -12,6 +12,8 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
+from .heads import last_head
+
 
 @MODELS.register_module()
 class MeanProbabilityTTAModel(SegTTAModel):
@@ -39,7 +41,7 @@ class MeanProbabilityTTAModel(SegTTAModel):
         maps = [view.seg_logits.data for view in views]
         if len(maps[0]) == 1:  # mmseg has applied the sigmoid
             logits = sum(maps) / len(maps)
-            labels = (logits > self.module.decode_head.threshold).to(logits)
+            labels = (logits > last_head(self.module).threshold).to(logits)
         else:
             mean = mean_sigmoid if has_sigmoid_outputs(self.module) else mean_softmax
             logits = mean(maps)
@@ -51,9 +53,7 @@ class MeanProbabilityTTAModel(SegTTAModel):
 
 def has_sigmoid_outputs(model: nn.Module) -> bool:
     """Whether every loss of a segmentor's (last) decode head takes its outputs one by one."""
-    head = model.decode_head
-    head = head[-1] if isinstance(head, nn.ModuleList) else head
-    losses = getattr(head, 'loss_decode', None)  # mask classification has none
+    losses = getattr(last_head(model), 'loss_decode', None)  # mask classification has none
     losses = losses if isinstance(losses, nn.ModuleList) else [losses]
     return all(getattr(loss, 'use_sigmoid', False) for loss in losses)
 

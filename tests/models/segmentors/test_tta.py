@@ -1,15 +1,12 @@
 import pytest
 import torch
-from helpers import build_segmentor
+from helpers import BACKBONE, HEAD, SIGMOID, build_segmentor
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 import mmseg_eff.models.segmentors  # noqa: F401
 
-BACKBONE = dict(type='ResNet', depth=18, base_channels=8, norm_cfg=dict(type='BN'))
-HEAD = dict(type='FCNHead', in_channels=8, in_index=0, channels=8, num_convs=0, concat_input=False)
-SIGMOID = dict(type='CrossEntropyLoss', use_sigmoid=True)
 HEADS = {
     'softmax': dict(num_classes=4),
     'one sigmoid output': dict(num_classes=2, out_channels=1, threshold=0.3, loss_decode=SIGMOID),
