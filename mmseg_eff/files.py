@@ -1,10 +1,19 @@
-"""Files that stand whole or not at all, and their hashes."""
+"""Files that stand whole or not at all, their hashes, and locks between processes."""
 
+import errno
 import hashlib
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from .errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 
 @contextmanager
@@ -63,3 +72,67 @@ def sha256_of(path: str | Path) -> str:
     """SHA-256 of a file, as hexadecimal digits."""
     with open(path, 'rb') as file:
         return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+@contextmanager
+def lock(path: Path, what: str) -> Iterator[None]:
+    """Hold a lock file, so that no second process does the same work in the same place.
+
+    The system frees the lock when its process ends, however it ends; children do not inherit it.
+    The file goes at the end of the block. Makes the folder. On a file system without locks,
+    warns and goes on.
+
+    Args:
+        path: The lock file.
+        what: What it guards, for the message, such as a work dir.
+
+    Raises:
+        InputError: If another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        acquire(descriptor)
+    except OSError as error:
+        holder = os.read(descriptor, 32).decode(errors='replace').strip()
+        os.close(descriptor)
+        if error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+            warnings.warn(f'{path}: cannot be locked ({error.strerror})', stacklevel=3)
+            path.unlink(missing_ok=True)
+            yield
+            return
+        raise InputError(
+            f'{what}: in use by another process{f" ({holder})" if holder else ""}; wait for it or '
+            'name another folder'
+        ) from error
+    if not is_same_file(descriptor, path):  # removed by its holder between the two calls
+        os.close(descriptor)
+        with lock(path, what):
+            yield
+        return
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f'pid {os.getpid()}'.encode())
+        yield
+    finally:
+        if fcntl is not None:  # Windows removes no open file
+            path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def acquire(descriptor: int) -> None:
+    """Lock an open file for this process, or raise ``OSError`` at once."""
+    if fcntl is not None:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    else:
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+
+def is_same_file(descriptor: int, path: Path) -> bool:
+    """Whether ``path`` still names the open file."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

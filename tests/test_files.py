@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -5,7 +6,8 @@ import sys
 import pytest
 
 from mmseg_eff import files
-from mmseg_eff.files import remove_leftovers, replacing
+from mmseg_eff.errors import InputError
+from mmseg_eff.files import lock, remove_leftovers, replacing
 
 
 @pytest.mark.parametrize('durable', [False, True])
@@ -62,3 +64,37 @@ def test_leftovers_go_and_nothing_else(tmp_path):
         (tmp_path / name).touch()
     remove_leftovers(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(stay)
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from mmseg_eff.files import lock
+with lock(Path(sys.argv[1]), 'the folder'):
+    print('locked', flush=True)
+    time.sleep(60)
+"""
+
+
+def test_one_process_at_a_time_and_a_dead_one_holds_nothing(tmp_path):
+    path = tmp_path / 'work/.lock'
+    command = [sys.executable, '-c', HOLD, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == 'locked\n'
+        holder = rf'the folder: in use by another process \(pid {process.pid}\)'
+        with pytest.raises(InputError, match=holder), lock(path, 'the folder'):
+            pass
+        process.kill()
+    assert path.is_file()  # left by the dead process
+    with lock(path, 'the folder'):
+        assert path.read_text() == f'pid {os.getpid()}'
+    assert not path.exists()
+
+
+def test_a_file_system_without_locks_is_used_with_a_warning(tmp_path, monkeypatch):
+    def refuse(_descriptor):
+        raise OSError(errno.ENOLCK, 'No locks available')
+
+    monkeypatch.setattr(files, 'acquire', refuse)
+    with pytest.warns(UserWarning, match='No locks available'), lock(tmp_path / '.lock', 'it'):
+        pass
