@@ -5,6 +5,7 @@ import datetime
 import torch
 from mmengine.device import get_device
 from mmengine.dist import is_distributed
+from mmengine.hooks import ProfilerHook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.registry import MODEL_WRAPPERS
@@ -20,7 +21,7 @@ from .resume import ResumableEpochBasedTrainLoop, ResumableSampler
 
 @RUNNERS.register_module()
 class SegRunner(Runner):
-    """``Runner`` with four differences; ``runner_type = 'SegRunner'`` in a config chooses it.
+    """``Runner`` with five differences; ``runner_type = 'SegRunner'`` in a config chooses it.
 
     - Processes without a GPU talk through gloo, whatever ``dist_cfg`` says; mmengine's runner fails
       in ``torch.cuda.set_device``. They are started by torchrun.
@@ -29,6 +30,7 @@ class SegRunner(Runner):
       ``IoUMetric``, which leaves the weights alone.
     - A training by epochs with ``ResumableSampler`` runs in ``ResumableEpochBasedTrainLoop``.
     - ``TrainingCheckHook`` checks each training before it starts.
+    - A training that ends by an error ends its profiler: left running, it crashes Python at exit.
 
     n processes with batches of b take the same step as one process with a batch of n b where
 
@@ -71,6 +73,17 @@ class SegRunner(Runner):
         """Register the config's hooks and the check of a training."""
         super().register_hooks(default_hooks, custom_hooks)
         self.register_hook(TrainingCheckHook())
+
+    def train(self) -> nn.Module:
+        """Train, as mmengine's runner does."""
+        try:
+            return super().train()
+        except BaseException:
+            hooks = [hook for hook in self.hooks if isinstance(hook, ProfilerHook)]
+            for hook in hooks:
+                if hasattr(hook, 'profiler') and not hook._closed:
+                    hook.profiler.stop()
+            raise
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the loop, for epochs of one of our samplers the one that ends and resumes them.

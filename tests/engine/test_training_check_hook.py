@@ -128,6 +128,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_saved(tmp_path, loop, s
     assert message in str(raised.value)
     assert '\n' not in str(raised.value)
     assert not list(tmp_path.glob('*.pth'))
+    assert not torch.autograd._profiler_enabled()  # it would crash Python at exit
 
 
 def test_all_faults_are_in_one_line(tmp_path):
