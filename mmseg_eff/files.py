@@ -75,7 +75,7 @@ def sha256_of(path: str | Path) -> str:
 
 
 @contextmanager
-def lock(path: Path, what: str) -> Iterator[None]:
+def lock(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
     """Hold a lock file, so that no second process does the same work in the same place.
 
     The system frees the lock when its process ends, however it ends; children do not inherit it.
@@ -85,6 +85,7 @@ def lock(path: Path, what: str) -> Iterator[None]:
     Args:
         path: The lock file.
         what: What it guards, for the message, such as a work dir.
+        wait: Wait for another process instead of refusing.
 
     Raises:
         InputError: If another process holds it.
@@ -92,7 +93,7 @@ def lock(path: Path, what: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        acquire(descriptor)
+        acquire(descriptor, wait)
     except OSError as error:
         holder = os.read(descriptor, 32).decode(errors='replace').strip()
         os.close(descriptor)
@@ -107,7 +108,7 @@ def lock(path: Path, what: str) -> Iterator[None]:
         ) from error
     if not is_same_file(descriptor, path):  # removed by its holder between the two calls
         os.close(descriptor)
-        with lock(path, what):
+        with lock(path, what, wait=wait):
             yield
         return
     try:
@@ -120,14 +121,14 @@ def lock(path: Path, what: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def acquire(descriptor: int) -> None:
-    """Lock an open file for this process, or raise ``OSError`` at once."""
+def acquire(descriptor: int, wait: bool) -> None:
+    """Lock an open file for this process; without ``wait`` raise ``OSError`` at once."""
     if fcntl is not None:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     else:
         import msvcrt
 
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
 
 
 def is_same_file(descriptor: int, path: Path) -> bool:

@@ -92,7 +92,7 @@ def test_one_process_at_a_time_and_a_dead_one_holds_nothing(tmp_path):
 
 
 def test_a_file_system_without_locks_is_used_with_a_warning(tmp_path, monkeypatch):
-    def refuse(_descriptor):
+    def refuse(_descriptor, _wait):
         raise OSError(errno.ENOLCK, 'No locks available')
 
     monkeypatch.setattr(files, 'acquire', refuse)

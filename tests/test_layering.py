@@ -19,7 +19,18 @@ ALLOWED = {  # folder of mmseg_eff -> own modules it may import, beside its own 
     'datasets': {'errors'},
     'evaluation': {'errors'},
     'converters': {'compat', 'errors', 'files', 'models', 'datasets'},
-    'apis': {'errors', 'files', 'models', 'datasets', 'engine', 'converters', 'deploy', 'compat'},
+    'hub': {'errors', 'files', 'converters'},
+    'apis': {
+        'errors',
+        'files',
+        'models',
+        'datasets',
+        'engine',
+        'converters',
+        'deploy',
+        'compat',
+        'hub',
+    },
 }
 STANDARD = {
     'collections',

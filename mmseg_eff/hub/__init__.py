@@ -1,0 +1,13 @@
+from .cache import cache_folder, get, resolve
+from .index import PREFIX, Weights, find, published, weights_of
+
+__all__ = [
+    'PREFIX',
+    'Weights',
+    'cache_folder',
+    'find',
+    'get',
+    'published',
+    'resolve',
+    'weights_of',
+]

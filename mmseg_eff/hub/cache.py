@@ -1,0 +1,58 @@
+"""Cache of published weights: fetched once, converted once, used without a network afterwards."""
+
+import os
+from pathlib import Path
+
+from mmengine.runner.checkpoint import CheckpointLoader
+from platformdirs import user_cache_path
+
+from ..converters.checkpoint import read_for_mmengine
+from ..converters.convert import convert
+from .download import fetch
+from .index import PREFIX, find
+
+VARIABLE = 'MMSEG_EFF_CACHE'
+LAYOUT = 1  # of converted files: raise it when a converter writes another one
+
+
+def cache_folder() -> Path:
+    """The folder that ``MMSEG_EFF_CACHE`` names, or one below the user's cache folder."""
+    return Path(os.environ.get(VARIABLE) or user_cache_path('mmseg_eff'))
+
+
+def original_path(name: str) -> Path:
+    """Where the cache keeps the authors' file, whether or not it is there yet."""
+    return cache_folder() / 'originals' / find(name).file
+
+
+def converted_path(name: str) -> Path:
+    """Where the cache keeps the checkpoint for our configs, whether or not it is there yet."""
+    return cache_folder() / 'converted' / f'{find(name).name}-{LAYOUT}.safetensors'
+
+
+def get(name: str) -> Path:
+    """Path of the checkpoint of a name: fetched, checked and converted on first use.
+
+    Args:
+        name: Name in the index, with or without ``hub:``.
+
+    Raises:
+        InputError: If there are no such weights, or they cannot be fetched.
+    """
+    weights, target = find(name), converted_path(name)
+    if not target.is_file():
+        original = original_path(name)
+        fetch(weights, original)
+        convert(weights.converter, original, target, **weights.options)
+    return target
+
+
+def resolve(checkpoint: str) -> str:
+    """A checkpoint's path as it is; for ``hub:NAME`` that of the weights of this name."""
+    return str(get(checkpoint)) if checkpoint.startswith(PREFIX) else checkpoint
+
+
+@CheckpointLoader.register_scheme(prefixes=PREFIX, force=True)
+def read_published(filename: str, map_location: str | None = None) -> object:
+    """``hub:NAME`` in mmengine's ``load_from``, ``Pretrained`` and inferencers."""
+    return read_for_mmengine(resolve(filename), map_location)
