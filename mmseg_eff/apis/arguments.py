@@ -15,6 +15,7 @@ import torch
 from mmengine.config import DictAction
 
 from ..errors import InputError
+from ..hub import resolve
 
 
 class ToolParser(argparse.ArgumentParser):
@@ -64,6 +65,14 @@ def device(text: str) -> str:
         reason = str(error).partition('\n')[0]
         raise ArgumentTypeError(f'must be a device such as cpu, got {text!r}: {reason}') from error
     return text
+
+
+def checkpoint(text: str) -> str:
+    """The type of an argument that is a checkpoint: a file, or ``hub:NAME``, which is fetched."""
+    try:
+        return resolve(text)
+    except InputError as error:
+        raise ArgumentTypeError(f'must be a file or published weights: {error}') from error
 
 
 class Settings(DictAction):

@@ -24,7 +24,7 @@ from mmengine.config import Config
 from ..datasets.image_reader import ImageReader
 from ..datasets.toy_street import Scene
 from ..errors import InputError
-from .arguments import finite_number, whole_number
+from .arguments import checkpoint, finite_number, whole_number
 from .benchmark_report import Figures, plot, print_table, write_json
 from .cli import config_parser, tool
 from .complexity import check_size, complexity
@@ -206,7 +206,10 @@ def main(argv: list[str] | None = None) -> None:
     """Parse the arguments of ``tools/benchmark.py``, measure and print."""
     parser = config_parser(DESCRIPTION, nargs='+')
     parser.add_argument(
-        '--checkpoints', nargs='+', help='one for each config; - for random weights'
+        '--checkpoints',
+        nargs='+',
+        type=checkpoint,
+        help='one for each config, a file or hub:NAME; - for random weights',
     )
     parser.add_argument('--image', nargs='+', default=[], metavar='FILE', help='images to time on')
     parser.add_argument(

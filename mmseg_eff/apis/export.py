@@ -19,7 +19,7 @@ from ..datasets.image_reader import ImageReader, inference_pipeline
 from ..datasets.label_checks import class_names
 from ..errors import InputError
 from ..files import sha256_of
-from .arguments import finite_number, whole_number
+from .arguments import checkpoint, finite_number, whole_number
 from .cli import add_output_stride, config_parser, load_config, tool
 from .complexity import check_size
 from .datasets import build_datasets
@@ -165,7 +165,7 @@ def quantise(folder: Path, report: dict, config: Config, args: argparse.Namespac
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = config_parser(__doc__)
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', type=checkpoint, help='checkpoint file or hub:NAME')
     parser.add_argument('--out', type=Path, required=True, help='folder to make')
     parser.add_argument('--backend', choices=sorted(deploy.NEEDS), default='onnx')
     sizes = parser.add_mutually_exclusive_group()

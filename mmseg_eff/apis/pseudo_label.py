@@ -23,7 +23,7 @@ from ..datasets.label_checks import DROPPED
 from ..errors import InputError
 from ..files import remove_leftovers, replacing, sha256_of
 from ..models import optimize_for_inference
-from .arguments import device, finite_number, whole_number
+from .arguments import checkpoint, device, finite_number, whole_number
 from .class_balance import RANKS, keep_share, levels_of, ranks_of
 from .cli import config_parser, load_config, tool
 from .inference import color_table, draw_overlay, load_segmentor
@@ -125,7 +125,9 @@ def label_images(
 def build_parser() -> argparse.ArgumentParser:
     """The parser of ``tools/pseudo_label.py``."""
     parser = config_parser(__doc__ + MORE)
-    parser.add_argument('checkpoint', help="the teacher's checkpoint file")
+    parser.add_argument(
+        'checkpoint', type=checkpoint, help="the teacher's checkpoint file or hub:NAME"
+    )
     parser.add_argument('images', nargs='*', metavar='IMAGE', help='file, folder or glob')
     parser.add_argument('--out', required=True, help='folder for labels/, overlays/, report.json')
     parser.add_argument(

@@ -11,6 +11,7 @@ from ..datasets.image_reader import ImageReader, inference_pipeline, split_pipel
 from ..datasets.wrappers import leaf_configs
 from ..errors import InputError
 from ..models import fix_random_bases, predict_labels_only
+from .arguments import checkpoint
 from .cli import add_output_stride, load_runner_config, network_of, runner_parser, tool
 from .confusion_matrix import write_confusion_matrix
 from .datasets import check_datasets
@@ -49,7 +50,7 @@ def augment(config: Config, path: str) -> None:
 def main(argv: list[str] | None = None) -> None:
     """Parse the arguments of ``tools/test.py``, evaluate and print the metrics."""
     parser = runner_parser('Evaluate a segmentor')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', type=checkpoint, help='checkpoint file or hub:NAME')
     parser.add_argument(
         '--out',
         type=Path,

@@ -20,6 +20,7 @@ from ..converters.checkpoint import mismatch
 from ..converters.foreign import WRAPPERS
 from ..engine import SegRunner, TrainingCheckHook
 from ..errors import InputError
+from ..hub import resolve
 from .cli import load_runner_config, network_of, runner_parser, tool
 from .datasets import check_datasets
 from .label_rules import settle_labels
@@ -43,7 +44,7 @@ def check_start(runner: Runner) -> None:
     path = runner.cfg.get('load_from')
     if not path or runner.cfg.get('resume') or '://' in str(path):
         return
-    state_dict = load_checkpoint(path, prefixes=WRAPPERS)['state_dict']  # mmengine's, too
+    state_dict = load_checkpoint(resolve(path), prefixes=WRAPPERS)['state_dict']  # mmengine's, too
     model = network_of(runner)
     wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     given = {name: tuple(value.shape) for name, value in state_dict.items()}
@@ -100,7 +101,7 @@ def check_pretrained(model: nn.Module, config: ConfigDict) -> None:
             path = str(init.get('checkpoint', ''))
             if init.get('type') != 'Pretrained' or '://' in path:
                 continue
-            checkpoint = load_checkpoint(path, prefixes=WRAPPERS)
+            checkpoint = load_checkpoint(resolve(path), prefixes=WRAPPERS)
             prefix = init.get('prefix') or ''
             given = {
                 key.removeprefix(prefix): value

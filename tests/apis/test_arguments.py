@@ -50,6 +50,23 @@ def test_devices_exist(capsys, value):
     assert error.count('\n') == 1
 
 
+@pytest.mark.parametrize(
+    ('tool', 'arguments'),
+    [
+        ('test', [LEAF, 'hub:none']),
+        ('export', [LEAF, 'hub:none', '--out', 'o']),
+        ('pseudo_label', [LEAF, 'hub:none', 'i', '--out', 'o']),
+        ('benchmark', [LEAF, '--checkpoints', 'hub:none']),
+    ],
+)
+def test_published_weights_exist(capsys, tool, arguments):
+    main = importlib.import_module(f'mmseg_eff.apis.{tool}').main
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert 'must be a file or published weights: none: no published weights of this name' in error
+    assert error.count('\n') == 1
+
+
 def test_numbers_are_read():
     parser = ToolParser()
     parser.add_argument('-n', '--number', type=finite_number)

@@ -251,6 +251,16 @@ def test_weights_of_another_network(data_root, tmp_path, capsys):
     assert f"{path}: does not fit the config's network" in capsys.readouterr().err
 
 
+def test_published_weights_by_name(data_root, shared, tmp_path, monkeypatch):
+    monkeypatch.setenv('MMSEG_EFF_CACHE', str(tmp_path / 'cache'))
+    monkeypatch.setenv('MMSEG_EFF_WEIGHTS_URL', str(shared / 'checkpoints'))
+    options = [*TINY, 'load_from=hub:espnet-p2q3_cityscapes']
+    assert train.main([LEAF, '--work-dir', str(tmp_path), '--cfg-options', *options]) == 0
+    log = next(tmp_path.glob('*/*.log')).read_text()
+    assert re.search(r'hub:espnet-p2q3_cityscapes: \d+ of \d+ tensors loaded', log)
+    assert 'Load checkpoint from hub:espnet-p2q3_cityscapes' in log
+
+
 @pytest.mark.parametrize(
     ('model', 'head'),
     [('espnet_c', dict(in_channels=256)), ('espnet', dict(in_channels=(19, 131, 256)))],
