@@ -4,12 +4,13 @@
 which no code in the process can avoid. Connections and programs are stopped as well.
 """
 
+import getpass
 import os
 import site
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,13 +21,20 @@ CODE = (  # folders whose code may run: Python's, the packages', ours
     str(Path(__file__).parents[1]),
 )
 GENERATED = ('<string>', '<__array_function__ internals>', '<attrs generated', '<frozen ', '<torch')
+CACHES = (  # of matplotlib and torch
+    *('~/.cache', '~/.config/matplotlib'),
+    f'{tempfile.gettempdir()}/torchinductor_{getpass.getuser()}',
+)
 PROGRAMS = (
     *('os.system', 'os.exec', 'os.posix_spawn', 'os.spawn', 'os.startfile', 'pty.spawn'),
     *('subprocess.Popen', 'os.fork', 'os.forkpty', 'webbrowser.open', 'ftplib.connect'),
 )
 CONNECTIONS = ('socket.connect', 'socket.getaddrinfo', 'socket.sendto', 'urllib.Request')
-REMOVALS = ('os.remove', 'os.rmdir', 'shutil.rmtree', 'os.truncate', 'os.symlink', 'os.link')
-MOVES = ('os.rename', 'shutil.move', 'os.mkdir')
+CHANGES = {  # event -> which of its arguments are paths that it changes
+    **dict.fromkeys(('os.mkdir', 'os.remove', 'os.rmdir', 'os.truncate', 'shutil.rmtree'), (0,)),
+    **dict.fromkeys(('os.rename', 'os.link', 'shutil.move'), (0, 1)),
+    'os.symlink': (1,),
+}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -40,6 +48,7 @@ class Watch:
     def __init__(self) -> None:
         self.seen: list[str] | None = None
         self.folders: tuple[str, ...] = ()
+        self.programs: tuple[str, ...] = ()
         self.is_busy = False
         sys.addaudithook(self)
 
@@ -59,7 +68,8 @@ class Watch:
     def reason(self, event: str, args: tuple) -> str:
         """Why an event is forbidden; empty if it is not."""
         if event in PROGRAMS + CONNECTIONS:
-            return f'{event} {args!r:.200}'
+            is_allowed = event == 'subprocess.Popen' and args[0] in self.programs
+            return '' if is_allowed else f'{event} {args!r:.200}'
         if event == 'exec':
             return self.of_code(args[0].co_filename)
         if event == 'import' and args[1]:
@@ -70,7 +80,7 @@ class Watch:
             if not is_writing or isinstance(path, int) or self.is_inside(path):
                 return ''
             return f'open of {path} for writing'
-        if event in REMOVALS + MOVES and not all(map(self.is_inside, args[:1])):
+        if not all(self.is_inside(args[index]) for index in CHANGES.get(event, ())):
             return f'{event} {args!r:.200}'
         return ''
 
@@ -90,30 +100,26 @@ class Watch:
             return True
         full = os.path.realpath(os.fsdecode(path))
         is_bytecode = full.startswith(CODE) and '__pycache__' in full
-        return is_bytecode or full.startswith((*self.folders, '/dev/null'))
+        allowed = (*self.folders, '/dev/null')
+        return is_bytecode or full in allowed or full.startswith(tuple(f'{x}/' for x in allowed))
 
 
 WATCH = Watch()
 
 
 @contextmanager
-def watch(*folders: str | Path, caches: bool = True) -> Iterator[list[str]]:
+def watch(*folders: str | Path, programs: Sequence[str] = ()) -> Iterator[list[str]]:
     """Collect forbidden events in the list given.
 
     Args:
-        folders: Where files may be written, renamed and removed.
-        caches: Those of matplotlib and others in the home folder, too.
+        folders: Where files may be written, renamed and removed, beside ``CACHES``.
+        programs: Those that may be run, by the names that they are started by.
     """
-    allowed = [os.path.realpath(folder) + os.sep for folder in folders]
-    allowed += [os.path.realpath(folder) for folder in folders]
-    if caches:
-        allowed += [
-            os.path.expanduser('~/.cache'),
-            os.path.join(tempfile.gettempdir(), 'matplotlib'),
-        ]
-    previous = WATCH.seen, WATCH.folders
-    WATCH.seen, WATCH.folders = [], tuple(allowed)
+    previous = WATCH.seen, WATCH.folders, WATCH.programs
+    allowed = [os.path.realpath(os.path.expanduser(folder)) for folder in (*folders, *CACHES)]
+    WATCH.folders, WATCH.programs = tuple(allowed), tuple(programs)
+    WATCH.seen = []
     try:
         yield WATCH.seen
     finally:
-        WATCH.seen, WATCH.folders = previous
+        WATCH.seen, WATCH.folders, WATCH.programs = previous

@@ -22,7 +22,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.utils import register_all_modules
 
 from ..errors import InputError
-from .allowed_parts import ALLOWED
+from .allowed_parts import ALLOWED, NAMES
 from .safe_keys import DOWNLOAD, PACKAGES, UNPICKLED, URLS, shown
 
 SEAL = ExitStack()  # closing it, as tests do, takes everything back
@@ -45,11 +45,11 @@ def seal(allow_download: bool = False) -> None:
 
     def get(self: Registry, key: str) -> type | None:
         scope, _, name = str(key).rpartition('.')
-        if name not in ALLOWED.get(self.name, ()) or scope not in ('', *PACKAGES):
+        if name not in NAMES or scope not in ('', *PACKAGES):
             raise InputError(
                 f'{shown(key)}: no part of the {self.name} registry that a safe config may use'
             )
-        return original(self, key)
+        return original(self, key) if name in ALLOWED.get(self.name, ()) else None
 
     put(Registry, 'get', get)
     for module in (mmengine.registry.registry, mmengine.utils, mmengine.utils.misc):
