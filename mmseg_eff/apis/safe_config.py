@@ -95,7 +95,8 @@ def read_file(path: Path, root: Path, budget: Budget, chain: tuple[Path, ...] = 
     del names['_base_']
     spend(budget, names, path)
     try:
-        content = Config._merge_a_into_b(names, inherited)
+        # copied first, as in mmengine: merging takes _delete_ from a dict that two keys may share
+        content = Config._merge_a_into_b(Config._dict_to_config_dict(names), inherited)
     except (KeyError, TypeError, ValueError) as error:  # a dict over something else
         raise InputError(f'{path}: {one_line(error)}') from error
     budget.contents[path] = content
@@ -122,7 +123,8 @@ def assignments(path: Path, budget: Budget) -> Iterator[tuple[str, ast.expr]]:
         raise InputError(f'{path}: {error}') from error
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, 'lineno', None) or 1
-        raise InputError(f'{path}:{line}: not Python ({error})') from error
+        reason = str(error) or type(error).__name__
+        raise InputError(f'{path}:{line}: not Python ({reason})') from error
     if '{{' in text:
         line = text[: text.index('{{')].count('\n') + 1
         raise InputError(
