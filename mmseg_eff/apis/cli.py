@@ -23,6 +23,7 @@ from ..models.layers.output_stride import OUTPUT_STRIDES
 from .arguments import Settings, ToolParser, whole_number
 from .config_keys import check_keys, check_paths
 from .safe_config import read_safe_config
+from .safe_keys import Limits
 from .user_errors import describe, one_line
 
 TRACEBACK_VARIABLE = 'MMSEG_EFF_TRACEBACK'
@@ -90,6 +91,11 @@ def config_parser(description: str, nargs: str | None = None) -> argparse.Argume
         action='store_true',
         help='read the config as data and run no Python in it, for one from elsewhere',
     )
+    parser.add_argument(
+        '--allow-download',
+        action='store_true',
+        help='with --safe-config, fetch weights from URLs in the config',
+    )
     return parser
 
 
@@ -106,7 +112,12 @@ def load_config(args: argparse.Namespace) -> Config:
         path = str(Path(compat.get_installed_path(package), '.mim', 'configs', name))
     if not Path(path).is_file():
         raise InputError(f'{args.config}: no such config file')
-    config = (read_safe_config if getattr(args, 'safe_config', False) else read_config)(path)
+    if getattr(args, 'safe_config', False):
+        work_dir = getattr(args, 'work_dir', None) or Path('work_dirs')
+        limits = Limits(Path(work_dir), getattr(args, 'allow_download', False))
+        config = read_safe_config(path, limits)
+    else:
+        config = read_config(path)
     if args.cfg_options:
         check_paths(config, args.cfg_options)
         before = config._cfg_dict

@@ -187,11 +187,8 @@ def main(argv: list[str] | None = None) -> int:
     foreground = threshold_of(model)
     views = build_views(config.test_pipeline, args.scales, not args.no_flip)
     if args.images_of:
-        training = load_config(
-            argparse.Namespace(
-                config=args.images_of, cfg_options=None, safe_config=args.safe_config
-            )
-        )
+        given = {**vars(args), 'config': args.images_of, 'cfg_options': None}
+        training = load_config(argparse.Namespace(**given))
         ignored = rules_of(training.train_dataloader.dataset, args.images_of).ignore_index
         sources = training_images(training, args.images_of, out / 'labels', classes)
     else:

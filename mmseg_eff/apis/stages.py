@@ -41,6 +41,7 @@ class Candidate(NamedTuple):
     checkpoint: str | None = None
     cfg_options: dict | None = None
     safe_config: bool = False
+    allow_download: bool = False
 
     def config(self) -> Config:
         return load_config(argparse.Namespace(config=self.path, **self._asdict()))

@@ -41,12 +41,13 @@ def test_options_override(root):
 
 def test_safe_config_on_request(tmp_path):
     path = tmp_path / 'config.py'
-    path.write_text('a = len("abc")')
+    path.write_text('a = max(2, 3)')
     assert load_config(parse(str(path))).a == 3
     with pytest.raises(InputError, match=r'config\.py:1: .*not allowed in a safe config'):
         load_config(parse(str(path), '--safe-config'))
-    path.write_text('a = dict(b=1)')
-    assert load_config(parse(str(path), '--safe-config', '--cfg-options', 'a.b=4')).a.b == 4
+    path.write_text('model = dict(b=1)')
+    config = load_config(parse(str(path), '--safe-config', '--cfg-options', 'model.b=4'))
+    assert config.model.b == 4
 
 
 def test_missing_config():

@@ -253,6 +253,46 @@ def error(capsys):
     return capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    'text',
+    [
+        'open("ran", "w")',
+        '{config}\nopen("ran", "w")',
+        'import evil\n{config}',
+        '{config}\na = [x for x in ().__class__.__base__.__subclasses__()]',
+        'custom_imports = dict(imports=["evil"])',
+        '_base_ = "evil.py"',
+        '(' * 9999,
+    ],
+)
+def test_a_config_found_in_the_work_dir_is_not_run(run, tools, tmp_path, monkeypatch, capsys, text):
+    """It is compared as data with the one that would be written."""
+    assert run() == 0
+    (tmp_path / 'chain/state.json').unlink()
+    capsys.readouterr()
+    tools.forget()
+    path = tmp_path / 'chain/1_finetune.py'
+    path.write_text(text.replace('{config}', path.read_text()))
+    path.with_name('evil.py').write_text('open("ran", "w")')
+    monkeypatch.syspath_prepend(str(path.parent))
+    monkeypatch.chdir(tmp_path)
+    assert run() == 1
+    assert not Path('ran').exists() and not tools.commands
+    assert re.fullmatch(rf'error: {tmp_path}/chain/.*\n', error(capsys))
+
+
+@pytest.mark.parametrize(
+    'text',
+    ['[]', '{}', '', '[' * 9999, '{"options": {}, "stages": []}', '{"options": 1}', '\udcff'],
+)
+def test_a_damaged_state_is_one_line(run, tools, tmp_path, capsys, text):
+    path = tmp_path / 'chain/state.json'
+    path.parent.mkdir()
+    path.write_text(text, errors='surrogateescape')
+    assert run() == 1
+    assert error(capsys) == f'error: {path}: no state of a chain; choose another --work-dir\n'
+
+
 @pytest.mark.parametrize('options', [['--rounds', '0'], ['--processes', '-1']])
 def test_counts_begin_at_1(run, tools, capsys, options):
     assert run(*options) == 1
