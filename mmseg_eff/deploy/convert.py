@@ -19,6 +19,7 @@ from torch.export import Dim
 from ..errors import InputError
 from .graph import SegmentationGraph
 from .operations import PlainOperations
+from .runtime import disable_telemetry
 
 EXAMPLE_SIZE = (360, 480)  # of the image to trace with, if any size is allowed
 
@@ -37,6 +38,7 @@ def deploy_package(name: str) -> ModuleType:
     Raises:
         InputError: If it is not installed.
     """
+    disable_telemetry()
     try:
         return import_module(name)
     except ImportError as error:
