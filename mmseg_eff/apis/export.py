@@ -124,7 +124,7 @@ def quantise(folder: Path, report: dict, config: Config, args: argparse.Namespac
         return before.prepare(read(sample.path)['img'])
 
     def load(model: 'openvino.Model') -> deploy.Segmenter:
-        openvino.save_model(model, folder / report['model'], compress_to_fp16=False)
+        deploy.save_openvino(model, folder / report['model'])
         deploy.write_report(folder, report)
         return deploy.load_runtime(folder, args.threads)
 

@@ -1,6 +1,6 @@
 """Exported networks: the graph, its conversion, quantisation, and the runtime of the result."""
 
-from .convert import NEEDS, deploy_package, export_onnx, export_openvino
+from .convert import NEEDS, deploy_package, export_onnx, export_openvino, save_openvino
 from .folder import fill_folder, new_folder, versions, write_report
 from .graph import PARTS, SegmentationGraph
 from .quantise import IGNORED, class_areas, mean_iou, quantise, quantise_all
@@ -22,6 +22,7 @@ __all__ = [
     'new_folder',
     'quantise',
     'quantise_all',
+    'save_openvino',
     'versions',
     'write_report',
 ]

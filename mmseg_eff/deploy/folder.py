@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -191,8 +190,8 @@ def fill_folder(
     if backend.startswith('openvino'):
         export_openvino(folder / 'model.onnx', folder / report['model'])
         (folder / 'model.onnx').unlink()
-    for module in MODULES:
-        shutil.copy(module, folder)
+    for module in map(Path, MODULES):
+        (folder / module.name).write_bytes(module.read_bytes())
     write_report(folder, report)
     return report
 
