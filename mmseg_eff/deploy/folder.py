@@ -1,9 +1,11 @@
 """An exported folder: the network, its runtime and a report, all of it or nothing."""
 
+import ctypes
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -53,7 +55,7 @@ def new_folder(path: Path) -> Iterator[Path]:
                 error.filename = str(path)
             raise
         finally:
-            remove_files(temporary, WRITTEN)
+            remove_export(temporary)
 
 
 def check_replaceable(path: Path) -> None:
@@ -76,57 +78,67 @@ def check_replaceable(path: Path) -> None:
     except ValueError as error:
         raise InputError(f'{error}; {advice}') from error
     for entry in entries:
-        if entry.name not in {*files, REPORT} and not is_cache(entry):
+        is_ours = entry.name in WRITTEN and entry.name in {*files, REPORT}
+        if not is_ours and not is_cache(entry):
             raise InputError(f'{entry}: would be deleted, and is not of the export; {advice}')
 
 
 def is_cache(path: Path) -> bool:
     """Whether a path is what Python keeps of the folder's modules, and nothing else."""
     stems = '|'.join(Path(module).stem for module in MODULES)
-    return path.name == '__pycache__' and all(
-        re.fullmatch(rf'({stems})\.[\w-]+(\.opt-\d)?\.pyc', entry.name) for entry in path.iterdir()
+    pattern = re.compile(rf'({stems})\.[\w-]+(\.opt-\d)?\.pyc')
+    is_folder = path.name == '__pycache__' and path.is_dir() and not path.is_symlink()
+    return is_folder and all(
+        pattern.fullmatch(entry.name) and entry.is_file() for entry in path.iterdir()
     )
 
 
 def replace(path: Path, new: Path) -> None:
     """Rename a folder to ``path``, and remove the earlier export there."""
-    old = path.with_name(f'.{path.name}.old.{os.getpid()}.tmp')
     if not path.exists():
         new.rename(path)
-        return
-    path.rename(old)
-    try:
-        new.rename(path)
-    except BaseException:
-        old.rename(path)
-        raise
-    remove_export(old)
+    elif exchange(new, path):
+        remove_export(new)
+    else:  # in two steps, which a kill can separate; see remove_leftovers
+        old = path.with_name(f'.{path.name}.old.{os.getpid()}.tmp')
+        path.rename(old)
+        try:
+            new.rename(path)
+        except BaseException:
+            old.rename(path)
+            raise
+        remove_export(old)
 
 
-def remove_export(path: Path) -> None:
-    """Remove an export that ``check_replaceable`` has passed; anything that came later stays."""
-    cache = path / '__pycache__'
-    if cache.is_dir() and is_cache(cache):
-        remove_files(cache, [entry.name for entry in cache.iterdir()])
-    if (path / REPORT).is_file():  # not if a kill came between the last file and the folder
-        remove_files(path, [*read_report(path / REPORT)['files'], REPORT])
-    else:
-        remove_files(path, ())
+def exchange(first: Path, second: Path) -> bool:
+    """Exchange two names in one step, where the system can."""
+    if sys.platform != 'linux':
+        return False
+    rename = getattr(ctypes.CDLL(None), 'renameat2', None)
+    here, flag = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return rename is not None and not rename(
+        here, os.fsencode(first), here, os.fsencode(second), flag
+    )
 
 
-def remove_files(folder: Path, names: Iterable[str]) -> None:
-    """Remove files of a folder and, if it is empty then, the folder."""
-    for name in names:
-        (folder / name).unlink(missing_ok=True)
-    with suppress(OSError):
-        folder.rmdir()
+def remove_export(folder: Path) -> None:
+    """Remove what an export writes, and the folder if nothing else is in it."""
+    cache = folder / '__pycache__'
+    names = [folder / name for name in WRITTEN]
+    with suppress(OSError):  # what cannot go now may go with the next export
+        if is_cache(cache):
+            names += cache.iterdir()
+        for path in names:
+            path.unlink(missing_ok=True)
+        for path in (cache, folder):
+            if path.is_dir():
+                path.rmdir()
 
 
 def remove_leftovers(path: Path) -> None:
     """Remove what killed exports to ``path`` left beside it.
 
-    One that was killed between its two renamings has left the earlier export under another name:
-    it gets its own back.
+    An earlier export that a kill between two renamings left under another name gets its own back.
     """
     pattern = re.compile(rf'\.{re.escape(path.name)}(\.old)?\.(\d+)\.tmp')
     for entry in list(path.parent.iterdir()):
@@ -135,12 +147,10 @@ def remove_leftovers(path: Path) -> None:
             continue
         if is_other_process(int(match[2])):
             continue
-        if not match[1]:
-            remove_files(entry, WRITTEN)
-        elif path.exists():
-            remove_export(entry)
-        else:
+        if match[1] and not path.exists():
             entry.rename(path)
+        else:
+            remove_export(entry)
 
 
 def versions() -> dict[str, str]:

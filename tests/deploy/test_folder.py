@@ -49,6 +49,17 @@ def foreign_report(path, text='{"kept": 0.75, "images": 5}'):
     (path / 'report.json').write_text(text)
 
 
+def list_a_file(path):
+    (path / 'notes.txt').touch()
+    write_report(path, REPORT)
+
+
+def link_cache(path):
+    (path.parent.parent / 'elsewhere').mkdir()
+    (path.parent.parent / 'elsewhere/runtime.cpython-311.pyc').touch()
+    (path / '__pycache__').symlink_to(path.parent.parent / 'elsewhere')
+
+
 def add_unlisted_cache(path):
     (path / '__pycache__').mkdir()
     (path / '__pycache__/mine.txt').touch()
@@ -58,11 +69,13 @@ def add_unlisted_cache(path):
     ('spoil', 'named'),
     [
         pytest.param(lambda path: (path / 'notes.txt').touch(), 'notes.txt', id='a file'),
+        pytest.param(list_a_file, 'notes.txt', id='a file in the list'),
         pytest.param(lambda path: (path / '.notes').touch(), '.notes', id='a hidden file'),
         pytest.param(lambda path: (path / 'model.xml').touch(), 'model.xml', id='unlisted network'),
         pytest.param(lambda path: (path / 'labels').mkdir(), 'labels', id='a folder'),
         pytest.param(lambda path: (path / 'link').symlink_to('/nowhere'), 'link', id='a link'),
         pytest.param(lambda path: os.mkfifo(path / 'pipe'), 'pipe', id='a pipe'),
+        pytest.param(link_cache, '__pycache__', id="a link as Python's cache"),
         pytest.param(add_unlisted_cache, '__pycache__', id="not only Python's cache"),
         pytest.param(
             lambda path: (path / 'runtime.py').write_text('mine'), 'runtime.py', id='a changed file'
@@ -86,7 +99,10 @@ def test_a_folder_with_anything_else_is_refused_before_the_work(out, spoil, name
     assert list(out.parent.iterdir()) == [out]
 
 
-def test_an_export_is_replaced_and_nothing_stays_beside_it(out, made):
+@pytest.mark.parametrize('is_linux', [True, False])
+def test_an_export_is_replaced_and_nothing_stays_beside_it(out, made, monkeypatch, is_linux):
+    if not is_linux:
+        monkeypatch.setattr(module, 'exchange', lambda *_paths: False)
     (out / '__pycache__').mkdir()
     (out / '__pycache__/runtime.cpython-311.pyc').touch()  # of a run in the folder
     export_to(out, made)
@@ -153,6 +169,8 @@ def test_leftovers_of_killed_exports_go_and_nothing_else(out, made, dead):
     place = out.parent
     for name in (f'.out.{dead}.tmp', f'.out.old.{dead}.tmp'):
         shutil.copytree(made, place / name)
+        (place / name / '__pycache__').mkdir()
+        (place / name / '__pycache__/runtime.cpython-311.pyc').touch()
     (place / f'.out.{dead}.tmp/report.json').unlink()  # killed early
     stay = [f'.out.{os.getppid()}.tmp', f'.other.{dead}.tmp', f'.out.x.{dead}.tmp', '.out.tmp']
     for name in stay:
@@ -191,6 +209,7 @@ def test_a_failing_rename_puts_the_old_export_back(out, made, monkeypatch):
             raise OSError(errno.EIO, 'Input/output error')
         return rename(path, target)
 
+    monkeypatch.setattr(module, 'exchange', lambda *_paths: False)
     monkeypatch.setattr(module.Path, 'rename', fail)
     with pytest.raises(OSError, match='Input/output'):
         export_to(out, made)
