@@ -53,7 +53,7 @@ def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files of ``replacing`` that killed processes left in ``folder``."""
     for path in folder.glob('.*.tmp'):
         pid = path.name.split('.')[-2]
-        if pid.isdigit() and not is_other_process(int(pid)):
+        if pid.isdigit() and path.is_file() and not is_other_process(int(pid)):
             path.unlink(missing_ok=True)
 
 

@@ -62,6 +62,8 @@ def test_leftovers_go_and_nothing_else(tmp_path):
     stay = [f'.iter_3.pth.{os.getppid()}.tmp', '.tmp', '.other.tmp', f'iter.{ended.pid}.tmp', 'a']
     for name in gone + stay:
         (tmp_path / name).touch()
+    stay.append(f'.exported.{ended.pid}.tmp')  # of a killed export
+    (tmp_path / stay[-1]).mkdir()
     remove_leftovers(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(stay)
 

@@ -149,8 +149,16 @@ class ExportedSegmentor:
 
 
 def load_export(folder: str | Path, threads: int = 0) -> ExportedSegmentor:
-    """An exported folder with its engine; arguments and errors as for ``load_runtime``."""
-    return ExportedSegmentor(load_runtime(folder, threads))
+    """An exported folder with its engine; arguments as for ``load_runtime``.
+
+    Raises:
+        InputError: If it is no such folder or damaged, or its engine is not installed.
+    """
+    try:
+        runtime = load_runtime(folder, threads)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return ExportedSegmentor(runtime)
 
 
 @torch.no_grad()

@@ -90,6 +90,7 @@ def broken(exported, tmp_path):
     weight = onnx.numpy_helper.to_array(tensor)
     tensor.CopyFrom(onnx.numpy_helper.from_array(np.roll(weight, 1, axis=0), tensor.name))
     onnx.save(network, folder / 'model.onnx')
+    deploy.write_report(folder, json.loads((folder / 'report.json').read_text()))
     return folder
 
 
@@ -100,7 +101,7 @@ def test_report_and_runtime(run, tmp_path, data_root, config, checkpoint, capsys
     report = json.loads((out / 'report.json').read_text())
     assert report['agreement'] == dict(images=2, labels=1, worst_image=1)
     assert report['size'] == [64, 128]
-    assert set(report['files']) == {'model.onnx', 'runtime.py'}
+    assert set(report['files']) == {'model.onnx', 'runtime.py', 'runtime_checks.py'}
     assert report['files']['model.onnx']['bytes'] == (out / 'model.onnx').stat().st_size
     assert min(report['latency_ms'].values()) > 0
     assert report['versions']['onnx'] == onnx.__version__
@@ -133,7 +134,7 @@ def test_earlier_export_stays_when_the_new_one_is_broken(run, tmp_path, exported
 def test_other_folders_are_not_replaced(run, tmp_path, capsys):
     (tmp_path / 'notes.txt').write_text('mine')
     assert run(tmp_path) == 1
-    assert 'exists and is no earlier export' in capsys.readouterr().err
+    assert 'notes.txt: would be deleted, and is no earlier export' in capsys.readouterr().err
     assert (tmp_path / 'notes.txt').read_text() == 'mine'
 
 
