@@ -1,5 +1,6 @@
 """What a sealed process refuses even if the check of a config's keys let it through."""
 
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -45,6 +46,8 @@ REFUSED = {
     'file by memcached': lambda: get_text(
         'a', backend_args=dict(backend='memcached', sys_path='.', server_list_cfg='', client_cfg='')
     ),
+    'pipe': lambda: get_text('pipe'),
+    'device': lambda: get_text('/dev/zero'),
     'YAML': lambda: mmengine.load('a.yaml'),
     'pickle': lambda: mmengine.load('a.pkl'),
 }
@@ -56,6 +59,7 @@ def inside(tmp_path, monkeypatch):
     (tmp_path / 'evil.py').write_text('open("ran", "w")')
     (tmp_path / 'a.yaml').write_text('!!python/object/apply:os.system ["touch ran"]')
     (tmp_path / 'a.pkl').write_bytes(b"cos\nsystem\n(S'touch ran'\ntR.")
+    os.mkfifo(tmp_path / 'pipe')
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
