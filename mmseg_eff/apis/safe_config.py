@@ -16,7 +16,7 @@ from .allowed_parts import SECTIONS, VARIABLES
 from .safe_keys import Limits, unsafe_values
 from .safe_process import seal
 from .safe_values import CALLS, Budget, Evaluator, refusal
-from .user_errors import one_line
+from .user_errors import one_line, shorten
 
 # The one variable our configs read: others may hold secrets, and a config can send them in a URL.
 VARIABLE = 'MMSEG_EFF_DATA'
@@ -43,7 +43,8 @@ def read_safe_config(path: str | Path, limits: Limits | None = None) -> Config:
     for reason in unsafe_values(content, used, limits):
         raise InputError(f'{path}: {reason}')
     kept = {name: value for name, value in content.items() if name in SECTIONS | VARIABLES}
-    return Config(kept, filename=str(path))
+    # a dump is not laid out: yapf takes minutes for what a file of 40 kB can hold
+    return Config(kept, filename=str(path), format_python_code=False)
 
 
 def read_data(path: str | Path) -> tuple[dict, set[str]]:
@@ -98,7 +99,7 @@ def read_file(path: Path, root: Path, budget: Budget, chain: tuple[Path, ...] = 
         # copied first, as in mmengine: merging takes _delete_ from a dict that two keys may share
         content = Config._merge_a_into_b(Config._dict_to_config_dict(names), inherited)
     except (KeyError, TypeError, ValueError) as error:  # a dict over something else
-        raise InputError(f'{path}: {one_line(error)}') from error
+        raise InputError(f'{path}: {shorten(one_line(error))}') from error
     budget.contents[path] = content
     return content
 

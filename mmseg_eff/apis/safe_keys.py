@@ -25,6 +25,7 @@ the top: ``compile``, ``strategy``, ``cfg``, …        ``SECTIONS`` and ``VARIA
 """
 
 import difflib
+import math
 import re
 import sys
 from collections.abc import Iterator, Set
@@ -32,6 +33,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .allowed_parts import NAMES, REASONS, SECTIONS, VARIABLES
+from .user_errors import shorten
 
 PACKAGES = ('mmseg_eff', 'mmseg', 'mmengine', 'mmcv')
 TYPES = ('type', 'constructor', 'runner_type', 'ema_type', 'resize_type', 'padding_mode')
@@ -67,6 +69,7 @@ CHOICES = {  # values that a key may have wherever it stands
     'collect_dir': (),
     'compile': (),
 }
+MOST = {'num_workers': 256, 'prefetch_factor': 1024, 'opencv_num_threads': 256}
 WRITTEN = ('work_dir', 'out_dir', 'save_dir', 'output_dir', 'out_file', 'dir_name', 'log_dir')
 NAMED = {  # file and folder names in the work dir
     'filename_tmpl': r'[\w+-][\w.+-]*(\{(:0?\d{1,2}d)?\}[\w.+-]*)?',
@@ -119,7 +122,7 @@ def unsafe_values(config: dict, used: Set[str], limits: Limits) -> Iterator[str]
 
 def of_part(value: object, path: tuple[str, ...], limits: Limits) -> Iterator[str]:
     """``unsafe_values`` of what stands at a path of keys and indices."""
-    where = '.'.join(path)
+    where = shorten('.'.join(path))
     if isinstance(value, dict):
         for name in value:
             if not (isinstance(name, str) and name.isprintable()) or set(name) & set('\'"\\'):
@@ -159,7 +162,7 @@ def shown(value: object) -> str:
 def of_keys(value: dict, key: str) -> str:
     """Why a dict under a key is not allowed; empty if it is."""
     if key in CLOSED and (others := sorted(value.keys() - CLOSED[key])):
-        return f'{others[0]} is not allowed; expected are {", ".join(sorted(CLOSED[key]))}'
+        return f'{shorten(others[0])} is not allowed; expected are {", ".join(sorted(CLOSED[key]))}'
     if key in (*TYPES, *CHOICES, *WRITTEN, *NAMED):
         return f'{shown(value)}: expected no dict'
     return ''
@@ -179,6 +182,10 @@ def of_value(value: object, key: str, parent: str, limits: Limits) -> str:
         return f'{shown(value)}: {allowed} in a safe config'
     if key in TYPES:
         return of_type(value, WORDS.get(key, ()))
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'{value}: expected a finite number'  # a dump of it would be a name
+    if key in MOST and not (isinstance(value, int) and value <= MOST[key]):
+        return f'{shown(value)}: expected at most {MOST[key]}'
     return of_text(value, key, limits) if isinstance(value, str) else ''
 
 

@@ -5,9 +5,11 @@ build is refused here once more, wherever a name comes from: a key that the chec
 default, a file that the config names.
 """
 
+import functools
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from types import ModuleType
 
 import mmengine.registry
@@ -35,7 +37,7 @@ def seal(allow_download: bool = False) -> None:
     - A registry gives the parts in ``ALLOWED``, imports nothing on demand and follows no dotted
       name.
     - Weights come from local files; with ``allow_download``, from ``URLS`` too.
-    - Data come from local files, and neither pickled nor as YAML.
+    - Data come from local files, no pipes or devices, and neither pickled nor as YAML.
 
     Processes that are forked inherit this; those that are spawned do not.
     """
@@ -114,6 +116,18 @@ class RefusingHandler(BaseFileHandler):
         self.dump_to_fileobj(obj, None)
 
 
+def regular(read: Callable[..., bytes | str]) -> Callable[..., bytes | str]:
+    """A reader of files that refuses pipes, devices and sockets, which may never end."""
+
+    @functools.wraps(read)
+    def reader(self: LocalBackend, filepath: str | Path, *args: object, **kwargs: object) -> object:
+        if Path(filepath).exists() and not Path(filepath).is_file():
+            raise InputError(f'{filepath}: no regular file')
+        return read(self, filepath, *args, **kwargs)
+
+    return reader
+
+
 def keep_local_files() -> None:
     """Leave mmengine the storage backends of local files and the readers that run nothing."""
     for table in (backends.backends, backends.prefix_to_backends):
@@ -126,6 +140,8 @@ def keep_local_files() -> None:
         put_items(table, {k: v for k, v in table.items() if issubclass(v, local)})
     formats = [suffix.removeprefix('.') for suffix in UNPICKLED]
     put_items(file_handlers, {**file_handlers, **dict.fromkeys(formats, RefusingHandler())})
+    for name in ('get', 'get_text'):
+        put(LocalBackend, name, regular(getattr(LocalBackend, name)))
     original = io._get_file_backend
 
     def local_backend(prefix: str, backend_args: dict) -> object:

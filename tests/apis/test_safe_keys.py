@@ -1,6 +1,11 @@
 """Configs whose syntax is plain data and whose values would run, fetch or write something."""
 
+import inspect
+import re
+import time
+
 import pytest
+from mmengine.runner import Runner
 from watch import watch
 
 from mmseg_eff.apis.allowed_parts import SECTIONS, VARIABLES
@@ -198,6 +203,8 @@ CASES = [  # name, config, what the error says after the file
     ('escape sequence', r"model = dict(a='\x1b[2J')", r'model.a: .*control characters'),
     ('null byte', r"load_from = 'a\0b'", 'load_from: .*control characters'),
     ('surrogate', r"load_from = '\ud800'", 'load_from: .*control characters'),
+    ('infinite number', 'model = dict(a=1e999)', 'model.a: inf: expected a finite number'),
+    ('processes', 'train_dataloader = dict(num_workers=10000)', 'num_workers: .*at most 256'),
     ('model as text', "model = 'evil'", 'model: expected a dict'),
 ]
 
@@ -272,13 +279,18 @@ def test_variables_in_use_are_left_out(inside):
     assert read_safe_config(inside / 'dump.py').to_dict() == config.to_dict()
 
 
+def test_a_large_config_is_dumped_at_once(inside):
+    """mmengine's layout of these 20 kB takes minutes."""
+    path = inside / 'config.py'
+    path.write_text(f'model = dict({",".join(f"a{i}=dict(b=[1, 2])" for i in range(1000))})')
+    begin = time.process_time()
+    read_safe_config(path).dump(inside / 'dump.py')
+    assert time.process_time() - begin < 5
+    assert read_safe_config(inside / 'dump.py').model.a999.b == [1, 2]
+
+
 def test_sections_are_those_that_the_runner_reads():
     """A newer mmengine with another section must not have it read as a variable."""
-    import inspect
-    import re
-
-    from mmengine.runner import Runner
-
     source = inspect.getsource(Runner)
     read = set(re.findall(r"cfg(?:\.get\(|\[)'(\w+)'", source))
     known = SECTIONS | {'compile', 'cfg'}

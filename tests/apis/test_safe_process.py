@@ -1,5 +1,6 @@
 """What a sealed process refuses even if the check of a config's keys let it through."""
 
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -45,6 +46,8 @@ REFUSED = {
     'file by memcached': lambda: get_text(
         'a', backend_args=dict(backend='memcached', sys_path='.', server_list_cfg='', client_cfg='')
     ),
+    'pipe': lambda: get_text('pipe'),
+    'device': lambda: get_text('/dev/zero'),
     'YAML': lambda: mmengine.load('a.yaml'),
     'pickle': lambda: mmengine.load('a.pkl'),
 }
@@ -56,6 +59,7 @@ def inside(tmp_path, monkeypatch):
     (tmp_path / 'evil.py').write_text('open("ran", "w")')
     (tmp_path / 'a.yaml').write_text('!!python/object/apply:os.system ["touch ran"]')
     (tmp_path / 'a.pkl').write_bytes(b"cos\nsystem\n(S'touch ran'\ntR.")
+    os.mkfifo(tmp_path / 'pipe')
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
@@ -136,3 +140,19 @@ def test_a_training_touches_nothing_else(root, data_root, tmp_path, monkeypatch)
     with watch(tmp_path / 'w', programs=['git']) as seen:  # the record of the run asks for a commit
         assert train(argv) == 0
     assert seen == [] and Path('w/iter_2.pth').is_file()
+
+
+@pytest.mark.parametrize('hook', ['SafeCheckpointHook', 'CheckpointHook'])
+def test_no_resuming_from_a_url(root, data_root, tmp_path, monkeypatch, capsys, hook):
+    """Which a work dir from elsewhere may name."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr('mmengine.runner.runner.collect_env', dict)
+    Path('w').mkdir()
+    Path('w/last_checkpoint').write_text(URL)
+    config = root / 'configs/espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
+    argv = [str(config), '--safe-config', '--resume', '--work-dir', 'w', '--cfg-options', *TINY]
+    with watch('w', programs=['git']) as seen:
+        assert train([*argv, f'default_hooks.checkpoint.type={hook}']) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith('error: ') and URL in error
+    assert seen == []
