@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -16,25 +15,26 @@ from mmengine.config import Config
 from .. import compat
 from ..errors import InputError
 from ..files import replacing
+from .json_files import read_json
+from .signals import Terminated
 
 STATE = 'state.json'
 PATIENCE = 5  # seconds for a stage to end by itself
 
 
 def start(command: list[str]) -> int:
-    """Run a program and return its exit status; a SIGTERM to this process is passed on to it."""
+    """Run a program and return its exit status; what ends this process ends it, too."""
     with subprocess.Popen(command) as process:
-        previous = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:
             return process.wait()
-        except KeyboardInterrupt:  # the program has it too, unless it was sent to this process
-            try:
+        except KeyboardInterrupt as error:
+            if isinstance(error, Terminated):
+                process.terminate()
+            try:  # Ctrl-C the program has too, unless it was sent to this process
                 process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 process.terminate()
             raise
-        finally:
-            signal.signal(signal.SIGTERM, previous)
 
 
 def cpu_seconds() -> float:
@@ -96,7 +96,9 @@ class Chain:
         self.state = dict(options=options, stages={})
         path = folder / STATE
         if path.is_file():
-            self.state = json.loads(path.read_text())
+            self.state = read_json(path)
+            if not all(isinstance(self.state.get(name), dict) for name in ('options', 'stages')):
+                raise InputError(f'{path}: is no state of a self-training')
             refuse_changes(path, self.state['options'], options)
         self.write()
 

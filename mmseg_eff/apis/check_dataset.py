@@ -19,7 +19,6 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 from numpy.typing import NDArray
 from PIL import Image
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
@@ -46,6 +45,7 @@ from .contact_sheet import contact_sheet
 from .datasets import build_readable
 from .inference import color_table, draw_overlay
 from .label_rules import settle_labels
+from .printing import console
 from .sources import write_png
 
 SPLITS = ('train', 'val', 'test')
@@ -98,7 +98,7 @@ def check_parts(parts: Sequence[Part], workers: int | None) -> list[list[PairChe
             chain.from_iterable(checks),
             'checking',
             total=sum(len(part.pairs) for part in parts),
-            console=Console(stderr=True),
+            console=console(stderr=True),
         )
         try:
             return [list(islice(checks, len(part.pairs))) for part in parts]
@@ -203,7 +203,7 @@ def print_classes(rows: Sequence[dict]) -> None:
         weights = [f'{weight:.4f}' for weight in row['weights'].values()]
         share = f'{100 * row["share"]:.3f} %'
         table.add_row(row['class'], f'{row["pixels"]}', share, f'{row["images"]}', *weights)
-    Console().print(table)
+    console().print(table)
     print(f'class_weight={[row["weights"]["inverse-log"] for row in rows]}')
 
 

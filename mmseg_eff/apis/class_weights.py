@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 from mmengine.registry import init_default_scope
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
@@ -17,6 +16,7 @@ from .arguments import finite_number
 from .cli import config_parser, load_config, tool
 from .datasets import build_datasets, iterate_labels
 from .label_rules import rules_of
+from .printing import console
 
 
 @tool
@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.count_ignored:
         names.append('ignored')
     total = sum(map(len, datasets))
-    labels = track(labels, 'counting', total=total, console=Console(stderr=True))
+    labels = track(labels, 'counting', total=total, console=console(stderr=True))
     counts, present = count_pixels(labels, len(names))
     if not counts.any():
         raise InputError(
@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> None:
     table = Table('class', 'pixels', 'share', 'weight')
     for name, count, weight in zip(names, counts, weights, strict=True):
         table.add_row(name, f'{count}', f'{100 * count / counts.sum():.3f} %', f'{weight:.4f}')
-    Console().print(table)
+    console().print(table)
     print(f'class_weight={weights}')
     if args.out:
         with replacing(Path(args.out)) as temporary:

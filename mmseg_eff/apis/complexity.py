@@ -34,7 +34,6 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -43,6 +42,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from ..errors import InputError
 from ..files import replacing
 from .cli import config_parser, load_config, tool
+from .printing import console
 from .user_errors import one_line
 
 PARTS = ('backbone', 'neck', 'decode_head')
@@ -218,7 +218,7 @@ def print_table(title: str, rows: Sequence[Row]) -> None:
         table.add_column(name, justify='right')
     for row in rows:
         table.add_row(row.part, *format_figures(row), end_section=row is rows[-2])
-    Console().print(table)
+    console().print(table)
 
 
 def format_figures(row: Row) -> tuple[str, str, str]:

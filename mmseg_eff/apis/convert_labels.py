@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from mmseg.datasets import PascalVOCDataset
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import track
 
 from ..datasets import ForegroundVOCDataset, LoadCheckedAnnotations
@@ -26,6 +25,7 @@ from .coco_labels import (
     same_classes,
     voc_classes,
 )
+from .printing import console
 from .sources import write_png
 from .user_errors import on_interrupt
 
@@ -96,7 +96,7 @@ def convert_coco(
     images = [image for image in images if min(image['height'], image['width']) >= min_size]
     try:
         meaning = classes_of(categories, classes, like)
-        for image in track(images, 'converting', console=Console(stderr=True)):
+        for image in track(images, 'converting', console=console(stderr=True)):
             size = image['height'], image['width']
             label, of_image = draw_labels(annotations[image['id']], size, meaning.labels)
             counts += of_image
@@ -169,7 +169,7 @@ def convert_voc(folder: Path, out: Path, classes: str = 'voc') -> int:
     if out.resolve() == folder.resolve():
         raise InputError(f'{out}: is the folder of the labels themselves; give another one')
     load, table = LoadCheckedAnnotations(len(COCO_IDS)), label_table(classes)
-    for path in track(paths, 'converting', console=Console(stderr=True)):
+    for path in track(paths, 'converting', console=console(stderr=True)):
         results = dict(seg_map_path=str(path), seg_fields=[], reduce_zero_label=False)
         write_png(out / path.name, table[load(results)['gt_seg_map']])
     return len(paths)

@@ -5,10 +5,12 @@ built-in exceptions that a fault raises, too, so the place where they were raise
 """
 
 import difflib
+import os
 import re
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from mmengine.registry import Registry
@@ -17,6 +19,10 @@ from ..errors import InputError
 
 BUILD = 'mmengine.registry.build_functions'
 OF_ARGUMENTS = (AssertionError, ImportError, ValueError)  # what constructors refuse them with
+TRACEBACK_VARIABLE = 'MMSEG_EFF_TRACEBACK'
+OUT_OF_MEMORY = (
+    r"not enough memory|can't allocate memory|out of memory|Insufficient memory|OutOfMem"
+)
 LONGEST = 300  # characters of a message of mmengine's, which may quote a whole config
 
 
@@ -59,6 +65,24 @@ def describe(error: Exception) -> str | None:
         message = one_line(error) if str(error) else statement
         return shorten(message if not names or names[0] in message else f'{names[0]}: {message}')
     return None
+
+
+def line_on(path: Path, error: Exception) -> str:
+    """The line for one of many files that could not be handled; the others go on.
+
+    Any error may be the file's: of a decoder, of the network at this size, of too little memory.
+
+    Raises:
+        Exception: ``error``, where the environment asks for tracebacks.
+    """
+    if os.environ.get(TRACEBACK_VARIABLE):
+        raise error
+    line = one_line(error)
+    if isinstance(error, MemoryError) or re.search(OUT_OF_MEMORY, str(error), re.IGNORECASE):
+        line = 'does not fit into memory; tools/predict.py --tile takes images of any size'
+    elif not isinstance(error, InputError | OSError):
+        line = shorten(f'{type(error).__name__}: {line}')
+    return line if str(path) in line else f'{path}: {line}'
 
 
 def module_of(frame: FrameType) -> str:
@@ -114,8 +138,17 @@ def shorten(message: str) -> str:
 
 @contextmanager
 def on_interrupt(message: str | Callable[[], str]) -> Iterator[None]:
-    """Say what is kept and how to go on when Ctrl-C ends the block; ``tool`` prints it."""
+    """Say what is kept and how to go on when a signal ends the block; ``tool`` prints it."""
     try:
         yield
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(message if isinstance(message, str) else message()) from error
+        raise type(error)(message if isinstance(message, str) else message()) from error
+
+
+def kept_after(error: BaseException | None) -> str:
+    """What ``on_interrupt`` said of an interruption, also if its clean-up raised another error."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt) and error.args:
+            return str(error)
+        error = error.__context__
+    return 'nothing was written; start the command again'
