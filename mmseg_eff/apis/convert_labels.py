@@ -25,6 +25,8 @@ from .coco_labels import (
     same_classes,
     voc_classes,
 )
+from .json_files import read_json
+from .output_folder import output_folder
 from .printing import console
 from .sources import write_png
 from .user_errors import on_interrupt
@@ -141,9 +143,13 @@ def write_metainfo(file: Path, meaning: Classes) -> None:
 def warn_of_other_classes(out: Path, meaning: Classes) -> None:
     """Say on stderr which labels beside ``out`` have other classes: those of another split?"""
     for file in sorted(out.parent.glob('*.metainfo.json')):
-        if file != metainfo_file(out) and json.loads(file.read_bytes())['classes'] != [
-            *meaning.names
-        ]:
+        if file == metainfo_file(out):
+            continue
+        try:
+            names = read_json(file).get('classes')
+        except InputError:  # somebody else's
+            continue
+        if names != [*meaning.names]:
             print(f'{file}: has other classes; --like {file} gives the same ones', file=sys.stderr)
 
 
@@ -206,7 +212,8 @@ def main(argv: list[str] | None = None) -> None:
         source.add_argument('out', help='folder for the label PNGs')
     args = parser.parse_args(argv)
     out = Path(args.out).resolve()
-    with on_interrupt(f'the labels written so far are kept in {out}; start the command again'):
+    kept = f'the labels written so far are kept in {out}; start the command again'
+    with output_folder(out), on_interrupt(kept):
         if args.source == 'coco':
             names, meaning = convert_coco(
                 Path(args.annotations),

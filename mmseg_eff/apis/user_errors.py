@@ -57,14 +57,11 @@ def describe(error: Exception) -> str | None:
     if isinstance(error, KeyError) and frames[-1] is inner and module_of(inner) == BUILD:
         return unknown_type(error, inner)
     names = built_names(inner)
-    if (
-        is_check
-        or isinstance(error, OF_ARGUMENTS)
-        or (isinstance(error, TypeError) and is_of_signature(error, names, frames[-1] is inner))
-    ):
-        message = one_line(error) if str(error) else statement
-        return shorten(message if not names or names[0] in message else f'{names[0]}: {message}')
-    return None
+    message = one_line(error) if str(error) else statement
+    is_told = is_check or isinstance(error, OF_ARGUMENTS)
+    if not (is_told or is_of_signature(error, names, frames[-1] is inner)):
+        message = f'{type(error).__name__}: {message}'  # of an argument of a wrong type, such as
+    return shorten(message if not names or names[0] in message else f'{names[0]}: {message}')
 
 
 def line_on(path: Path, error: Exception) -> str:
@@ -102,8 +99,10 @@ def built_names(frame: FrameType) -> list[str]:
     return [item.__name__ for item in getattr(built, '__mro__', [built]) if item is not None]
 
 
-def is_of_signature(error: TypeError, names: Sequence[str], at_call: bool) -> bool:
+def is_of_signature(error: Exception, names: Sequence[str], at_call: bool) -> bool:
     """Whether an argument in a config is unknown to, or missing for, what it builds."""
+    if not isinstance(error, TypeError):
+        return False
     match = re.match(r'(?:(\w+)\.)?\w+\(\) (?:got|missing|takes)', str(error))
     return bool(match) and (at_call or match[1] in names)
 

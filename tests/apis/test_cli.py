@@ -1,4 +1,5 @@
 import copy
+import re
 
 import pytest
 import torch
@@ -108,19 +109,20 @@ def test_faults_keep_their_traceback(fault):
         main([])
 
 
-def test_a_fault_in_a_constructor_keeps_its_traceback(monkeypatch):
-    class Faulty(nn.Module):
-        def __init__(self):
-            super().__init__()
-            dict(a=1)['b']
-
-    monkeypatch.setitem(MODELS._module_dict, 'Faulty', Faulty)
-
+def test_a_constructor_given_wrong_types_is_one_line_and_a_traceback_on_request(
+    monkeypatch, capsys
+):
     @tool
     def main(argv=None):
-        MODELS.build(dict(type='Faulty'))
+        MODELS.build(dict(type='ESPNet', in_channels='three'))
 
-    with pytest.raises(KeyError, match='b'):
+    assert main([]) == 1
+    error = capsys.readouterr().err
+    assert re.fullmatch(
+        r'error: ESPNet: \w+Error: .* \[MMSEG_EFF_TRACEBACK=1 shows more\]\n', error
+    )
+    monkeypatch.setenv('MMSEG_EFF_TRACEBACK', '1')
+    with pytest.raises(Exception, match='.'):
         main([])
 
 
