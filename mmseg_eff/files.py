@@ -147,7 +147,7 @@ def lock(path: Path, what: str) -> Iterator[None]:
     Raises:
         InputError: If another process holds it.
     """
-    with writing(path):
+    with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:

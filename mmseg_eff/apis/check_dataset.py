@@ -10,7 +10,6 @@ from copy import deepcopy
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from signal import SIG_IGN, SIGINT, signal
 from typing import NamedTuple
 
 import numpy as np
@@ -45,8 +44,11 @@ from .contact_sheet import contact_sheet
 from .datasets import build_readable
 from .inference import color_table, draw_overlay
 from .label_rules import settle_labels
+from .output_folder import output_folder
 from .printing import console
+from .signals import follow_parent
 from .sources import write_png
+from .user_errors import on_interrupt
 
 SPLITS = ('train', 'val', 'test')
 CHUNK = 8  # pairs a process takes at a time
@@ -84,8 +86,7 @@ def collect_parts(config: Config, splits: Sequence[str]) -> list[Part]:
 
 def check_parts(parts: Sequence[Part], workers: int | None) -> list[list[PairCheck]]:
     """Check the pairs of each part in a pool of processes, with a progress bar."""
-    # Ctrl-C is for the parent, which reports it.
-    with ProcessPoolExecutor(workers, initializer=signal, initargs=(SIGINT, SIG_IGN)) as pool:
+    with ProcessPoolExecutor(workers, initializer=follow_parent) as pool:
         checks = [
             pool.map(
                 partial(check_pair, rules=part.rules, reader=part.reader),
@@ -274,9 +275,10 @@ def main(argv: list[str] | None = None) -> int:
     print(f'{counted}: {num_errors} errors, {num_notes} notes; read in {seconds:.1f} s')
     if args.out:
         out = Path(args.out)
-        write_report(out / 'report.json', findings, splits)
-        clean = [check.pair for check in checks[0] if check.pair.label and not check.errors]
-        if clean:
-            write_png(out / 'contact_sheet.png', draw_pairs(clean, parts[0]))
+        with output_folder(out), on_interrupt(f'{out} holds no whole report; start it again'):
+            write_report(out / 'report.json', findings, splits)
+            clean = [check.pair for check in checks[0] if check.pair.label and not check.errors]
+            if clean:
+                write_png(out / 'contact_sheet.png', draw_pairs(clean, parts[0]))
         print(f'report in {out}')
     return 1 if num_errors else 0

@@ -11,10 +11,10 @@ from rich.table import Table
 from ..datasets.class_weights import METHODS, count_pixels
 from ..datasets.label_checks import class_names
 from ..errors import InputError
-from ..files import replacing
+from ..files import remove_leftovers, replacing
 from .arguments import finite_number
 from .cli import config_parser, load_config, tool
-from .datasets import build_datasets, iterate_labels
+from .datasets import build_datasets, dataset_of, iterate_labels
 from .label_rules import rules_of
 from .printing import console
 
@@ -38,8 +38,9 @@ def main(argv: list[str] | None = None) -> None:
 
     config = load_config(args)
     init_default_scope(config.get('default_scope', 'mmseg'))
-    datasets = build_datasets(config.train_dataloader.dataset, 'train_dataloader')
-    ignored = rules_of(config.train_dataloader.dataset, 'train_dataloader.dataset').ignore_index
+    dataset = dataset_of(config, 'train_dataloader')
+    datasets = build_datasets(dataset, 'train_dataloader')
+    ignored = rules_of(dataset, 'train_dataloader.dataset').ignore_index
     names = class_names(datasets[0])
     void = np.int16(len(names))  # beyond the classes, even if the ignored label is the index of one
     labels = (np.where(label == ignored, void, label) for label in iterate_labels(datasets))
@@ -60,5 +61,6 @@ def main(argv: list[str] | None = None) -> None:
     console().print(table)
     print(f'class_weight={weights}')
     if args.out:
+        remove_leftovers(Path(args.out).parent)
         with replacing(Path(args.out)) as temporary:
             temporary.write_text(json.dumps(weights) + '\n')

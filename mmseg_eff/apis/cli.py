@@ -23,6 +23,7 @@ from ..errors import InputError
 from ..models.layers.output_stride import OUTPUT_STRIDES
 from .arguments import Settings, ToolParser, whole_number
 from .config_keys import check_keys, check_paths
+from .config_types import check_types
 from .safe_config import read_safe_config
 from .signals import stopping_in_order
 from .user_errors import TRACEBACK_VARIABLE, describe, kept_after, one_line
@@ -127,6 +128,10 @@ def load_config(args: argparse.Namespace) -> Config:
         before = config._cfg_dict
         config.merge_from_dict(args.cfg_options)
         check_keys(before, config, args.cfg_options)
+    try:
+        check_types(config)
+    except InputError as error:
+        raise InputError(f'{args.config}: {error}') from error
     if getattr(args, 'output_stride', None) is not None:
         set_output_stride(config, args.output_stride)
     return config

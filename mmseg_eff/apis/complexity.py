@@ -40,7 +40,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ..errors import InputError
-from ..files import replacing
+from ..files import remove_leftovers, replacing
 from .cli import config_parser, load_config, tool
 from .printing import console
 from .user_errors import one_line
@@ -71,7 +71,7 @@ def complexity(config: Config, size: Sequence[int] | None = None) -> list[Row]:
     Raises:
         ValueError: If the config has no segmentor or no size, or the network cannot run on it.
     """
-    if 'backbone' not in config.get('model', {}):
+    if not (config.get('model') or {}).get('backbone'):
         raise InputError('the config has no model with a backbone')
     if size is None:
         size = config.get('crop_size')
@@ -261,5 +261,6 @@ def main(argv: list[str] | None = None) -> None:
             print_table(f'{name}, {height}x{width}', rows)
         records += [{'config': path, 'size': size, **row._asdict()} for row in rows]
     if args.json:
+        remove_leftovers(args.json.parent)
         with replacing(args.json) as temporary:
             temporary.write_text(json.dumps(records, indent=1) + '\n')

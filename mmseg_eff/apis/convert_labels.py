@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from ..datasets import ForegroundVOCDataset, LoadCheckedAnnotations
-from ..errors import InputError
+from ..errors import InputError, OutputError
 from ..files import replacing
 from .arguments import ToolParser, whole_number
 from .cli import tool
@@ -107,6 +107,8 @@ def convert_coco(
             if has_object or classes == OWN:
                 names.append(image['stem'])
                 write_png(out / f'{image["stem"]}.png', label)
+    except OutputError:
+        raise
     except InputError as error:
         raise InputError(f'{path}: {error}') from error
     if not num_objects:

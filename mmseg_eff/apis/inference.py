@@ -60,6 +60,8 @@ def load_segmentor(
         InputError: If the checkpoint is damaged or another network's.
     """
     config = Config.fromfile(config) if isinstance(config, str | Path) else config
+    if not (config.get('model') or {}).get('backbone'):
+        raise InputError('the config has no model with a backbone')
     init_default_scope(config.get('default_scope', 'mmseg'))
     config.test_pipeline = inference_pipeline(config)
     model = fix_random_bases(init_model(config, device='cpu'))

@@ -10,7 +10,7 @@ import numpy as np
 from ..datasets.file_limit import check_file
 from ..engine.hooks.run_record_hook import NAME as RUN_RECORD
 from ..errors import InputError
-from ..files import replacing
+from ..files import remove_leftovers, replacing
 from .arguments import ToolParser
 from .cli import tool
 from .json_files import read_json
@@ -118,6 +118,7 @@ def plot_curves(scalars: list[dict], path: Path, title: str) -> None:
         right.annotate(
             f'{best:.2f}', (step, best), xytext=(0, 8), textcoords='offset points', ha='center'
         )
+    remove_leftovers(path.parent)
     with replacing(path) as temporary:
         figure.savefig(temporary, format='png')
     plt.close(figure)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch import distributed
 
+from ..datasets.file_limit import check_file
 from ..datasets.image_reader import ImageReader, Loaded, to_display
 from ..datasets.label_checks import DROPPED
 from ..errors import InputError, OutputError
@@ -24,6 +25,7 @@ from ..models import optimize_for_inference
 from .arguments import device, finite_number, whole_number
 from .class_balance import RANKS, keep_share, levels_of, ranks_of
 from .cli import config_parser, load_config, tool
+from .datasets import dataset_of
 from .inference import color_table, draw_overlay, load_segmentor
 from .json_files import read_json
 from .label_rules import check_num_outputs, ignored_label, rules_of
@@ -107,6 +109,7 @@ def label_images(
     for index, source in bar:
         path = out / 'labels' / f'{source.name}.png'
         try:
+            check_file(source.path)
             digest = sha256_of(source.path)
             if (read_record(path) or {}).get('image') == digest:
                 continue
@@ -196,7 +199,7 @@ def main(argv: list[str] | None = None) -> int:
                 config=args.images_of, cfg_options=None, safe_config=args.safe_config
             )
         )
-        ignored = rules_of(training.train_dataloader.dataset, args.images_of).ignore_index
+        ignored = rules_of(dataset_of(training, 'train_dataloader'), args.images_of).ignore_index
         sources = training_images(training, args.images_of, out / 'labels', classes)
     else:
         ignored = ignored_label(config)

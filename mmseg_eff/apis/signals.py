@@ -1,5 +1,6 @@
 """End a tool in order when Ctrl-C (SIGINT) or SIGTERM asks for it."""
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -65,3 +66,15 @@ def stopping_in_order() -> Iterator[list[int]]:
             is_own = handler in (signal.SIG_IGN, signal.default_int_handler)
             signal.signal(number, handler if is_own else signal.SIG_DFL)
         sys.unraisablehook = hook
+
+
+def follow_parent() -> None:
+    """Let a process of a pool leave Ctrl-C to its parent, and end when that has ended, however."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_after, args=[multiprocessing.parent_process()], daemon=True).start()
+
+
+def end_after(parent: multiprocessing.Process) -> None:
+    """End this process as soon as its parent has ended."""
+    parent.join()
+    os._exit(1)

@@ -1,10 +1,13 @@
 """Tell errors of the user, printed in one line, from faults of the program, which keep theirs.
 
 The user's are ``InputError``, files, and what is wrong with a config: mmengine reports it by the
-built-in exceptions that a fault raises, too, so the place where they were raised decides.
+built-in exceptions that a fault raises, too, so the place where they were raised decides: while
+something is built, or in mmengine, mmcv or mmseg, which run with the config's values.
 """
 
 import difflib
+import errno
+import io
 import os
 import re
 import traceback
@@ -23,17 +26,30 @@ TRACEBACK_VARIABLE = 'MMSEG_EFF_TRACEBACK'
 OUT_OF_MEMORY = (
     r"not enough memory|can't allocate memory|out of memory|Insufficient memory|OutOfMem"
 )
+OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 LONGEST = 300  # characters of a message of mmengine's, which may quote a whole config
 
 
 def one_line(error: BaseException) -> str:
     """The last line of an error's message; for one from a loader's worker, its own message."""
+    if isinstance(error, OSError) and error.errno in OF_WRITING and error.strerror:
+        file = error.filename2 or error.filename or written_file(error) or 'a file'
+        return f'{file}: cannot be written ({error.strerror})'
     if isinstance(error, OSError) and error.strerror:
         return f'{error.filename}: {error.strerror}' if error.filename else error.strerror
     lines = [line for line in str(error.args[0] if error.args else error).splitlines() if line]
     message = lines[-1] if lines else type(error).__name__
     is_from_worker = len(lines) > 1 and 'DataLoader worker' in lines[0]
     return message.split(': ', 1)[-1] if is_from_worker else message
+
+
+def written_file(error: OSError) -> str | None:
+    """Name of the open file that an error without one is about, from the frames it came through."""
+    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+        for value in frame.f_locals.values():
+            if isinstance(value, io.IOBase) and isinstance(getattr(value, 'name', None), str):
+                return value.name
+    return None
 
 
 def describe(error: Exception) -> str | None:
@@ -52,7 +68,12 @@ def describe(error: Exception) -> str | None:
         return missing_key(error)
     building = [frame for frame in frames if is_building(frame)]
     if not building:
-        return None
+        is_theirs = raised_in.startswith(('mmcv.', 'mmengine.', 'mmseg.'))  # given a wrong value
+        return (
+            shorten(f'{type(error).__name__}: {one_line(error)}, in {raised_in}')
+            if is_theirs
+            else None
+        )
     inner = building[-1]
     if isinstance(error, KeyError) and frames[-1] is inner and module_of(inner) == BUILD:
         return unknown_type(error, inner)
@@ -77,9 +98,16 @@ def line_on(path: Path, error: Exception) -> str:
     line = one_line(error)
     if isinstance(error, MemoryError) or re.search(OUT_OF_MEMORY, str(error), re.IGNORECASE):
         line = 'does not fit into memory; tools/predict.py --tile takes images of any size'
-    elif not isinstance(error, InputError | OSError):
-        line = shorten(f'{type(error).__name__}: {line}')
+    else:
+        line = line_of_fault(error)
     return line if str(path) in line else f'{path}: {line}'
+
+
+def line_of_fault(error: Exception) -> str:
+    """The line for an error of any kind, which is named where it is none of the user's."""
+    if isinstance(error, InputError | OSError):
+        return one_line(error)
+    return shorten(f'{type(error).__name__}: {one_line(error)}')
 
 
 def module_of(frame: FrameType) -> str:

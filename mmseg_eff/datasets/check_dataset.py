@@ -67,6 +67,9 @@ def open_image(file: str | bytes) -> Image.Image:
 def decode(path: str, findings: list[Finding]) -> Image.Image | None:
     """Decode a label file as a whole, or add to ``findings`` why that fails."""
     try:
+        if os.path.isfile(path) and not os.path.getsize(path):
+            findings.append(Finding(path, 'empty file', 'is empty (0 bytes)'))
+            return None
         check_file(path)
         data = Path(path).read_bytes()
     except MissingFileError:
@@ -78,9 +81,6 @@ def decode(path: str, findings: list[Finding]) -> Image.Image | None:
         return None
     except OSError as error:
         findings.append(Finding(path, 'missing file', f'cannot be read ({error.strerror})'))
-        return None
-    if not data:
-        findings.append(Finding(path, 'empty file', 'is empty (0 bytes)'))
         return None
     try:
         image = open_image(data)

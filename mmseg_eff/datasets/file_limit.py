@@ -19,16 +19,18 @@ def check_file(path: str | Path, limit: int = DEFAULT) -> None:
 
     Raises:
         MissingFileError: If there is none.
-        InputError: If it is no regular file or too large.
+        InputError: If it is no regular file, empty or too large.
     """
     check_regular(path)
     value = os.environ.get(VARIABLE, str(limit))
     if not value.isdecimal() or int(value) == 0:
         raise InputError(f'{VARIABLE} must be a whole number above 0, got {value!r}')
-    size = os.path.getsize(path) / 1e6
-    if size > int(value):
+    size = os.path.getsize(path)
+    if not size:  # or a file of the system's, such as /proc/kmsg, which may block
+        raise InputError(f'{path}: is empty (0 bytes)')
+    if size > int(value) * 1e6:
         raise InputError(
-            f'{path}: is of {size:.0f} MB; at most {value} are read (environment variable '
+            f'{path}: is of {size / 1e6:.0f} MB; at most {value} are read (environment variable '
             f'{VARIABLE})'
         )
 
