@@ -16,7 +16,7 @@ ALLOWED = {  # folder of mmseg_eff -> own modules it may import, beside its own 
     'models/segmentors': {'models.layers'},
     'engine': {'compat', 'errors', 'files'},
     'deploy': {'errors', 'files', 'models', 'datasets'},
-    'datasets': {'errors'},
+    'datasets': {'errors', 'files'},
     'evaluation': {'errors'},
     'converters': {'compat', 'errors', 'files', 'models', 'datasets'},
     'apis': {'errors', 'files', 'models', 'datasets', 'engine', 'converters', 'deploy', 'compat'},
@@ -100,6 +100,8 @@ def within_folder(folder):
 def test_tools_are_doors():
     tools = sorted((PACKAGE.parent / 'tools').glob('*.py'))
     assert tools
+    alike = set()
     for path in tools:
-        assert set(imports(path)) == {'sys', f'mmseg_eff.apis.{path.stem}'}
-        assert len(path.read_text().splitlines()) <= 12
+        assert set(imports(path)) == {'os', 'signal', 'sys', f'mmseg_eff.apis.{path.stem}'}
+        alike.add(path.read_text().partition('\n')[2].replace(f'.{path.stem} ', '.NAME '))
+    assert len(alike) == 1 and len(alike.pop().splitlines()) <= 24

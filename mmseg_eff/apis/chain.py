@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -16,26 +15,27 @@ from mmengine.config import Config
 from .. import compat
 from ..errors import InputError
 from ..files import replacing
+from .json_files import read_json
 from .safe_config import read_data
+from .signals import Terminated
 
 STATE = 'state.json'
 PATIENCE = 5  # seconds for a stage to end by itself
 
 
 def start(command: list[str]) -> int:
-    """Run a program and return its exit status; a SIGTERM to this process is passed on to it."""
+    """Run a program and return its exit status; what ends this process ends it, too."""
     with subprocess.Popen(command) as process:
-        previous = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:
             return process.wait()
-        except KeyboardInterrupt:  # the program has it too, unless it was sent to this process
-            try:
+        except KeyboardInterrupt as error:
+            if isinstance(error, Terminated):
+                process.terminate()
+            try:  # Ctrl-C the program has too, unless it was sent to this process
                 process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 process.terminate()
             raise
-        finally:
-            signal.signal(signal.SIGTERM, previous)
 
 
 def cpu_seconds() -> float:
@@ -70,14 +70,14 @@ def read_state(path: Path) -> dict:
     Raises:
         InputError: If it is none.
     """
+    state = read_json(path)
     try:
-        state = json.loads(path.read_text())
         is_state = isinstance(state['options'], dict) and all(
             isinstance(record['finished'], bool)
             and isinstance(record['seconds'] + record['cpu_seconds'], int | float)
             for record in state['stages'].values()
         )
-    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
+    except (AttributeError, LookupError, TypeError):
         is_state = False
     if not is_state:
         raise InputError(f'{path}: no state of a chain; choose another --work-dir')

@@ -11,7 +11,7 @@ from ..converters.checkpoint import checked_weights
 from ..converters.foreign import averaged_keys, beginnings, inner_networks
 from ..converters.safe_reading import read_checkpoint
 from ..errors import InputError
-from ..files import sha256_of
+from ..files import remove_leftovers, sha256_of
 from ..models.backbones.efficientnet import PADDINGS
 from .arguments import ToolParser
 from .cli import tool
@@ -57,6 +57,7 @@ def convert(
         print(f'{source}: --key {averaged[0]} takes the averaged weights instead', file=sys.stderr)
     meta['source'] = dict(file=Path(source).name, sha256=sha256_of(source), converter=name)
     meta['zeroed_denormals'] = zero_denormals(converted)
+    remove_leftovers(Path(target).parent)
     save_checkpoint(dict(meta=meta, state_dict=converted), target)
     return meta
 

@@ -159,17 +159,15 @@ def save_checkpoint(checkpoint: dict, path: str | Path) -> None:
         path: File to write; the suffix ``.safetensors`` asks for that format.
 
     Raises:
-        InputError: If the file cannot be written; an older one stays as it is.
+        OutputError: If the file cannot be written; an older one stays as it is.
     """
     path = Path(path)
-    try:
-        with replacing(path) as temporary:
-            if path.suffix == SUFFIX:
-                write_safetensors(checkpoint, temporary)
-            else:
-                torch.save(checkpoint, temporary)
-    except OSError as error:
-        raise InputError(f'{path}: cannot be written ({error.strerror})') from error
+    with replacing(path) as temporary:
+        if path.suffix == SUFFIX:
+            write_safetensors(checkpoint, temporary)
+        else:
+            with temporary.open('wb') as file:  # whose errors have a reason, unlike torch's own
+                torch.save(checkpoint, file)
 
 
 def rename(key: str, renames: Iterable[tuple[str, str | Callable[[re.Match], str]]]) -> str:

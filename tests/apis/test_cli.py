@@ -1,4 +1,5 @@
 import copy
+import re
 
 import pytest
 import torch
@@ -109,19 +110,20 @@ def test_faults_keep_their_traceback(fault):
         main([])
 
 
-def test_a_fault_in_a_constructor_keeps_its_traceback(monkeypatch):
-    class Faulty(nn.Module):
-        def __init__(self):
-            super().__init__()
-            dict(a=1)['b']
-
-    monkeypatch.setitem(MODELS._module_dict, 'Faulty', Faulty)
-
+def test_a_constructor_given_wrong_types_is_one_line_and_a_traceback_on_request(
+    monkeypatch, capsys
+):
     @tool
     def main(argv=None):
-        MODELS.build(dict(type='Faulty'))
+        MODELS.build(dict(type='ESPNet', in_channels='three'))
 
-    with pytest.raises(KeyError, match='b'):
+    assert main([]) == 1
+    error = capsys.readouterr().err
+    assert re.fullmatch(
+        r'error: ESPNet: \w+Error: .* \[MMSEG_EFF_TRACEBACK=1 shows more\]\n', error
+    )
+    monkeypatch.setenv('MMSEG_EFF_TRACEBACK', '1')
+    with pytest.raises(TypeError):
         main([])
 
 
@@ -160,7 +162,7 @@ def test_a_missing_section_is_one_line(capsys):
 @pytest.mark.parametrize(
     ('error', 'line'),
     [
-        (OSError(28, 'No space left on device'), 'No space left on device'),
+        (OSError(28, 'No space left on device'), 'a file: cannot be written (No space left on dev'),
         (PermissionError(13, 'Permission denied', 'x/y'), 'x/y: Permission denied'),
         (OSError('cannot identify image file'), 'cannot identify image file'),
     ],

@@ -166,7 +166,7 @@ def test_nothing_left(write, out, capsys):
 
 def test_files_that_are_no_annotations(tmp_path, out, capsys):
     path = tmp_path / 'wrong.json'
-    assert fails(capsys, 'coco', path, out) == f'{path}: no such annotation file'
+    assert fails(capsys, 'coco', path, out) == f'{path}: no such file'
     for content in (b'{"images": [', b'\x89PNG\xff'):
         path.write_bytes(content)
         assert fails(capsys, 'coco', path, out).startswith(f'{path}: not JSON (')

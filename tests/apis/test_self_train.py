@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from mmseg_eff.apis import chain
 from mmseg_eff.apis.chain import start
 from mmseg_eff.apis.cli import config_parser, load_config
 from mmseg_eff.apis.self_train import main
+from mmseg_eff.apis.signals import Terminated, stopping_in_order
 
 LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 LABELS = 'anywhere/labels'
@@ -330,13 +332,18 @@ def test_a_training_must_save_a_checkpoint(run, tools, tmp_path, monkeypatch, ca
     )
 
 
-def test_start_tells_the_exit_status_and_passes_a_sigterm_on():
+def test_start_tells_the_exit_status():
     assert start([sys.executable, '-c', 'raise SystemExit(3)']) == 3
-    handler = signal.getsignal(signal.SIGTERM)
+
+
+def test_what_ends_the_chain_ends_the_stage():
     timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM))
-    timer.start()
-    assert start([sys.executable, '-c', 'import time; time.sleep(30)']) == -signal.SIGTERM
-    assert signal.getsignal(signal.SIGTERM) is handler
+    begin = time.perf_counter()
+    with stopping_in_order(), pytest.raises(Terminated):
+        timer.start()
+        start([sys.executable, '-c', 'import time; time.sleep(30)'])
+    assert time.perf_counter() - begin < 5
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 @pytest.mark.slow

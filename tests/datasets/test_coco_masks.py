@@ -1,8 +1,31 @@
 import numpy as np
 import pytest
 
-from mmseg_eff.datasets.coco_masks import decode_polygons, decode_rle, decode_segmentation
+from mmseg_eff.datasets.coco_masks import (
+    outline_length,
+    polygon_runs,
+    rle_runs,
+    segmentation_runs,
+)
 from mmseg_eff.errors import InputError
+
+
+def painted(runs, size):
+    """Mask (H, W) of runs."""
+    flat = np.zeros(size[0] * size[1], bool)
+    for start, end in runs:
+        assert not flat[start:end].any() and start < end
+        flat[start:end] = True
+    return flat.reshape(size[::-1]).T
+
+
+def decode_polygons(polygons, size):
+    return painted(polygon_runs(polygons, size), size)
+
+
+def decode_segmentation(segmentation, size):
+    outline_length(segmentation)
+    return painted(segmentation_runs(segmentation, size), size)
 
 
 def compress(counts):
@@ -52,7 +75,7 @@ def mask_of(size, *boxes):
 )
 def test_strings_of_pycocotools(text, mask):
     assert compress(run_lengths(mask)) == text
-    assert np.array_equal(decode_rle(text, mask.shape), mask)
+    assert np.array_equal(painted(rle_runs(text, mask.shape), mask.shape), mask)
 
 
 @pytest.mark.parametrize('share', [0.02, 0.5, 0.98])
@@ -106,13 +129,13 @@ def test_polygons_of_one_object_are_united():
         ([1, 2, 3, 4], 'polygon of 1 values is no list of finite x, y pairs'),
         (dict(size=[3, 2], counts=[6]), r'RLE of size \[3, 2\]; the image has \[2, 3\]'),
         (dict(size=[2, 3], counts=[2, 3]), 'RLE covers 5 pixels; the image has 6'),
-        (dict(size=[2, 3], counts=[7, -1]), 'RLE covers 6 pixels; the image has 6'),
+        (dict(size=[2, 3], counts=[7, -1]), 'RLE counts are no list of whole numbers of 0 to 6'),
         (dict(size=[2, 3], counts=[6.0]), 'RLE counts are no list of whole numbers'),
-        (dict(size=[2, 3], counts='7'), 'compressed RLE does not cover 6 pixels'),
-        (dict(size=[2, 3], counts='5'), 'compressed RLE covers fewer than 6 pixels'),
-        (dict(size=[2, 3], counts='0'), 'compressed RLE covers fewer than 6 pixels'),
-        (dict(size=[2, 3], counts='6 '), 'compressed RLE does not cover 6 pixels'),
-        (dict(size=[2, 3], counts='6d'), 'compressed RLE does not cover 6 pixels'),
+        (dict(size=[2, 3], counts='7'), 'compressed RLE has a run of no length from 0 to 6'),
+        (dict(size=[2, 3], counts='5'), 'RLE covers 5 pixels; the image has 6'),
+        (dict(size=[2, 3], counts='0'), 'RLE covers 0 pixels; the image has 6'),
+        (dict(size=[2, 3], counts='6 '), 'compressed RLE is cut or holds other characters'),
+        (dict(size=[2, 3], counts='6d'), 'compressed RLE is cut'),
         ([[0, 0, 1e7, 0, 0, 2]], r'polygon reaches 1e\+07; at most 1e\+06 pixels'),
     ],
 )
