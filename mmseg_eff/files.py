@@ -1,14 +1,15 @@
-"""Files that stand whole or not at all, their hashes, and locks between processes."""
+"""Atomic file writes, checks and hashes of files, and locks between processes."""
 
 import errno
 import hashlib
 import os
+import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import InputError
+from .errors import InputError, MissingFileError
 
 try:
     import fcntl
@@ -66,6 +67,28 @@ def is_other_process(pid: int) -> bool:
     except PermissionError:  # somebody else's
         return True
     return pid != os.getpid()
+
+
+def check_regular(path: str | Path) -> None:
+    """Check, without opening it, that a path names a regular file; others can block for ever.
+
+    Links are followed.
+
+    Raises:
+        MissingFileError: If nothing is there.
+        InputError: If it is a folder, a pipe, a socket, a device or a loop of links.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MissingFileError(f'{path}: no such file') from error
+    except (OSError, ValueError) as error:  # the latter for a NUL in the name
+        reason = getattr(error, 'strerror', None) or error
+        raise InputError(f'{str(path)!r}: cannot be read ({reason})') from error
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFDIR: 'folder', stat.S_IFIFO: 'pipe', stat.S_IFSOCK: 'socket'}
+        kind = kinds.get(stat.S_IFMT(mode), 'device')
+        raise InputError(f'{path}: is a {kind}; expected a regular file')
 
 
 def sha256_of(path: str | Path) -> str:

@@ -1,13 +1,14 @@
 import errno
 import os
+import socket
 import subprocess
 import sys
 
 import pytest
 
 from mmseg_eff import files
-from mmseg_eff.errors import InputError
-from mmseg_eff.files import lock, remove_leftovers, replacing
+from mmseg_eff.errors import InputError, MissingFileError
+from mmseg_eff.files import check_regular, lock, remove_leftovers, replacing
 
 
 @pytest.mark.parametrize('durable', [False, True])
@@ -98,3 +99,35 @@ def test_a_file_system_without_locks_is_used_with_a_warning(tmp_path, monkeypatc
     monkeypatch.setattr(files, 'acquire', refuse)
     with pytest.warns(UserWarning, match='No locks available'), lock(tmp_path / '.lock', 'it'):
         pass
+
+
+@pytest.mark.parametrize(
+    ('make', 'message'),
+    [
+        pytest.param(lambda path: None, 'no such file', id='nothing'),
+        pytest.param(lambda path: path.symlink_to('none'), 'no such file', id='broken link'),
+        pytest.param(lambda path: path.mkdir(), 'is a folder', id='folder'),
+        pytest.param(os.mkfifo, 'is a pipe', id='pipe'),
+        pytest.param(lambda path: path.symlink_to('/dev/zero'), 'is a device', id='device'),
+        pytest.param(lambda path: path.symlink_to(path.name), 'cannot be read', id='loop'),
+    ],
+)
+def test_only_regular_files_are_read(make, message, tmp_path):
+    path = tmp_path / 'file'
+    make(path)
+    with pytest.raises(InputError, match=f'^.?{path}.?: {message}') as caught:
+        check_regular(path)
+    assert isinstance(caught.value, MissingFileError) == ('no such' in message)
+
+
+def test_a_socket_and_a_name_that_no_file_has(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind('socket')
+        with pytest.raises(InputError, match='^socket: is a socket; expected a regular file$'):
+            check_regular('socket')
+    with pytest.raises(InputError, match='cannot be read'):
+        check_regular('a\0b')
+    (tmp_path / 'file').touch()
+    (tmp_path / 'link').symlink_to('file')
+    check_regular(tmp_path / 'link')
