@@ -2,22 +2,25 @@
 
 import re
 import warnings
-import zipfile
 from pathlib import Path
 
 import torch
+from mmengine.logging import HistoryBuffer
 
+from ..archive import UnreadableError
 from ..compat import allow_checkpoint_globals
-from ..errors import InputError, MissingFileError
+from ..errors import InputError
+from ..files import check_regular
+from ..pickle_check import check_content
+from .contents import Reader, check_metadata
 from .safetensors_file import SUFFIX, read_safetensors
 
 PROGRAMS = (  # in torch's refusals -> ours
     (r'GLOBAL (\S+)', r'loading it would run \1'),
     (r'Trying to call reduce for unrecognized function', 'loading it would run a function'),
     (r'(?:getattr of|numpy\.dtype\().* is not allowed', r'\g<0>'),
-    (r'TorchScript', 'a TorchScript archive, which is a program'),
-    (r'legacy \.tar', "a .tar of torch's first years, which can hold code"),
 )
+LARGEST_DOWNLOAD = 1 << 34  # bytes, where the size is not known
 SETTINGS = (  # harmless things beside the weights, which are not read
     'argparse.Namespace',
     *(f'pathlib.{name}' for name in ('Path', 'PosixPath', 'WindowsPath', 'PurePosixPath')),
@@ -43,45 +46,70 @@ def read_checkpoint(path: str | Path, map_location: str | torch.device = 'cpu') 
         map_location: Device of the tensors of a ``.pth`` file.
 
     Returns:
-        What the file holds, unchecked; ``state_dict`` and ``meta`` of a safetensors file.
+        What the file holds, as plain values, without the texts that mmengine evaluates; the
+        weights are unchecked. ``state_dict`` and ``meta`` of a safetensors file.
 
     Raises:
         MissingFileError: If there is no such file.
-        InputError: If the file is damaged, or loading it would run code or fill the memory.
+        InputError: If the file is damaged, loading it would run code or fill the memory, or its
+            metadata is of other types than programs expect.
     """
     path = Path(path)
-    if not path.is_file():
-        raise MissingFileError(f'{path}: no such checkpoint')
+    check_regular(path, 'checkpoint')
+    size = path.stat().st_size
     try:
-        if path.suffix == SUFFIX:
-            return read_safetensors(path)
-        refuse_inflating(path)
-        allow_checkpoint_globals()  # again: the fork's own loading takes them off torch's list
-        stand_ins = [(Settings, name) for name in SETTINGS]
-        with warnings.catch_warnings(action='ignore'), torch.serialization.safe_globals(stand_ins):
-            return torch.load(path, map_location=map_location, weights_only=True)
+        content = read_safetensors(path) if path.suffix == SUFFIX else read_pth(path, map_location)
     except (InputError, OSError):
         raise
     except Exception as error:  # a hostile file can make the unpickler raise anything
-        found = ((re.search(pattern, str(error)), reason) for pattern, reason in PROGRAMS)
-        reasons = (match.expand(reason) for match, reason in found if match)
-        reason = next(reasons, 'damaged or cut off')
+        reason = describe(error)
         advice = ', saved alone by torch.save(state_dict, path)' if ' run ' in reason else ''
         raise InputError(
-            f'{path}: not a readable checkpoint ({path.stat().st_size} bytes: {reason}); expected '
-            f'a complete .pth or {SUFFIX} file of tensors{advice}'
+            f'{path}: not a readable checkpoint ({size} bytes: {reason}); expected a complete '
+            f'.pth or {SUFFIX} file of tensors{advice}'
         ) from error
+    return check_content_of(path, content)
 
 
-def refuse_inflating(path: Path) -> None:
-    """Refuse an archive that unpacks to more than its size; ``torch.save`` does not compress."""
-    with path.open('rb') as file:
-        if file.read(4) != b'PK\x03\x04':
-            return
-    with zipfile.ZipFile(path) as archive:
-        unpacked = sum(part.file_size for part in archive.infolist())
-    if unpacked > path.stat().st_size:
-        raise InputError(
-            f'{path}: its {path.stat().st_size} bytes would unpack to {unpacked}; expected an '
-            'uncompressed checkpoint'
-        )
+def check_content_of(source: str | Path, content: object) -> object:
+    """A plain copy of what was read from a file or URL, without texts to evaluate.
+
+    Raises:
+        InputError: If the metadata is not of the types that programs expect, or there is more than
+            the file's size accounts for.
+    """
+    size = source.stat().st_size if isinstance(source, Path) else LARGEST_DOWNLOAD
+    try:
+        copied = Reader(size).copy(content)
+        check_metadata(copied)
+    except UnreadableError as error:
+        raise InputError(f'{source}: {error}') from error
+    return copied
+
+
+def read_pth(path: Path, map_location: str | torch.device) -> object:
+    """Read what ``torch.save`` wrote, after its checksums and its pickle were checked.
+
+    Raises:
+        Exception: Of any kind.
+    """
+    allow_checkpoint_globals()  # again: the fork's own loading takes them off torch's list
+    stand_ins = [(Settings, name) for name in SETTINGS]
+    statistics = dict(HistoryBuffer._statistics_methods)
+    try:
+        with warnings.catch_warnings(action='ignore'), torch.serialization.safe_globals(stand_ins):
+            check_content(path)
+            return torch.load(path, map_location=map_location, weights_only=True)
+    finally:  # a file's history may bring others for all
+        HistoryBuffer._statistics_methods.clear()
+        HistoryBuffer._statistics_methods.update(statistics)
+
+
+def describe(error: Exception) -> str:
+    """Why a file is not read, for a message."""
+    if isinstance(error, UnreadableError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return 'more than the memory holds'
+    found = ((re.search(pattern, str(error)), reason) for pattern, reason in PROGRAMS)
+    return next((match.expand(reason) for match, reason in found if match), 'damaged or cut off')

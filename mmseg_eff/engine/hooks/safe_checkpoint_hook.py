@@ -1,7 +1,6 @@
 """Checkpoints that a kill, a full disk or a power cut cannot take away."""
 
 import re
-import zipfile
 from collections import deque
 from pathlib import Path
 
@@ -12,9 +11,11 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmseg.registry import HOOKS
 
+from ...archive import UnreadableError
 from ...compat import allow_checkpoint_globals
 from ...errors import InputError
-from ...files import remove_leftovers, replacing
+from ...files import check_regular, remove_leftovers, replacing
+from ...pickle_check import check_content
 
 BACKEND = dict(backend='safe_checkpoint')
 
@@ -26,13 +27,16 @@ def damage(path: Path) -> str:
     """
     allow_checkpoint_globals()  # again: the fork's own loading takes them off torch's list
     try:
-        with zipfile.ZipFile(path) as archive:
-            if record := archive.testzip():
-                return f'damaged: {record} does not match its checksum'
+        check_regular(path)
+        check_content(path)
         torch.load(path, map_location='cpu', mmap=True, weights_only=True)
     except FileNotFoundError:
         return 'there is no such file'
-    except Exception as error:  # damage can make the two readers raise anything
+    except InputError as error:  # no regular file
+        return str(error).removeprefix(f'{path}: ')
+    except UnreadableError as error:
+        return f'{error} ({path.stat().st_size} bytes)'
+    except Exception as error:  # damage can make the readers raise anything
         if code := re.search(r'GLOBAL (\S+)', str(error)):
             return f'loading it would run {code[1]}'
         return f'damaged or cut off ({path.stat().st_size} bytes)'
