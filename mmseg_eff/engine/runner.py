@@ -17,6 +17,8 @@ from ..errors import InputError
 from .hooks import TrainingCheckHook
 from .resume import ResumableEpochBasedTrainLoop, ResumableSampler
 
+LONGEST = 200  # characters of an error's message that are repeated
+
 
 @RUNNERS.register_module()
 class SegRunner(Runner):
@@ -71,6 +73,21 @@ class SegRunner(Runner):
         """Register the config's hooks and the check of a training."""
         super().register_hooks(default_hooks, custom_hooks)
         self.register_hook(TrainingCheckHook())
+
+    def resume(self, filename: str, *args: object, **kwargs: object) -> None:
+        """Resume as mmengine does; what a file holds can make it raise anything.
+
+        Raises:
+            InputError: If the checkpoint holds no training like this one.
+        """
+        try:
+            super().resume(filename, *args, **kwargs)
+        except (InputError, OSError):
+            raise
+        except Exception as error:
+            lines = str(error).strip().splitlines() or ['']
+            reason = f'{type(error).__name__}: {lines[-1].strip()[:LONGEST]}'
+            raise InputError(f'{filename}: cannot be resumed from ({reason})') from error
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the loop, for epochs of one of our samplers the one that ends and resumes them.
