@@ -143,6 +143,30 @@ PICKLES = [
     pytest.param(code(tuples()), VALUES, id='tuples in each other'),
     pytest.param(code(b'}', tuples(), b'Ns'), VALUES, id='tuples as a key, which hashing expands'),
     pytest.param(code(b'}', tuples(9), b'Ns'), 'a key that is neither', id='small tuples as a key'),
+    pytest.param(
+        code(b'}(', *(long(n * (2**61 - 1)) + b'N' for n in range(9, 100_000)), b'u'),
+        'a key that is neither',
+        id='keys of equal hashes',
+    ),
+    pytest.param(
+        code(empty_dict(), b'](', tuples(12), b'N\x86eb'), OTHERWISE, id='state of pairs'
+    ),
+    pytest.param(
+        code(
+            *(name('mmengine.logging.history_buffer', 'HistoryBuffer'), b')\x81}'),
+            *(text('statistics_methods'), b'](', tuples(12), b'N\x86esb'),
+        ),
+        OTHERWISE,
+        id='statistics of pairs',
+    ),
+    pytest.param(
+        code(b'(', text('storage'), name('torch', 'FloatStorage'), tuples(12), b'NKAtQ'),
+        DAMAGED + '|for another',
+        id='storage named by tuples',
+    ),
+    pytest.param(
+        code(b'N' * 300_000, b'}', (text('') + b'Ns') * 60_000, b'a'), DAMAGED, id='a full stack'
+    ),
     pytest.param(code(b'}(', get(0), b'u'), DAMAGED, id='no such memo'),
     pytest.param(code(grown()), VALUES, id='lists filled from the outside'),
     pytest.param(code(b']' * 100_000, b'a' * 99_999), DEEP, id='deep lists'),

@@ -31,6 +31,7 @@ from .safetensors_file import SUFFIX, write_safetensors
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 INTEGERS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+LONGEST_NAME = 1000  # characters of a tensor's name
 TINY = 1e-15  # well below anything that moves a float32 logit, far above the denormals
 
 
@@ -99,7 +100,7 @@ def check_for_mmengine(checkpoint: object, source: str) -> object:
 
 def is_name(key: object) -> bool:
     """Whether a key can name a tensor."""
-    return isinstance(key, str) and key.isprintable()
+    return isinstance(key, str) and key.isprintable() and len(key) <= LONGEST_NAME
 
 
 def guard(original: Callable) -> classmethod:

@@ -8,7 +8,8 @@ from mmengine.logging import HistoryBuffer
 from torch import Tensor
 
 from ..archive import UnreadableError
-from ..pickle_check import DEEPEST, TEXT, VALUES
+from ..pickle_check import DEEPEST, VALUES
+from ..pickle_rules import TEXT
 
 EVALUATED = ('cfg', 'config')  # mmengine runs these texts as Python, in meta and runtime_info
 SHARED = 16  # how often the bytes of a file may be used by its tensors, such as tied weights
@@ -165,16 +166,16 @@ def check_names(data: dict, classes_key: str, palette_key: str, where: str) -> N
 
 def check_palette(palette: object, name: str, num_classes: int) -> None:
     """Check the colors of classes; there may be none at all."""
-    if isinstance(palette, Tensor | np.ndarray) and palette.ndim == 2:
-        palette = palette.tolist()
+    if isinstance(palette, Tensor | np.ndarray) and palette.shape[1:] == (3,):
+        palette = palette[: MOST_CLASSES + 1].tolist()
     if not isinstance(palette, list | tuple) or len(palette) > MOST_CLASSES:
         raise UnreadableError(f'{name} is {type(palette).__name__}; expected a list of colors')
     for row in palette:
         try:
-            values = [operator.index(value) for value in row]
+            values = [operator.index(value) for value in row] if len(row) == 3 else [-1]
         except TypeError:
-            values = []
-        if len(values) != 3 or not all(0 <= value <= 255 for value in values):
+            values = [-1]
+        if not all(0 <= value <= 255 for value in values):
             raise UnreadableError(f'{name} holds {shown(row)}; expected 3 integers from 0 to 255')
     if 0 < len(palette) < num_classes:
         raise UnreadableError(f'{name} has {len(palette)} colors for {num_classes} classes')
