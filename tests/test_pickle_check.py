@@ -165,7 +165,7 @@ PICKLES = [
         id='storage named by tuples',
     ),
     pytest.param(
-        code(b'N' * 300_000, b'}', (text('') + b'Ns') * 60_000, b'a'), DAMAGED, id='a full stack'
+        code(b'N' * 100_000, b'}', (text('') + b'Ns') * 30_000, b'a'), DAMAGED, id='a full stack'
     ),
     pytest.param(code(b'}(', get(0), b'u'), DAMAGED, id='no such memo'),
     pytest.param(code(grown()), VALUES, id='lists filled from the outside'),

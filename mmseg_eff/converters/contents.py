@@ -16,7 +16,7 @@ SHARED = 16  # how often the bytes of a file may be used by its tensors, such as
 MOST_AXES = 64  # of what torch computes with
 SMALL = 1 << 20  # bytes that are never too many
 HISTORY = ('_log_history', '_count_history', 'max_length')
-MOST_CLASSES = 100_000
+MOST_CLASSES = 30_000
 LONGEST_NAME = 500  # characters of a class name
 
 
