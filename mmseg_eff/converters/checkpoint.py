@@ -26,7 +26,7 @@ from .foreign import (
     inner_networks,
     plain_names,
 )
-from .safe_reading import check_content_of, read_checkpoint
+from .safe_reading import read_checkpoint, sound_copy
 from .safetensors_file import SUFFIX, write_safetensors
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -78,7 +78,7 @@ def check_for_mmengine(checkpoint: object, source: str) -> object:
     have no ``_orig_mod.``.
 
     Raises:
-        InputError: See ``check_content_of``; and if there are no weights by name.
+        InputError: If there are no weights by name.
     """
     if isinstance(checkpoint, Tensor):  # of class embeddings
         return checkpoint
@@ -110,7 +110,7 @@ def guard(original: Callable) -> classmethod:
     def load_checkpoint(cls: type, filename: str, *args: object, **kwargs: object) -> object:
         content = original(cls, filename, *args, **kwargs)
         if cls._get_checkpoint_loader(filename) is not read_for_mmengine:
-            content = check_content_of(filename, content)
+            content = sound_copy(content, filename)
         return check_for_mmengine(content, filename)
 
     return classmethod(load_checkpoint)

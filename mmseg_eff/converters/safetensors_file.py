@@ -6,8 +6,8 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from ..archive import UnreadableError
 from ..errors import InputError
+from ..reading import UnreadableError
 
 SUFFIX = '.safetensors'
 LONGEST_HEADER = 10 << 20  # bytes, of about 100 000 tensors

@@ -17,8 +17,6 @@ from ..errors import InputError
 from .hooks import TrainingCheckHook
 from .resume import ResumableEpochBasedTrainLoop, ResumableSampler
 
-LONGEST = 200  # characters of an error's message that are repeated
-
 
 @RUNNERS.register_module()
 class SegRunner(Runner):
@@ -74,19 +72,18 @@ class SegRunner(Runner):
         super().register_hooks(default_hooks, custom_hooks)
         self.register_hook(TrainingCheckHook())
 
-    def resume(self, filename: str, *args: object, **kwargs: object) -> None:
-        """Resume as mmengine does; what a file holds can make it raise anything.
+    def resume(self, filename: str, *args, **kwargs) -> None:
+        """Resume as mmengine's runner does.
 
         Raises:
-            InputError: If the checkpoint holds no training like this one.
+            InputError: If the states in the checkpoint do not fit, or are none.
         """
         try:
             super().resume(filename, *args, **kwargs)
         except (InputError, OSError):
             raise
-        except Exception as error:
-            lines = str(error).strip().splitlines() or ['']
-            reason = f'{type(error).__name__}: {lines[-1].strip()[:LONGEST]}'
+        except Exception as error:  # of code that takes a state for granted
+            reason = f'{type(error).__name__}: {str(error)[:200]!r}'
             raise InputError(f'{filename}: cannot be resumed from ({reason})') from error
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:

@@ -10,10 +10,10 @@ import pytest
 import torch
 from hostile import bounded, replace_parts
 
-from mmseg_eff.archive import read_pickles
 from mmseg_eff.converters import load_checkpoint
 from mmseg_eff.engine.hooks.safe_checkpoint_hook import damage
 from mmseg_eff.errors import InputError
+from mmseg_eff.reading.archive import read_pickles
 
 LAYOUT = 'not laid out as torch.save does'
 CUT = 'damaged'

@@ -7,9 +7,9 @@ import numpy as np
 from mmengine.logging import HistoryBuffer
 from torch import Tensor
 
-from ..archive import UnreadableError
-from ..pickle_check import DEEPEST, VALUES
-from ..pickle_rules import TEXT
+from .archive import UnreadableError
+from .pickle_check import DEEPEST, VALUES
+from .pickle_rules import TEXT
 
 EVALUATED = ('cfg', 'config')  # mmengine runs these texts as Python, in meta and runtime_info
 SHARED = 16  # how often the bytes of a file may be used by its tensors, such as tied weights
