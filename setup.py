@@ -39,7 +39,7 @@ def requirements(name: str) -> list[str]:
 
 
 common = [
-    'torch>=2.6',
+    'torch>=2.10',  # CVE-2026-24747: a file corrupts the memory of earlier ones
     'numpy>=2',
     'matplotlib',
     'opencv-python',

@@ -104,10 +104,12 @@ def is_other_process(pid: int) -> bool:
     return pid != os.getpid()
 
 
-def check_regular(path: str | Path) -> None:
+def check_regular(path: str | Path, what: str = 'file') -> None:
     """Check, without opening it, that a path names a regular file; others can block for ever.
 
-    Links are followed.
+    Args:
+        path: The path; links are followed.
+        what: What is missing if nothing is there, such as ``'image file'``.
 
     Raises:
         MissingFileError: If nothing is there.
@@ -116,10 +118,11 @@ def check_regular(path: str | Path) -> None:
     try:
         mode = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise MissingFileError(f'{path}: no such file') from error
+        raise MissingFileError(f'{path}: no such {what}') from error
     except (OSError, ValueError) as error:  # the latter for a NUL in the name
         reason = getattr(error, 'strerror', None) or error
-        raise InputError(f'{str(path)!r}: cannot be read ({reason})') from error
+        name = str(path).replace('\0', '\\0')
+        raise InputError(f'{name}: cannot be read ({reason})') from error
     if not stat.S_ISREG(mode):
         kinds = {stat.S_IFDIR: 'folder', stat.S_IFIFO: 'pipe', stat.S_IFSOCK: 'socket'}
         kind = kinds.get(stat.S_IFMT(mode), 'device')

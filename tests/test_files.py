@@ -117,7 +117,7 @@ def test_a_file_system_without_locks_is_used_with_a_warning(tmp_path, monkeypatc
 def test_only_regular_files_are_read(make, message, tmp_path):
     path = tmp_path / 'file'
     make(path)
-    with pytest.raises(InputError, match=f'^.?{path}.?: {message}') as caught:
+    with pytest.raises(InputError, match=f'^{path}: {message}') as caught:
         check_regular(path)
     assert isinstance(caught.value, MissingFileError) == ('no such' in message)
 
@@ -128,7 +128,7 @@ def test_a_socket_and_a_name_that_no_file_has(tmp_path, monkeypatch):
         listener.bind('socket')
         with pytest.raises(InputError, match=r'^socket: is a socket; expected a regular file$'):
             check_regular('socket')
-    with pytest.raises(InputError, match='cannot be read'):
+    with pytest.raises(InputError, match=r'a\\0b: cannot be read'):
         check_regular('a\0b')
     (tmp_path / 'file').touch()
     (tmp_path / 'link').symlink_to('file')

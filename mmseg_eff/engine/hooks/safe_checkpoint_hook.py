@@ -1,20 +1,17 @@
 """Checkpoints that a kill, a full disk or a power cut cannot take away."""
 
-import re
-import zipfile
 from collections import deque
 from pathlib import Path
 
-import torch
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmseg.registry import HOOKS
 
-from ...compat import allow_checkpoint_globals
 from ...errors import InputError
-from ...files import remove_leftovers, replacing
+from ...files import check_regular, remove_leftovers, replacing
+from ...reading import read_pth, reason_of
 
 BACKEND = dict(backend='safe_checkpoint')
 
@@ -24,18 +21,15 @@ def damage(path: Path) -> str:
 
     Reads all of it: ``torch.save`` keeps a CRC-32 of each tensor, which ``torch.load`` ignores.
     """
-    allow_checkpoint_globals()  # again: the fork's own loading takes them off torch's list
     try:
-        with zipfile.ZipFile(path) as archive:
-            if record := archive.testzip():
-                return f'damaged: {record} does not match its checksum'
-        torch.load(path, map_location='cpu', mmap=True, weights_only=True)
+        check_regular(path)
+        read_pth(path, mmap=True)
     except FileNotFoundError:
         return 'there is no such file'
-    except Exception as error:  # damage can make the two readers raise anything
-        if code := re.search(r'GLOBAL (\S+)', str(error)):
-            return f'loading it would run {code[1]}'
-        return f'damaged or cut off ({path.stat().st_size} bytes)'
+    except InputError as error:  # no regular file
+        return str(error).removeprefix(f'{path}: ')
+    except Exception as error:  # damage can make the reader raise anything
+        return f'{reason_of(error)} ({path.stat().st_size} bytes)'
     return ''
 
 
