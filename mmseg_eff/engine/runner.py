@@ -14,7 +14,7 @@ from torch import distributed, nn
 from torch.utils.data import DataLoader
 
 from ..errors import InputError
-from .hooks import TrainingCheckHook
+from .hooks import ResumeCheckHook, SafeCheckpointHook, TrainingCheckHook
 from .resume import ResumableEpochBasedTrainLoop, ResumableSampler
 
 
@@ -28,7 +28,7 @@ class SegRunner(Runner):
       on a GPU, instead of failing: the gradient of adaptive pooling, and the histogram in mmseg's
       ``IoUMetric``, which leaves the weights alone.
     - A training by epochs with ``ResumableSampler`` runs in ``ResumableEpochBasedTrainLoop``.
-    - ``TrainingCheckHook`` checks each training before it starts.
+    - ``TrainingCheckHook`` and ``ResumeCheckHook`` check each training before it starts.
 
     n processes with batches of b take the same step as one process with a batch of n b where
 
@@ -68,9 +68,9 @@ class SegRunner(Runner):
     def register_hooks(
         self, default_hooks: dict | None = None, custom_hooks: list | None = None
     ) -> None:
-        """Register the config's hooks and the check of a training."""
+        """Register the config's hooks and the checks of a training."""
         super().register_hooks(default_hooks, custom_hooks)
-        self.register_hook(TrainingCheckHook())
+        register_checks(self)
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the loop, for epochs of one of our samplers the one that ends and resumes them.
@@ -102,6 +102,15 @@ class SegRunner(Runner):
                 **(model_wrapper_cfg or wrapper),
             }
         )
+
+
+def register_checks(runner: Runner) -> None:
+    """Give a runner the hooks that check a training before it starts, unless it has them."""
+    kinds = {type(hook) for hook in runner.hooks}
+    if TrainingCheckHook not in kinds:
+        runner.register_hook(TrainingCheckHook())
+    if not {ResumeCheckHook, SafeCheckpointHook} & kinds:
+        runner.register_hook(ResumeCheckHook())
 
 
 def kind_of_loop(loop: dict) -> type | None:
