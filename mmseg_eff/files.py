@@ -90,7 +90,8 @@ def lock(path: Path, what: str) -> Iterator[None]:
         InputError: If another process holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    no_link = getattr(os, 'O_NOFOLLOW', 0)  # it would write to what a link points to
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | no_link, 0o644)
     try:
         acquire(descriptor)
     except OSError as error:

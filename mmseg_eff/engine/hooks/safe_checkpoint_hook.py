@@ -152,7 +152,7 @@ class SafeCheckpointHook(CheckpointHook):
         path = Path(self.out_dir, name)
         try:
             is_file = stat.S_ISREG(path.lstat().st_mode)
-        except OSError:
+        except (OSError, ValueError):  # the latter for a name with a null
             return False
         return is_file and meta_of(path).get(RUN) == self.check.run
 
