@@ -13,7 +13,7 @@ import torch
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from .fingerprint import PLAIN
+from .fingerprint import FORMAT, PLAIN
 
 ABSENT = 'absent'
 
@@ -79,7 +79,7 @@ def compare(old: object, new: Mapping[str, object]) -> Iterator[Difference]:
         old: From a checkpoint, so it may be anything.
         new: A fingerprint.
     """
-    if not isinstance(old, dict):
+    if not is_known(old):
         return
     for item in TABLE:
         if item not in old or item not in new:
@@ -88,6 +88,11 @@ def compare(old: object, new: Mapping[str, object]) -> Iterator[Difference]:
         if places:
             first = ', '.join(' '.join(filter(None, place)) for place in places[:3])
             yield Difference(item, first + ', …' * (len(places) > 3))
+
+
+def is_known(old: object) -> bool:
+    """Whether something from a checkpoint is a fingerprint as this version makes them."""
+    return isinstance(old, dict) and is_equal(old.get('format'), FORMAT)
 
 
 def changes(old: object, new: object, place: str = '') -> Iterator[tuple[str, str]]:

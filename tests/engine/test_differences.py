@@ -7,7 +7,7 @@ from mmengine.config import ConfigDict
 from torch import nn
 
 from mmseg_eff.engine.differences import changes, compare, network_difference, shorten
-from mmseg_eff.engine.fingerprint import pipelines_in, plain, runs
+from mmseg_eff.engine.fingerprint import FORMAT, counted, pipelines_in, plain
 
 
 @pytest.mark.parametrize(
@@ -59,18 +59,21 @@ def nested(depth, make=lambda value: [value, value]):
 )
 @pytest.mark.parametrize('new', ['iterations', 3, [3, dict(a=4)], dict(a=1, b=[2])], ids=repr)
 def test_what_a_checkpoint_says_is_bounded(old, new):
-    (difference,) = compare({'unit': old}, {'unit': new})
+    (difference,) = compare({'format': FORMAT, 'unit': old}, {'unit': new})
     assert len(str(difference)) < 700
     assert str(difference).isprintable()
 
 
 def test_items_that_one_does_not_have_are_skipped():
-    assert list(compare({'unit': 1, 'seed': 1}, {'unit': 1, 'torch': 2})) == []
-    assert list(compare({1: 2, 'other': 3}, {'other': 4})) == []
+    assert list(compare({'format': FORMAT, 'unit': 1, 'seed': 1}, {'unit': 1, 'torch': 2})) == []
+    assert list(compare({'format': FORMAT, 1: 2, 'other': 3}, {'other': 4})) == []
+    assert list(compare({'format': torch.ones(2), 'unit': 1}, {'unit': 2})) == []
 
 
 def test_a_text_has_three_places():
-    old, new = ({'sampler settings': dict.fromkeys('abcde', value)} for value in (0, 1))
+    old, new = (
+        {'format': FORMAT, 'sampler settings': dict.fromkeys('abcde', value)} for value in (0, 1)
+    )
     (difference,) = compare(old, new)
     text = 'a was 0, is 1, b was 0, is 1, c was 0, is 1, …'
     assert str(difference) == f'sampler settings: {text} (the images come in another order)'
@@ -102,10 +105,10 @@ def test_plain_values():
     assert plain({1: np.int64(3), 'text': np.str_('a')}) == {'1': 3, 'text': 'a'}
 
 
-def test_runs():
-    assert runs(iter([0.1])) == '0.1'
-    assert runs(iter([0.1, 0.1, 0.2, 0.1])) == '0.1 (2 groups), 0.2, 0.1'
-    assert runs(iter([])) == ''
+def test_counted():
+    assert counted(iter([0.1, 0.1])) == '0.1'
+    assert counted(iter([0.1, 0.2, 0.1])) == '0.1 (2 groups), 0.2 (1 groups)'
+    assert counted(iter([])) == ''
 
 
 def test_pipelines_in_wrappers():

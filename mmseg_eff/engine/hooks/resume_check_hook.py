@@ -13,12 +13,13 @@ from mmseg.registry import HOOKS
 
 from ...errors import InputError
 from ..checkpoints import check, find_checkpoint, places_of, read, saved_in
-from ..differences import compare, network_difference
+from ..differences import compare, is_known, network_difference
 from ..fingerprint import fingerprint
 from .run_record_hook import data_record
 
 RUN, FINGERPRINT = 'run', 'fingerprint'  # keys of a checkpoint's meta
 LEVELS = dict(warning=logging.WARNING, note=logging.INFO)
+DIGITS = 16  # of a hash
 SHOWN = 3  # names of checkpoints in a line
 
 
@@ -84,8 +85,8 @@ class ResumeCheckHook(Hook):
                 'Resume with the settings of before, or begin a training from its weights, '
                 f'without --resume and in another work dir: load_from={self.source}'
             )
-        if not isinstance(old, dict):
-            text = 'has no fingerprint: only its network was compared with the config'
+        if not is_known(old):
+            text = 'has no fingerprint of this version: only its network is compared'
             print_log(f'{self.source}: {text}', logger='current')
         for item in found:
             print_log(f'{self.source}: {item}', logger='current', level=LEVELS[item.row.level])
@@ -120,7 +121,8 @@ class ResumeCheckHook(Hook):
     def data_of(self, runner: Runner) -> dict[str, object]:
         """``data_record`` of the training data, as an item; in the main process alone."""
         if not self.data and is_main_process():
-            self.data = dict(data=data_record(runner.train_loop.dataloader.dataset))
+            record = data_record(runner.train_loop.dataloader.dataset)
+            self.data = dict(data=record and {**record, 'hash': record['hash'][:DIGITS]})
         return self.data
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
