@@ -64,6 +64,11 @@ def pattern_of(template: str) -> str:
     return '([0-9]{1,18})'.join(map(re.escape, re.split(r'\{[^{}]*\}', template)))
 
 
+def is_step(value: object) -> bool:
+    """Whether a value is a number of iterations or epochs."""
+    return type(value) is int and 0 <= value < 10**18
+
+
 def number_in(name: str, template: str) -> int | None:
     """The number in a file's name that ``template.format`` made; ``None`` for another name."""
     match = re.fullmatch(pattern_of(template), name)

@@ -10,7 +10,9 @@ from reprlib import Repr
 from typing import NamedTuple
 
 import torch
+from mmengine.hooks import EMAHook
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 
 from .fingerprint import FORMAT, PLAIN
@@ -34,7 +36,8 @@ TABLE = {
     'parameter groups': Row('error', 'the state of the optimizer does not fit them'),
     'schedule types': Row('error', 'a schedule cannot use the state of another one'),
     'sampler': Row('error', 'the order of the images would begin anew'),
-    'weight average': Row('error', 'the checkpoint keeps its weights where only EMAHook looks'),
+    'weight average': Row('error', 'training would go on with the averaged weights'),
+    'state': Row('warning', 'optimizer and schedules begin anew'),
     'class names': Row('warning', 'the labels may mean something else'),
     'optimizer settings': Row('warning', KEPT),
     'paramwise_cfg': Row('warning', f'{KEPT}, group by group'),
@@ -148,13 +151,42 @@ def shorten(value: object) -> str:
     return type(value).__name__
 
 
-def network_difference(runner: Runner, checkpoint: Mapping) -> Difference | None:
-    """The first tensor of a network that its checkpoint does not have in the same shape.
+def state_differences(runner: Runner, checkpoint: Mapping) -> Iterator[Difference]:
+    """What a checkpoint has no state for, or one of another shape; whoever wrote it.
 
     Args:
-        runner: It has the network.
-        checkpoint: As read from the file, whatever else is in it.
+        runner: In ``before_run``, which has everything built.
+        checkpoint: As read from the file, whatever is in it.
     """
+    if text := network_change(runner, checkpoint):
+        yield Difference('network', text)
+    has_average = any(isinstance(hook, EMAHook) for hook in runner.hooks)
+    if 'ema_state_dict' in checkpoint and not has_average:
+        yield Difference('weight average', 'was there, is absent')
+    if 'optimizer' not in checkpoint:
+        yield Difference('state', 'was not saved')
+    elif isinstance(runner.optim_wrapper, OptimWrapper):
+        state = checkpoint['optimizer']
+        groups = state.get('param_groups') if isinstance(state, dict) else None
+        old, new = map(sizes, (groups, runner.optim_wrapper.optimizer.param_groups))
+        if old != new:
+            yield Difference('parameter groups', f'were {summary(old)}, are {summary(new)}')
+
+
+def sizes(groups: object) -> list[int]:
+    """Number of parameters in each group of an optimizer or its state; 0 for what is none."""
+    groups = groups if isinstance(groups, list) else []
+    given = (group.get('params') if isinstance(group, dict) else None for group in groups)
+    return [len(params) if isinstance(params, list) else 0 for params in given]
+
+
+def summary(numbers: list[int]) -> str:
+    """Groups of an optimizer in words."""
+    return f'{len(numbers)} of {sum(numbers)} parameters'
+
+
+def network_change(runner: Runner, checkpoint: Mapping) -> str:
+    """The first tensor that a network and its checkpoint have not in one shape; empty if none."""
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     state_dict = checkpoint.get('state_dict')
@@ -165,7 +197,7 @@ def network_difference(runner: Runner, checkpoint: Mapping) -> Difference | None
     }
     names = [name for name in {**wanted, **given} if wanted.get(name) != given.get(name)]
     if not names:
-        return None
+        return ''
     old, new = (shapes.get(names[0], ABSENT) for shapes in (given, wanted))
     more = f' and {len(names) - 1} more' if len(names) > 1 else ''
-    return Difference('network', f'{join("", names[0])} was {old}, is {new}{more}')
+    return f'{join("", names[0])} was {old}, is {new}{more}'

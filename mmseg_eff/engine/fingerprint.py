@@ -43,7 +43,6 @@ def fingerprint(runner: Runner) -> dict[str, object]:
         'class names': classes,
         'model settings': without(section(config, 'model'), UNEQUAL),
         'paramwise_cfg': section(config, 'optim_wrapper').get('paramwise_cfg'),
-        'weight average': bool(averages),
         'weight average settings': [
             dict(hook.ema_cfg, begin_iter=hook.begin_iter, begin_epoch=hook.begin_epoch)
             for hook in averages
@@ -115,7 +114,6 @@ def optimizer_record(wrapper: object) -> dict[str, object]:
     names = [name for name in groups[0] if name != 'params' and not name.startswith('initial_')]
     return {
         'optimizer': type(wrapper.optimizer).__name__,
-        'parameter groups': [len(groups), counted(len(group['params']) for group in groups)],
         'optimizer settings': {
             name: counted(plain(group.get(f'initial_{name}', group.get(name))) for group in groups)
             for name in names

@@ -128,7 +128,7 @@ ERRORS = {
     ),
     'parameter groups': (
         {'optim_wrapper.paramwise_cfg': None},
-        "parameter groups: 0 was 75, is 1, 1 was '1', is '75'",
+        'parameter groups: were 75 of 75 parameters, are 1 of 75 parameters',
     ),
     'schedule types': (
         {'param_scheduler': [dict(type='CosineAnnealingLR', T_max=2, by_epoch=False)]},
@@ -141,7 +141,7 @@ ERRORS = {
         },
         "sampler: was 'ResumableSampler', is 'InfiniteSampler'",
     ),
-    'weight average': ({'custom_hooks': []}, 'weight average: was True, is False'),
+    'weight average': ({'custom_hooks': []}, 'weight average: was there, is absent'),
 }
 WARNINGS = {
     'optimizer settings': (
@@ -207,7 +207,7 @@ OF_THE_MACHINE = {  # item -> what another machine would have written
 
 
 def test_each_row_of_the_table_is_tried():
-    assert {*ERRORS, *WARNINGS, *OF_THE_MACHINE} == set(TABLE)
+    assert {*ERRORS, *WARNINGS, *OF_THE_MACHINE, 'state'} == set(TABLE)
 
 
 @pytest.mark.parametrize('item', ERRORS)
@@ -290,7 +290,7 @@ def test_a_fingerprint_from_elsewhere_may_be_anything(data_root, copy, said, old
         return
     resume(copy)
     assert [text for _, text in said] == [
-        f'{path}: has no fingerprint of this version: only its network is compared'
+        f'{path}: has no fingerprint of this version: only its states are compared'
     ]
 
 
@@ -304,6 +304,67 @@ def test_the_network_counts_in_any_checkpoint(data_root, copy):
     checkpoint['state_dict'] = [1, 2]
     torch.save(checkpoint, path)
     with pytest.raises(InputError, match=r'network: \S+ was absent, is \(.* and \d+ more'):
+        resume(copy)
+
+
+def change(path, **parts):
+    """Write other parts into a checkpoint, ``None`` for none."""
+    checkpoint = {**torch.load(path, weights_only=True), **parts}
+    torch.save({key: value for key, value in checkpoint.items() if value is not None}, path)
+
+
+def test_a_best_checkpoint_has_no_state(data_root, copy, said):
+    """mmengine saves it without; it would go on with the schedule's beginning."""
+    path = copy / 'iter_2.pth'
+    change(path, optimizer=None, param_schedulers=None)
+    resume(copy)
+    ((_, line),) = said
+    assert line == f'{path}: state: was not saved (optimizer and schedules begin anew)'
+
+
+def test_an_average_may_begin_later(data_root, copy, said):
+    checkpoint = torch.load(copy / 'iter_2.pth', weights_only=True)
+    checkpoint['meta']['fingerprint']['weight average settings'] = []
+    del checkpoint['ema_state_dict']
+    torch.save(checkpoint, copy / 'iter_2.pth')
+    resume(copy)
+    ((_, line),) = said
+    assert "weight average settings: 0 was absent, is {'begin_epoch': 0, " in line
+
+
+@pytest.mark.parametrize(
+    'meta', [None, 5, {}, dict(iter=2), dict(iter='2', epoch=0), dict(iter=-1, epoch=0)], ids=repr
+)
+def test_weights_alone_are_no_training(data_root, copy, meta):
+    path = copy / 'iter_2.pth'
+    change(path, meta=meta)
+    with pytest.raises(InputError, match=rf'it does not say at .*load_from={path} without'):
+        resume(copy)
+
+
+@pytest.mark.parametrize(
+    'parts',
+    [
+        dict(message_hub=None),
+        dict(message_hub=5),
+        dict(message_hub=dict(log_scalars={}, runtime_info=5, resumed_keys={})),
+        dict(param_schedulers=[5]),
+        dict(optimizer=dict(state=5, param_groups=[dict(params=[0])] * 75)),
+        dict(ema_state_dict=5),
+    ],
+    ids=['no hub', 'number as hub', 'empty hub', 'schedule', 'optimizer', 'average'],
+)
+def test_states_that_are_none_are_one_line(data_root, copy, parts):
+    path = copy / 'iter_2.pth'
+    change(path, **parts)
+    with pytest.raises(InputError, match=rf'^{path}: cannot be resumed from \(.*\)$'):
+        build(copy, dict(resume=True)).train()
+
+
+@pytest.mark.parametrize('state', [5, [], {}, dict(param_groups=[5, {}, dict(params=5)])], ids=repr)
+def test_an_optimizer_that_is_none(data_root, copy, state):
+    change(copy / 'iter_2.pth', optimizer=state)
+    with pytest.raises(InputError, match=r'parameter groups: were \d+ of 0 parameters, are 75 of'):
         resume(copy)
 
 

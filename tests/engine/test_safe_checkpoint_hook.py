@@ -129,7 +129,8 @@ class Trainer:
         self.message_hub = MessageHub(f'{work_dir}')
 
     def save_checkpoint(self, out_dir, filename, file_client_args=None, *, backend_args, **kwargs):
-        checkpoint = dict(weight=torch.arange(300.0), iter=self.iter, meta={})
+        meta = dict(iter=self.iter, epoch=0)
+        checkpoint = dict(weight=torch.arange(300.0), iter=self.iter, meta=meta)
         self.hook.before_save_checkpoint(self, checkpoint)
         checkpoint['message_hub'] = self.message_hub.state_dict()
         save_checkpoint(checkpoint, f'{out_dir}/{filename}', backend_args=backend_args)

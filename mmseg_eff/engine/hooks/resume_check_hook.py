@@ -12,8 +12,8 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...errors import InputError
-from ..checkpoints import check, find_checkpoint, places_of, read, saved_in
-from ..differences import compare, is_known, network_difference
+from ..checkpoints import check, find_checkpoint, is_step, places_of, read, saved_in
+from ..differences import compare, is_known, state_differences
 from ..fingerprint import fingerprint
 from .run_record_hook import data_record
 
@@ -69,6 +69,12 @@ class ResumeCheckHook(Hook):
         """Compare the runner with a checkpoint; go on under the mark of its training."""
         meta = checkpoint.get('meta')
         meta = meta if isinstance(meta, dict) else {}
+        if not (is_step(meta.get('iter')) and is_step(meta.get('epoch'))):
+            raise InputError(
+                f'{self.source}: cannot be resumed from, since it does not say at which iteration '
+                f'and epoch; for a new training from its weights: load_from={self.source} without '
+                '--resume'
+            )
         if isinstance(meta.get(RUN), str):
             self.run = meta[RUN]
         if not isinstance(runner, Runner):
@@ -77,8 +83,7 @@ class ResumeCheckHook(Hook):
         if runner._randomness_cfg.get('seed') is None:  # mmengine takes the checkpoint's
             del new['seed']
         old = meta.get(FINGERPRINT)
-        found = [network_difference(runner, checkpoint), *compare(old, new)]
-        found = [difference for difference in found if difference]
+        found = [*state_differences(runner, checkpoint), *compare(old, new)]
         if errors := [str(item) for item in found if item.row.level == 'error']:
             raise InputError(
                 f'{self.source}: cannot be resumed from by this config: {"; ".join(errors)}. '
@@ -86,7 +91,7 @@ class ResumeCheckHook(Hook):
                 f'without --resume and in another work dir: load_from={self.source}'
             )
         if not is_known(old):
-            text = 'has no fingerprint of this version: only its network is compared'
+            text = 'has no fingerprint of this version: only its states are compared'
             print_log(f'{self.source}: {text}', logger='current')
         for item in found:
             print_log(f'{self.source}: {item}', logger='current', level=LEVELS[item.row.level])

@@ -14,7 +14,7 @@ from mmseg.registry import HOOKS
 
 from ...errors import InputError
 from ...files import remove_leftovers, replacing
-from ..checkpoints import LAST, damage, meta_of, number_in, pattern_of
+from ..checkpoints import LAST, damage, is_step, meta_of, number_in, pattern_of
 from ..differences import shorten
 from .resume_check_hook import RUN, ResumeCheckHook
 
@@ -126,7 +126,7 @@ class SafeCheckpointHook(CheckpointHook):
         mmengine removes and publishes what the message hub names, wherever it lies.
         """
         info = runner.message_hub.runtime_info
-        for key in [key for key in info if key == 'last_ckpt' or key.startswith('best_ckpt')]:
+        for key in [key for key in info if re.match('best_ckpt|last_ckpt$', str(key))]:
             name, old = last_part(info[key]), info[key]
             info[key] = str(Path(self.out_dir, name)) if self.is_own(name) else None
             if old and info[key] is None and key != 'last_ckpt':
@@ -207,11 +207,6 @@ class SafeCheckpointHook(CheckpointHook):
         """Publish a checkpoint, if there is one."""
         if ckpt_path:
             super()._publish_model(runner, ckpt_path)
-
-
-def is_step(value: object) -> bool:
-    """Whether a value is a number of iterations or epochs."""
-    return type(value) is int and 0 <= value < 10**18
 
 
 def last_part(path: object) -> str:
