@@ -59,6 +59,7 @@ def build(work_dir, changes=None, runner=SegRunner, hooks=(EMA,), **settings):
             'train_cfg.type': 'ResumableIterBasedTrainLoop',
             'custom_hooks': list(hooks),
             'randomness': dict(seed=5),
+            'train_dataloader.dataset.serialize_data': False,  # it collects all garbage first
             **settings,
             **(changes or {}),
         }

@@ -70,6 +70,7 @@ class SafeCheckpointHook(CheckpointHook):
             InputError: See ``ResumeCheckHook``.
         """
         self.check = ResumeCheckHook()
+        self.written: set[str] = set()  # by this process, so that it need not look for the mark
         self.check.before_run(runner)
 
     def before_train(self, runner: Runner) -> None:
@@ -154,7 +155,7 @@ class SafeCheckpointHook(CheckpointHook):
             is_file = stat.S_ISREG(path.lstat().st_mode)
         except (OSError, ValueError):  # the latter for a name with a null
             return False
-        return is_file and meta_of(path).get(RUN) == self.check.run
+        return is_file and (name in self.written or meta_of(path).get(RUN) == self.check.run)
 
     def remove(self, name: str) -> None:
         """Remove a checkpoint of this training; anything else stays."""
@@ -184,6 +185,7 @@ class SafeCheckpointHook(CheckpointHook):
             **self.args,
         )
         if is_main_process():
+            self.written.add(name)
             with replacing(Path(runner.work_dir, LAST), durable=True) as temporary:
                 temporary.write_text(self.last_ckpt)
             for other in outdated:
@@ -200,6 +202,7 @@ class SafeCheckpointHook(CheckpointHook):
         del self.file_backend.remove, self.file_backend.rmtree
         best = {getattr(self, 'best_ckpt_path', None)}
         best.update(getattr(self, 'best_ckpt_path_dict', {}).values())
+        self.written.update(Path(path).name for path in best if path)
         for path in set(outdated) - best:
             self.remove(Path(path).name)
 
