@@ -150,9 +150,10 @@ def lock(path: Path, what: str) -> Iterator[None]:
     Raises:
         InputError: If another process holds it.
     """
+    no_link = getattr(os, 'O_NOFOLLOW', 0)  # it would write to what a link points to
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | no_link, 0o644)
     try:
         acquire(descriptor)
     except OSError as error:

@@ -94,6 +94,15 @@ def test_one_process_at_a_time_and_a_dead_one_holds_nothing(tmp_path):
     assert not path.exists()
 
 
+def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path):
+    other, path = tmp_path / 'other', tmp_path / '.lock'
+    other.write_text('text')
+    path.symlink_to(other)
+    with pytest.raises(OSError, match='symbolic links'), lock(path, 'it'):
+        pass
+    assert other.read_text() == 'text'
+
+
 def test_a_file_system_without_locks_is_used_with_a_warning(tmp_path, monkeypatch):
     def refuse(_descriptor):
         raise OSError(errno.ENOLCK, 'No locks available')

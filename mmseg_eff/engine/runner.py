@@ -15,13 +15,13 @@ from torch import distributed, nn
 from torch.utils.data import DataLoader
 
 from ..errors import InputError
-from .hooks import TrainingCheckHook
+from .hooks import ResumeCheckHook, SafeCheckpointHook, TrainingCheckHook
 from .resume import ResumableEpochBasedTrainLoop, ResumableSampler
 
 
 @RUNNERS.register_module()
 class SegRunner(Runner):
-    """``Runner`` with five differences; ``runner_type = 'SegRunner'`` in a config chooses it.
+    """``Runner`` with these differences; ``runner_type = 'SegRunner'`` in a config chooses it.
 
     - Processes without a GPU talk through gloo, whatever ``dist_cfg`` says; mmengine's runner fails
       in ``torch.cuda.set_device``. They are started by torchrun.
@@ -29,7 +29,8 @@ class SegRunner(Runner):
       on a GPU, instead of failing: the gradient of adaptive pooling, and the histogram in mmseg's
       ``IoUMetric``, which leaves the weights alone.
     - A training by epochs with ``ResumableSampler`` runs in ``ResumableEpochBasedTrainLoop``.
-    - ``TrainingCheckHook`` checks each training before it starts.
+    - ``TrainingCheckHook`` and ``ResumeCheckHook`` check each training before it starts.
+    - A checkpoint whose states do not fit is one line.
     - A training that ends by an error ends its profiler: left running, it crashes Python at exit.
 
     n processes with batches of b take the same step as one process with a batch of n b where
@@ -70,9 +71,9 @@ class SegRunner(Runner):
     def register_hooks(
         self, default_hooks: dict | None = None, custom_hooks: list | None = None
     ) -> None:
-        """Register the config's hooks and the check of a training."""
+        """Register the config's hooks and the checks of a training."""
         super().register_hooks(default_hooks, custom_hooks)
-        self.register_hook(TrainingCheckHook())
+        register_checks(self)
 
     def train(self) -> nn.Module:
         """Train, as mmengine's runner does."""
@@ -129,6 +130,15 @@ class SegRunner(Runner):
                 **(model_wrapper_cfg or wrapper),
             }
         )
+
+
+def register_checks(runner: Runner) -> None:
+    """Give a runner the hooks that check a training before it starts, unless it has them."""
+    kinds = {type(hook) for hook in runner.hooks}
+    if TrainingCheckHook not in kinds:
+        runner.register_hook(TrainingCheckHook())
+    if not {ResumeCheckHook, SafeCheckpointHook} & kinds:
+        runner.register_hook(ResumeCheckHook())
 
 
 def kind_of_loop(loop: dict) -> type | None:
