@@ -89,7 +89,7 @@ def test_damaged_ones_are_skipped_with_a_line(run, said):
     assert find(run) == run / 'iter_8.pth'
     assert said[:2] == [
         f'{run}/iter_10.pth: skipped, damaged or cut off (300 bytes)',
-        f'{run}/iter_9.pth: skipped, it is not a regular file',
+        f'{run}/iter_9.pth: skipped, is a folder; expected a regular file',
     ]
     for path in run.glob('iter_*[0-9].pth'):
         if path.is_file():
@@ -146,7 +146,7 @@ def test_pipes_are_not_read(run, name, said):
     (run / 'iter_2.pth').unlink()
     assert find(run) == run / ('iter_8.pth' if name == 'iter_10.pth' else 'iter_10.pth')
     assert has_checkpoint(run, {})
-    assert damage(run / name) in ('it is not a regular file', '')
+    assert damage(run / name) in ('is a pipe; expected a regular file', '')
 
 
 def test_what_is_named_may_be_no_text(tmp_path):

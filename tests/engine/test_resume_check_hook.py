@@ -358,7 +358,8 @@ def test_weights_alone_are_no_training(data_root, copy, meta):
 def test_states_that_are_none_are_one_line(data_root, copy, parts):
     path = copy / 'iter_2.pth'
     change(path, **parts)
-    with pytest.raises(InputError, match=rf'^{path}: cannot be resumed from \(.*\)$'):
+    reasons = r'cannot be resumed from \(.*\)|message_hub\S* is int; expected a dict'
+    with pytest.raises(InputError, match=rf'^{path}: ({reasons})$'):
         build(copy, dict(resume=True)).train()
 
 

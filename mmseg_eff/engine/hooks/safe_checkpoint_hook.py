@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ...errors import InputError
+from ...errors import InputError, OutputError
 from ...files import remove_leftovers, replacing
 from ..checkpoints import LAST, damage, is_step, meta_of, number_in, pattern_of
 from ..differences import shorten
@@ -33,7 +33,8 @@ class SafeCheckpointBackend(LocalBackend):
             filepath: The checkpoint, which stays as it was if anything fails.
 
         Raises:
-            InputError: If the file cannot be written, or not be read back.
+            OutputError: If the file cannot be written.
+            InputError: If it cannot be read back.
         """
         path = Path(filepath)
         try:
@@ -41,10 +42,8 @@ class SafeCheckpointBackend(LocalBackend):
                 temporary.write_bytes(obj)
                 if reason := damage(temporary):
                     raise InputError(f'{path}: not saved, since read back it is {reason}')
-        except OSError as error:
-            raise InputError(
-                f'{path}: cannot be written ({error.strerror}); earlier checkpoints are untouched'
-            ) from error
+        except OutputError as error:
+            raise OutputError(f'{error}; earlier checkpoints are untouched') from error
 
 
 @HOOKS.register_module()
