@@ -141,26 +141,26 @@ LETTERS = 'A' * (1 << 20)
 PICKLES = [
     pytest.param(code(lists()), VALUES, id='lists in each other'),
     pytest.param(code(tuples()), VALUES, id='tuples in each other'),
-    pytest.param(code(b'}', tuples(), b'Ns'), VALUES, id='tuples as a key, which hashing expands'),
-    pytest.param(code(b'}', tuples(9), b'Ns'), 'a key that is neither', id='small tuples as a key'),
+    pytest.param(code(tuples(), b'}', get(40), b'Ns'), VALUES, id='key of 2**40 values'),
+    pytest.param(code(tuples(9), b'}', get(9), b'Ns'), 'a key that is', id='tuples as key'),
     pytest.param(
         code(b'}(', *(long(n * (2**61 - 1)) + b'N' for n in range(9, 100_000)), b'u'),
         'a key that is neither',
         id='keys of equal hashes',
     ),
     pytest.param(
-        code(empty_dict(), b'](', tuples(12), b'N\x86eb'), OTHERWISE, id='state of pairs'
+        code(tuples(12), empty_dict(), b'](', get(12), b'N\x86eb'), OTHERWISE, id='state of pairs'
     ),
     pytest.param(
         code(
-            *(name('mmengine.logging.history_buffer', 'HistoryBuffer'), b')\x81}'),
-            *(text('statistics_methods'), b'](', tuples(12), b'N\x86esb'),
+            *(tuples(12), name('mmengine.logging.history_buffer', 'HistoryBuffer'), b')\x81}'),
+            *(text('statistics_methods'), b'](', get(12), b'N\x86esb'),
         ),
         OTHERWISE,
         id='statistics of pairs',
     ),
     pytest.param(
-        code(b'(', text('storage'), name('torch', 'FloatStorage'), tuples(12), b'NKAtQ'),
+        code(tuples(12), b'(', text('storage'), name('torch', 'FloatStorage'), get(12), b'NKAtQ'),
         DAMAGED + '|for another',
         id='storage named by tuples',
     ),
@@ -171,10 +171,10 @@ PICKLES = [
     pytest.param(code(grown()), VALUES, id='lists filled from the outside'),
     pytest.param(code(b']' * 100_000, b'a' * 99_999), DEEP, id='deep lists'),
     pytest.param(code(b'N', b'\x85' * 1_000_000), DEEP, id='deep tuples'),
-    pytest.param(code(b'}N', b')', b'\x85' * 200_000, b's'), 'a key|' + DEEP, id='deep key'),
+    pytest.param(code(b'})', b'\x85' * 200_000, b'Ns'), 'a key|' + DEEP, id='deep key'),
     pytest.param(code(b']', put(0), get(0), b'a'), DEEP, id='list in itself'),
     pytest.param(code(b'}', put(0), text('a'), get(0), b's'), DEEP, id='dict in itself'),
-    pytest.param(code(b'}' * 1_000_000), VALUES, id='a million dicts'),
+    pytest.param(code(b'}' * 600_000), VALUES, id='600 000 dicts'),
     pytest.param(flat_palette, VALUES, id='palette of 9 GB'),
     pytest.param(code(call('builtins', 'bytearray', long(10**11))), DAMAGED, id='bytearray'),
     pytest.param(
@@ -183,13 +183,16 @@ PICKLES = [
         id='bytearray of a size',
     ),
     pytest.param(
-        code(call('torch', 'FloatTensor', lists(28))), f'{DENSE}|{VALUES}', id='by lists'
+        code(lists(16), call('torch', 'FloatTensor', get(16))), DENSE, id='by lists'
     ),
     pytest.param(code(call('torch', 'Tensor', long(10**5), long(10**5))), DENSE, id='by sizes'),
     pytest.param(code(name('torch', 'Tensor') + b')\x81'), DENSE, id='new tensor'),
     pytest.param(
-        code(call('mmengine.logging.history_buffer', 'HistoryBuffer', lists(24), lists(24))),
-        OTHERWISE + '|' + VALUES,
+        code(
+            lists(14),
+            call('mmengine.logging.history_buffer', 'HistoryBuffer', get(14), get(14)),
+        ),
+        OTHERWISE,
         id='history of lists',
     ),
     pytest.param(
@@ -219,12 +222,12 @@ PICKLES = [
         id='5 GB of one text',
     ),
     pytest.param(
-        code(call('collections', 'OrderedDict', b'](' + tuples(12) + b'N\x86e')),
+        code(tuples(12), call('collections', 'OrderedDict', b'](' + get(12) + b'N\x86e')),
         OTHERWISE,
         id='pairs with tuples as keys',
     ),
-    pytest.param(code(call('builtins', 'set', b'](' + tuples(12) + b'e')), OTHERWISE, id='set'),
-    pytest.param(code(call('collections', 'Counter', lists(12))), OTHERWISE, id='counter of lists'),
+    pytest.param(code(tuples(3), call('builtins', 'set', b'](' + get(3) + b'e')), OTHERWISE, id='s'),
+    pytest.param(code(lists(12), call('collections', 'Counter', get(12))), OTHERWISE, id='counter'),
     pytest.param(rebuilt(0, (10**9,), (1,)), OTHERWISE, id='storage made larger'),
     pytest.param(rebuilt(0, (5,), (-1,)), OTHERWISE, id='negative stride'),
     pytest.param(rebuilt(9, (5,), (1,)), OTHERWISE, id='offset'),
@@ -277,6 +280,7 @@ PICKLES = [
     pytest.param(code(name('posix', 'system')), 'would run posix.system', id='name alone'),
     pytest.param(old(lists()), VALUES, id='old: lists in each other'),
     pytest.param(old(b'}N', b'\x85' * 200_000, b'Ns'), DEEP, id='old: deep tuples'),
+    pytest.param(old(tuples(), b'}', get(40), b'Ns'), VALUES, id='old: key of 2**40 values'),
     pytest.param(
         old(
             *(b'(', text('storage'), name('torch', 'FloatStorage'), text('0'), text('cpu')),
@@ -300,10 +304,8 @@ PICKLES = [
 def test_refused_in_one_line(write, message, tmp_path):
     path = tmp_path / 'a.pth'
     write(path)
-    line = f'^{path}: [^\n]*({message})[^\n]*$'
-    for read in (load_checkpoint, lambda path: _load_checkpoint(str(path), map_location='cpu')):
-        with bounded(), pytest.raises(InputError, match=line):
-            read(path)
+    with bounded(), pytest.raises(InputError, match=f'^{path}: [^\n]*({message})[^\n]*$'):
+        load_checkpoint(path)
     with bounded():
         damage(path)
     assert not (tmp_path / 'ran').exists()
