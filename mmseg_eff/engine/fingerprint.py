@@ -38,7 +38,7 @@ def fingerprint(runner: Runner) -> dict[str, object]:
     record = {
         'format': FORMAT,
         'unit': 'epochs' if by_epoch else 'iterations',
-        'length': loop.max_epochs if by_epoch else loop.max_iters,
+        'length': getattr(loop, 'max_epochs' if by_epoch else 'max_iters', None),  # a user's own
         'number of classes': classes and len(classes),
         'class names': classes,
         'model settings': without(section(config, 'model'), UNEQUAL),

@@ -1,6 +1,7 @@
 """mmengine's runner, on processes without GPUs too."""
 
 import datetime
+from collections.abc import Callable
 
 import torch
 from mmengine.device import get_device
@@ -86,14 +87,20 @@ class SegRunner(Runner):
                     hook.profiler.stop()
             raise
 
-    def resume(self, filename: str, *args, **kwargs) -> None:
+    def resume(
+        self,
+        filename: str,
+        resume_optimizer: bool = True,
+        resume_param_scheduler: bool = True,
+        map_location: str | Callable = 'default',
+    ) -> None:
         """Resume as mmengine's runner does.
 
         Raises:
             InputError: If the states in the checkpoint do not fit, or are none.
         """
         try:
-            super().resume(filename, *args, **kwargs)
+            super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
         except (InputError, OSError):
             raise
         except Exception as error:  # of code that takes a state for granted

@@ -327,7 +327,8 @@ def test_what_a_checkpoint_calls_best_is_left_alone(tmp_path, elsewhere, case, k
     Trainer(run).train(hook(), 1)
     (run / 'best_folder_iter_2.pth').mkdir()
     saved(run / 'best_folder_iter_2.pth/file')
-    (run / 'best_link_iter_2.pth').symlink_to(elsewhere / 'iter_1.pth')
+    shutil.copy(run / 'iter_1.pth', elsewhere / 'moved.pth')  # it has the mark
+    (run / 'best_link_iter_2.pth').symlink_to(elsewhere / 'moved.pth')
     (run / 'best_dangling_iter_2.pth').symlink_to(elsewhere / 'none')
     for name in ('best_other_iter_2.pth', 'best_text_iter_2.pth', 'photo.png'):
         saved(run / name)
@@ -366,13 +367,27 @@ def test_steps_that_a_checkpoint_names_are_left_alone(tmp_path, elsewhere, value
     Trainer(run).train(hook(), 1)
     saved(run / 'iter_5.pth')
     (run / 'iter_6.pth').mkdir()
-    (run / 'iter_7.pth').symlink_to(elsewhere / 'iter_1.pth')
+    shutil.copy(run / 'iter_1.pth', elsewhere / 'moved.pth')  # it has the mark
+    (run / 'iter_7.pth').symlink_to(elsewhere / 'moved.pth')
     before = tree(tmp_path)
     resumed(run, keep_ckpt_ids=value).train(hook(max_keep_ckpts=1), 2)
     after = tree(tmp_path)
     changed = {path.name for path in before if before[path] != after.get(path)}
     assert changed <= {'last_checkpoint', 'iter_1.pth'}
     assert tree(elsewhere) == {path: before[path] for path in before if elsewhere in path.parents}
+
+
+def test_a_folder_in_place_of_the_best_checkpoint_stays(tmp_path):
+    trainer, chosen = Trainer(tmp_path), hook(save_best='mIoU')
+    trainer.train(chosen, 1, SCORES[:1])
+    best = tmp_path / 'best_mIoU_iter_1.pth'
+    best.unlink()
+    best.mkdir()
+    saved(best / 'file')
+    trainer.iter = 2
+    chosen.after_val_epoch(trainer, dict(mIoU=9.0))
+    assert (tmp_path / 'best_mIoU_iter_2.pth').is_file()
+    assert (best / 'file').is_file()
 
 
 def test_a_copied_folder_goes_on_with_its_own_files(tmp_path):

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -75,7 +76,7 @@ class ResumeCheckHook(Hook):
                 f'and epoch; for a new training from its weights: load_from={self.source} without '
                 '--resume'
             )
-        if isinstance(meta.get(RUN), str):
+        if isinstance(meta.get(RUN), str) and re.fullmatch('[0-9a-f]{16}', meta[RUN]):
             self.run = meta[RUN]
         if not isinstance(runner, Runner):
             return  # FlexibleRunner, which has built nothing yet
