@@ -203,8 +203,8 @@ def load_onnx(path: Path, threads: int, report: dict) -> Run:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4  # what it raises says the same
-    providers = ['CPUExecutionProvider']
-    if report['backend'] == 'tensorrt':
+    providers, is_tensorrt = ['CPUExecutionProvider'], report['backend'] == 'tensorrt'
+    if is_tensorrt:
         if TENSORRT not in runtime.get_available_providers():
             raise EngineMissing('tensorrt needs the packages onnxruntime-gpu and tensorrt')
         home = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
@@ -212,8 +212,10 @@ def load_onnx(path: Path, threads: int, report: dict) -> Run:
         cache.mkdir(parents=True, exist_ok=True)
         cached = dict(trt_engine_cache_enable=True, trt_engine_cache_path=str(cache))
         providers = [(TENSORRT, cached), 'CUDAExecutionProvider', *providers]
-    session = runtime.InferenceSession(os.fspath(path), options, providers=providers)
-    if report['backend'] == 'tensorrt' and TENSORRT not in session.get_providers():
+    session = runtime.InferenceSession(
+        os.fspath(path), options, providers=providers, enable_fallback=int(is_tensorrt)
+    )
+    if is_tensorrt and TENSORRT not in session.get_providers():
         raise EngineMissing("TensorRT's libraries or a GPU were not found by onnxruntime")
     return lambda inputs: session.run(None, inputs)[0]
 
