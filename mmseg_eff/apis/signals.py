@@ -35,7 +35,7 @@ def stopping_in_order() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():  # which alone has handlers
         yield []
         return
-    owner, received, since = os.getpid(), [], 0.0
+    owner, received, since, timers = os.getpid(), [], 0.0, []
 
     def stop(number: int, _frame: FrameType | None) -> None:
         nonlocal since
@@ -51,8 +51,8 @@ def stopping_in_order() -> Iterator[list[int]]:
 
     def send_again(unraisable) -> None:  # Python drops what is raised in a destructor
         if os.getpid() == owner and issubclass(unraisable.exc_type, KeyboardInterrupt):
-            number = received.pop()
-            threading.Timer(AGAIN, os.kill, (owner, number)).start()
+            timers.append(threading.Timer(AGAIN, os.kill, (owner, received.pop())))
+            timers[-1].start()
         else:
             hook(unraisable)
 
@@ -61,6 +61,8 @@ def stopping_in_order() -> Iterator[list[int]]:
     try:
         yield received
     finally:
+        for timer in timers:  # the work was done before
+            timer.cancel()
         for number, handler in before.items():
             # a handler of tools/*.py is for the imports: what follows has nothing to say
             is_own = handler in (signal.SIG_IGN, signal.default_int_handler)

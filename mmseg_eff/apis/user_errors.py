@@ -68,12 +68,9 @@ def describe(error: Exception) -> str | None:
         return missing_key(error)
     building = [frame for frame in frames if is_building(frame)]
     if not building:
-        is_theirs = raised_in.startswith(('mmcv.', 'mmengine.', 'mmseg.'))  # given a wrong value
-        return (
-            shorten(f'{type(error).__name__}: {one_line(error)}, in {raised_in}')
-            if is_theirs
-            else None
-        )
+        if not raised_in.startswith(('mmcv.', 'mmengine.', 'mmseg.')):
+            return None
+        return shorten(f'{type(error).__name__}: {one_line(error)}, in {raised_in}')
     inner = building[-1]
     if isinstance(error, KeyError) and frames[-1] is inner and module_of(inner) == BUILD:
         return unknown_type(error, inner)
