@@ -63,7 +63,8 @@ def stem_with_pool(stem: nn.Sequential) -> nn.Sequential | None:
     image's channels pass the activation with a slope of 1.
 
     Args:
-        stem: 3x3 convolution of stride 2 and padding 1 on the image ``(N, C, H, W)``, ``norm_act``.
+        stem: 3x3 convolution of stride 2 and padding 1 on the image ``(N, C, H, W)``, then
+            ``norm_act``.
 
     Returns:
         Layers that give the stem's channels and behind them the ``C`` of the pooled image; ``None``
@@ -87,10 +88,10 @@ def fold_norm(layers: nn.Sequential) -> tuple[Tensor, Tensor, nn.PReLU] | None:
     """Weight and bias of a convolution with its norm folded in, and the activation after it.
 
     Args:
-        layers: Convolution and ``norm_act``, in evaluation mode.
+        layers: A convolution and ``norm_act``, in evaluation mode.
 
     Returns:
-        ``None`` if the norm is not ``is_constant``.
+        The three; ``None`` if the norm depends on its input (see ``is_constant``).
     """
     match [layer for layer in layers.modules() if not isinstance(layer, nn.Sequential)]:
         case [nn.Conv2d() as conv, norm, nn.PReLU() as act] if is_constant(norm):
@@ -101,7 +102,7 @@ def fold_norm(layers: nn.Sequential) -> tuple[Tensor, Tensor, nn.PReLU] | None:
 
 
 def is_constant(norm: nn.Module) -> TypeGuard[_BatchNorm]:
-    """Whether a norm's factors at inference are constants: batch normalisation with statistics."""
+    """Whether a norm has constant factors at inference: batch normalisation with statistics."""
     return isinstance(norm, _BatchNorm) and norm.running_mean is not None
 
 
