@@ -67,6 +67,7 @@ setup(
     ],
     python_requires='>=3.11,<3.14',
     packages=find_packages(include=['mmseg_eff', 'mmseg_eff.*']),
+    package_data={'mmseg_eff': ['py.typed']},
     cmdclass=dict(build_py=BuildWithConfigs),
     # One of the two stacks is needed, and pip cannot say "or": choose it by the extra.
     install_requires=common,
