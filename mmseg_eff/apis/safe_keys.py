@@ -113,7 +113,10 @@ def unsafe_values(config: dict, used: Set[str], limits: Limits) -> Iterator[str]
     """
     for name in config:
         if name == 'compile' or name not in SECTIONS | VARIABLES | used:
-            yield f'{name}: nothing reads this key; a safe config has sections and variables in use'
+            yield (
+                f'{shorten(name)}: nothing reads this key; a safe config has sections and '
+                f'variables in use{alike(name, SECTIONS)}'
+            )
     for name in ('model', *(key for key in config if key.endswith('_dataloader'))):
         if not isinstance(config.get(name, {}), dict | None):
             yield f'{name}: expected a dict, got {shown(config[name])}'
@@ -159,6 +162,12 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f'{text[:60]}…'
 
 
+def alike(value: object, names: Set[str]) -> str:
+    """A question for the name that a misspelt one is most like; empty if there is none."""
+    near = difflib.get_close_matches(value, names, 1) if isinstance(value, str) else ()
+    return f'; did you mean {near[0]}?' if near else ''
+
+
 def of_keys(value: dict, key: str) -> str:
     """Why a dict under a key is not allowed; empty if it is."""
     if key in CLOSED and (others := sorted(value.keys() - CLOSED[key])):
@@ -195,8 +204,7 @@ def of_type(value: object, words: Set[str]) -> str:
         return ''
     if isinstance(value, str) and value in REASONS:
         return f'{value!r} {REASONS[value]}: not in a safe config'
-    near = difflib.get_close_matches(value, NAMES, 1) if isinstance(value, str) else ()
-    hint = f'; did you mean {near[0]}?' if near else ''
+    hint = alike(value, NAMES)
     return f'{shown(value)}: expected the plain name of a part that mmseg or we register{hint}'
 
 

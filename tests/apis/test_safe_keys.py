@@ -130,7 +130,7 @@ CASES = [  # name, config, what the error says after the file
     ('compile', "compile = dict(options={'cpp.cxx': ['evil']})", 'compile: nothing reads this key'),
     ('used compile', 'compile = True\nmodel = dict(a=compile)', 'compile: nothing reads this key'),
     ('strategy', "strategy = dict(type='DDPStrategy')", 'strategy: nothing reads this key'),
-    ('unknown key', 'optim_wraper = dict()', 'optim_wraper: nothing reads this key'),
+    ('unknown key', 'optim_wraper = dict()', 'did you mean optim_wrapper'),
     ('launcher', "launcher = 'slurm'", 'launcher: '),
     ('backend', "env_cfg = dict(dist_cfg=dict(backend='evil'))", r'env_cfg\.dist_cfg\.backend: '),
     (
