@@ -53,7 +53,8 @@ def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files of ``replacing`` that killed processes left in ``folder``."""
     for path in folder.glob('.*.tmp'):
         pid = path.name.split('.')[-2]
-        if pid.isdigit() and not is_other_process(int(pid)):
+        is_number = pid.isascii() and pid.isdigit() and len(pid) < 10
+        if is_number and path.is_file() and not is_other_process(int(pid)):
             path.unlink(missing_ok=True)
 
 
