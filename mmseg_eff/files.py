@@ -88,7 +88,7 @@ def sync(path: Path) -> None:
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files of ``replacing`` that killed processes left in ``folder``."""
     for path in folder.glob('.*.tmp*'):
-        match = re.search(r'\.(\d{1,9})\.tmp(\.\w+)?$', path.name)
+        match = re.search(r'\.([0-9]{1,9})\.tmp(\.\w+)?$', path.name)
         if match and path.is_file() and not is_other_process(int(match[1])):
             path.unlink(missing_ok=True)
 

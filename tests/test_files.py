@@ -94,6 +94,15 @@ def test_one_process_at_a_time_and_a_dead_one_holds_nothing(tmp_path):
     assert not path.exists()
 
 
+def test_what_is_no_temporary_file_of_ours_stays(tmp_path):
+    names = ('.a.²².tmp', f'.a.{10**20}.tmp', '.a.tmp', '.tmp')
+    for name in names:
+        (tmp_path / name).touch()
+    (tmp_path / '.folder.999999999.tmp').mkdir()
+    remove_leftovers(tmp_path)
+    assert len(list(tmp_path.iterdir())) == len(names) + 1
+
+
 def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path):
     other, path = tmp_path / 'other', tmp_path / '.lock'
     other.write_text('text')
