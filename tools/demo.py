@@ -1,21 +1,13 @@
 """Make a toy data set, train ESPNet on it and draw the result:  python tools/demo.py"""
 
-import os
-import signal
 import sys
 
-
-def stop(number: int, _frame: object) -> None:
-    """End at once while Python imports: there is nothing to keep, and raising would be dropped."""
-    os.write(2, b'interrupted: nothing was written; start the command again\n')
-    os._exit(128 + number)
-
-
 if __name__ == '__main__':
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
+    from _interrupts import end_in_one_line
 
-from mmseg_eff.apis.demo import main  # noqa: E402
+    end_in_one_line()
+
+from mmseg_eff.apis.demo import main
 
 if __name__ == '__main__':
     sys.exit(main())

@@ -14,7 +14,7 @@ from mmseg_eff.apis.cli import tool
 from mmseg_eff.apis.signals import Terminated, follow_parent, stopping_in_order
 from mmseg_eff.apis.user_errors import on_interrupt
 
-TOOLS = sorted((Path(__file__).parents[2] / 'tools').glob('*.py'))
+TOOLS = sorted((Path(__file__).parents[2] / 'tools').glob('[!_]*.py'))
 STOPS = [
     pytest.param(signal.SIGINT, 130, id='SIGINT'),
     pytest.param(signal.SIGTERM, 143, id='SIGTERM'),
