@@ -226,7 +226,9 @@ PICKLES = [
         OTHERWISE,
         id='pairs with tuples as keys',
     ),
-    pytest.param(code(tuples(3), call('builtins', 'set', b'](' + get(3) + b'e')), OTHERWISE, id='s'),
+    pytest.param(
+        code(tuples(3), call('builtins', 'set', b'](' + get(3) + b'e')), OTHERWISE, id='set'
+    ),
     pytest.param(code(lists(12), call('collections', 'Counter', get(12))), OTHERWISE, id='counter'),
     pytest.param(rebuilt(0, (10**9,), (1,)), OTHERWISE, id='storage made larger'),
     pytest.param(rebuilt(0, (5,), (-1,)), OTHERWISE, id='negative stride'),
