@@ -12,7 +12,8 @@ from .archive import UnreadableError
 from .pickle_check import DEEPEST, VALUES
 from .pickle_rules import TEXT
 
-EVALUATED = ('cfg', 'config')  # mmengine runs these texts as Python, in meta and runtime_info
+EVALUATED = ('cfg', 'config')  # mmengine runs these texts as Python
+EVALUATED_IN = ('meta', 'runtime_info')  # where it does, and fails over anything else
 SHARED = 16  # how often the bytes of a file may be used by its tensors, such as tied weights
 MOST_AXES = 64  # of what torch computes with
 SMALL = 1 << 20  # bytes that are never too many
@@ -89,7 +90,8 @@ class Reader:
         for key, item in dict.items(value):
             if not isinstance(key, str | bytes | int | float | None):
                 raise UnreadableError(f'a key is {type(key).__name__}; expected a text or a number')
-            if key not in EVALUATED or isinstance(item, Tensor):
+            is_text = isinstance(item, str | bytes)
+            if key not in EVALUATED or not (is_text or name in EVALUATED_IN):
                 copied[key] = self.copy(item, str(key), depth + 1)
         versions = getattr(value, '__dict__', {}).get('_metadata')
         if isinstance(versions, dict):
