@@ -4,6 +4,7 @@ import operator
 from collections import OrderedDict
 
 import numpy as np
+import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor
 
@@ -11,7 +12,8 @@ from .archive import UnreadableError
 from .pickle_check import DEEPEST, VALUES
 from .pickle_rules import TEXT
 
-EVALUATED = ('cfg', 'config')  # mmengine runs these texts as Python, in meta and runtime_info
+EVALUATED = ('cfg', 'config')  # mmengine runs these texts as Python
+EVALUATED_IN = ('meta', 'runtime_info')  # where it does, and fails over anything else
 SHARED = 16  # how often the bytes of a file may be used by its tensors, such as tied weights
 MOST_AXES = 64  # of what torch computes with
 SMALL = 1 << 20  # bytes that are never too many
@@ -67,13 +69,18 @@ class Reader:
 
     def copy_tensor(self, value: Tensor, name: str) -> Tensor:
         """The same tensor without attributes."""
+        if value.layout != torch.strided or value.is_meta or value.is_nested:
+            raise UnreadableError(f'{shown_name(name)} is no dense tensor')
         number = value.numel() * value.element_size()
         if number > value.untyped_storage().nbytes():
+            shape = tuple(value.shape)
             raise UnreadableError(
-                f'{name} has shape {tuple(value.shape)}, more than the values that are stored'
+                f'{shown_name(name)} has shape {shape}, more than the values that are stored'
             )
         if value.ndim > MOST_AXES:
-            raise UnreadableError(f'{name} has {value.ndim} axes; allowed are {MOST_AXES}')
+            raise UnreadableError(
+                f'{shown_name(name)} has {value.ndim} axes; allowed are {MOST_AXES}'
+            )
         self.count_bytes(number)
         return Tensor.detach(value)
 
@@ -82,8 +89,9 @@ class Reader:
         copied = OrderedDict() if isinstance(value, OrderedDict) else {}
         for key, item in dict.items(value):
             if not isinstance(key, str | bytes | int | float | None):
-                raise UnreadableError(f'{name} has a key of type {type(key).__name__}')
-            if key not in EVALUATED or isinstance(item, Tensor):
+                raise UnreadableError(f'a key is {type(key).__name__}; expected a text or a number')
+            is_text = isinstance(item, str | bytes)
+            if key not in EVALUATED or not (is_text or name in EVALUATED_IN):
                 copied[key] = self.copy(item, str(key), depth + 1)
         versions = getattr(value, '__dict__', {}).get('_metadata')
         if isinstance(versions, dict):
@@ -100,9 +108,12 @@ class Reader:
         logs, counts, longest = (value.__dict__.get(key) for key in HISTORY)
         are_arrays = all(isinstance(part, np.ndarray) and part.ndim == 1 for part in (logs, counts))
         if not are_arrays or not isinstance(longest, int):
-            raise UnreadableError(f'{name} is no history of numbers')
+            raise UnreadableError(f'{shown_name(name)} is no history of numbers')
         if not len(logs) == len(counts) <= longest:
-            raise UnreadableError(f'{name} has {len(logs)} values and {len(counts)} counts')
+            raise UnreadableError(
+                f'{shown_name(name)} has {len(logs)} values and {len(counts)} counts'
+            )
+        self.count_bytes(logs.nbytes + counts.nbytes)  # which are copied
         return HistoryBuffer(logs, counts, longest)
 
 
@@ -179,6 +190,11 @@ def check_palette(palette: object, name: str, num_classes: int) -> None:
             raise UnreadableError(f'{name} holds {shown(row)}; expected 3 integers from 0 to 255')
     if 0 < len(palette) < num_classes:
         raise UnreadableError(f'{name} has {len(palette)} colors for {num_classes} classes')
+
+
+def shown_name(name: str) -> str:
+    """The name of a value in a file, for a message."""
+    return name if name.isprintable() and len(name) <= LONGEST_NAME else repr(name[:LONGEST_NAME])
 
 
 def shown(value: object) -> str:

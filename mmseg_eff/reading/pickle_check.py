@@ -229,7 +229,10 @@ class PickleCheck:
             raise UnreadableError(f'it needs {shown(name)}, for other than dense tensors')
         if name not in CALLS and name not in self.users:
             raise UnreadableError(f'loading it would run {shown(name)}')
-        return Node(name)
+        made = Node(name)
+        if name not in TENSORS:  # copies what it is given, maybe
+            made.weight = arguments.weight
+        return made
 
     def build(self, owner: Node, state: object) -> None:
         """Give an object its state; to tensors, torch gives none since version 0.4."""

@@ -91,7 +91,7 @@ TENSORS = {  # what makes a dense tensor -> whether its arguments are sound
 CALLS = TENSORS | {  # what else torch may call -> whether its arguments are as torch.save's
     'collections.OrderedDict': is_of_pairs,
     'collections.Counter': lambda items: all(item.kind == 'dict' for item in items),
-    'builtins.set': lambda items: all(map(is_key, items[0].items)),
+    'builtins.set': lambda items: items[0].kind in SEQUENCES and all(map(is_key, items[0].items)),
     'builtins.bytearray': lambda items: items[0].kind == '_codecs.encode',
     '_codecs.encode': lambda items: isinstance(items[0], bytes) and items[1] == b'latin1',
     'numpy.ndarray': lambda _: False,

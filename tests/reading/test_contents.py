@@ -159,10 +159,10 @@ def everywhere(code):
     """A checkpoint with a text at each place, of which mmengine evaluates three."""
     return dict(
         state_dict=dict(w=torch.ones(1)),
-        meta=dict(cfg=code, config=code, epoch=0, iter=0, name=code, deep=[dict(cfg=code)]),
+        meta=dict(cfg=code, config=[code], epoch=0, iter=0, name=code, deep=[dict(cfg=code)]),
         message_hub={**HUB, 'runtime_info': dict(cfg=code, config=code, epoch=1)},
         cfg=code,
-        config=dict(cfg=code),
+        config=dict(cfg=code, config=dict(cfg=code)),
     )  # fmt: skip
 
 
@@ -172,7 +172,9 @@ def test_no_text_is_left_to_evaluate(tmp_path):
     for read in (_load_checkpoint(str(path)), load_checkpoint(path)):
         read['meta'].pop('name')
         assert 'import os' not in str(read)
-    assert _load_checkpoint(str(path))['message_hub']['runtime_info'] == dict(epoch=1)
+    read = _load_checkpoint(str(path))
+    assert read['message_hub']['runtime_info'] == dict(epoch=1)
+    assert read['config'] == dict(config={}) and 'config' not in read['meta']
 
 
 @pytest.mark.parametrize('places', [('meta', 'message_hub'), ('meta',), ('message_hub',), ()])

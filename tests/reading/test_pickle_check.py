@@ -1,5 +1,6 @@
 """Pickles that fill the memory, never end or build what torch.save never wrote: one line each."""
 
+import copy
 import struct
 from collections import Counter, OrderedDict
 
@@ -121,6 +122,13 @@ def many_names(path):
     torch.save({f'layer{index}.weight': weight for index in range(20_000)}, path)
 
 
+def many_histories(path):
+    history = HistoryBuffer()
+    history.__dict__.update(_log_history=np.ones(100_000), _count_history=np.ones(100_000))
+    content = [copy.copy(history) for _ in range(5000)]
+    torch.save(dict(w=torch.ones(1), history=content), path)
+
+
 def build(value, state):
     class Built:
         def __reduce__(self):
@@ -222,11 +230,30 @@ PICKLES = [
         id='5 GB of one text',
     ),
     pytest.param(
+        code(
+            *(text(LETTERS), put(0), call('_codecs', 'encode', get(0), text('latin1')), put(1)),
+            b'](' + (name('builtins', 'bytearray') + get(1) + b'\x85R') * 5000 + b'e',
+        ),
+        VALUES,
+        id='5 GB of one array of bytes',
+    ),
+    pytest.param(many_histories, 'uses the bytes of its', id='5000 histories of one array'),
+    pytest.param(
+        code(text('a\nb'), b'\x85'), 'holds no state dict|expected tensors', id='tuple of a text'
+    ),
+    pytest.param(
+        saved(lambda _: {'a\nerror: b': torch.ones(1).expand(10**12)}),
+        r"'a\\nerror: b' has shape",
+        id='stretched, of a name of two lines',
+    ),
+    pytest.param(
         code(tuples(12), call('collections', 'OrderedDict', b'](' + get(12) + b'N\x86e')),
         OTHERWISE,
         id='pairs with tuples as keys',
     ),
-    pytest.param(code(tuples(3), call('builtins', 'set', b'](' + get(3) + b'e')), OTHERWISE, id='s'),
+    pytest.param(
+        code(tuples(3), call('builtins', 'set', b'](' + get(3) + b'e')), OTHERWISE, id='set'
+    ),
     pytest.param(code(lists(12), call('collections', 'Counter', get(12))), OTHERWISE, id='counter'),
     pytest.param(rebuilt(0, (10**9,), (1,)), OTHERWISE, id='storage made larger'),
     pytest.param(rebuilt(0, (5,), (-1,)), OTHERWISE, id='negative stride'),
