@@ -11,6 +11,7 @@ from exported import REPORT, run_alone, write_export
 
 from mmseg_eff import deploy
 from mmseg_eff.apis.inference import ImageReader, color_table, load_export
+from mmseg_eff.apis.predict import main as predict
 from mmseg_eff.deploy import load_runtime
 from mmseg_eff.deploy.runtime_checks import RULES, read_report
 from mmseg_eff.errors import InputError
@@ -223,6 +224,13 @@ def test_verify_can_be_skipped_and_other_files_do_not_matter(folder):
     assert load_runtime(folder, verify=False).classes == tuple(REPORT['classes'])
     with pytest.raises(ValueError, match='is not the file exported'):
         load_runtime(folder)
+
+
+def test_the_tools_print_one_line(folder, capsys):
+    os.truncate(folder / 'model.onnx', 99)
+    assert predict([str(folder), __file__, '--out', str(folder / 'labels')]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f'error: {folder}/model.onnx: is not the file exported')
 
 
 VALUES = (None, True, -1, 0, 1.5, 2**70, 1e308, float('nan'), '', '..', '/', [], [[]], {}, {'a': 1})
