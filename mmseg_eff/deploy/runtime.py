@@ -172,12 +172,15 @@ def load_openvino(path: Path, threads: int, report: dict) -> Run:
     """The network in OpenVINO, in float32 (some CPUs would silently take bfloat16).
 
     A request of OpenVINO's serves one thread at a time, so each call takes one that no other uses.
+    The file is read as OpenVINO's own format, or it would be tried as other programs' too.
     """
-    core = engine('openvino', report['backend']).Core()
+    openvino = engine('openvino', report['backend'])
+    frontend = openvino.frontend.FrontEndManager().load_by_framework('ir')
+    model = frontend.convert(frontend.load(os.fspath(path)))
     settings = {'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_PRECISION_HINT': 'f32'}
     if threads:
         settings['INFERENCE_NUM_THREADS'] = threads
-    network = core.compile_model(path, 'CPU', settings)
+    network = openvino.Core().compile_model(model, 'CPU', settings)
     idle = [network.create_infer_request()]
 
     def run(inputs: dict[str, NDArray]) -> NDArray:
@@ -200,6 +203,7 @@ def load_onnx(path: Path, threads: int, report: dict) -> Run:
     made the folder could put others into it.
     """
     runtime = engine('onnxruntime', report['backend'])
+    runtime.disable_telemetry_events()  # Windows has no variable for it
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4  # what it raises says the same

@@ -21,12 +21,16 @@ COLOR_TYPES = tuple(
     kind + exif for kind in ('color', 'grayscale') for exif in ('', '_ignore_orientation')
 )
 DECODERS = (None, 'cv2', 'turbojpeg', 'pillow', 'tifffile')
-DTYPES = tuple(f'{kind}{bits}' for kind in ('uint', 'int', 'float') for bits in (8, 16, 32, 64))
+DTYPES = (
+    *(f'{kind}{bits}' for kind in ('uint', 'int') for bits in (8, 16, 32, 64)),
+    *(f'float{bits}' for bits in (16, 32, 64)),
+)
 
 Check = Callable[[object], bool]
 
 
 def one_of(*values: object) -> Check:
+    """A check for being one of some values, of its type: ``True`` is not 1."""
     return lambda value: any(type(value) is type(known) and value == known for known in values)
 
 
@@ -91,8 +95,7 @@ def is_resize(value: object) -> bool:
 
 
 def is_input(value: object) -> bool:
-    channels = lambda count: is_whole(count, 1, 2**12)  # noqa: E731
-    return is_record(value, channels=channels, dtype=one_of(*DTYPES))
+    return is_record(value, channels=lambda count: is_whole(count, 1, 2**12), dtype=one_of(*DTYPES))
 
 
 def is_normalisation(value: object) -> bool:
