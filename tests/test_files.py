@@ -1,13 +1,19 @@
 import errno
 import os
+import resource
 import socket
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from mmseg_eff import files
-from mmseg_eff.errors import InputError, MissingFileError
+from mmseg_eff.apis.sources import write_png
+from mmseg_eff.converters import save_checkpoint
+from mmseg_eff.errors import InputError, MissingFileError, OutputError
 from mmseg_eff.files import check_regular, lock, remove_leftovers, replacing
 
 
@@ -151,3 +157,62 @@ def test_a_socket_and_a_name_that_no_file_has(tmp_path, monkeypatch):
     (tmp_path / 'file').touch()
     (tmp_path / 'link').symlink_to('file')
     check_regular(tmp_path / 'link')
+
+
+@pytest.fixture
+def full_disk():
+    """Let no file of this process grow above 64 bytes; Python ignores the signal of that."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def save_tensors(path):
+    save_checkpoint(dict(state_dict=dict(a=torch.zeros(99, 99)), meta={}), path)
+
+
+def save_picture(path):
+    with replacing(path) as temporary:
+        Image.fromarray(np.random.default_rng(0).integers(0, 9, (64, 64), np.uint8)).save(
+            temporary, 'PNG'
+        )
+
+
+@pytest.mark.parametrize(
+    'write',
+    [
+        pytest.param(lambda path: path_write(path, 'x' * 99), id='text'),
+        pytest.param(lambda path: write_png(path, np.eye(200, dtype=np.uint8)), id='PNG'),
+        pytest.param(save_picture, id='PNG by Pillow'),
+        pytest.param(lambda path: save_tensors(path.with_suffix('.pth')), id='pth'),
+        pytest.param(lambda path: save_tensors(path.with_suffix('.safetensors')), id='safetensors'),
+    ],
+)
+def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path, full_disk, write):
+    with pytest.raises(
+        OutputError, match=rf'^{tmp_path}/a\.\w+: cannot be written \(File too large'
+    ):
+        write(tmp_path / 'a.txt')
+    assert not list(tmp_path.iterdir())
+
+
+def path_write(path, text):
+    with replacing(path) as temporary:
+        temporary.write_text(text)
+
+
+def test_a_place_that_cannot_be_written_to(tmp_path):
+    (tmp_path / 'file').touch()
+    path = tmp_path / 'file/deep/a.txt'
+    with pytest.raises(OutputError, match=rf'^{path}: cannot be written \(Not a directory\)'):
+        path_write(path, '')
+
+
+def test_errors_of_other_files_stay_as_they_are(tmp_path):
+    path = tmp_path / 'out/a.txt'
+    with pytest.raises(FileNotFoundError) as error, replacing(path):
+        (tmp_path / 'in/none.txt').read_text()
+    assert not isinstance(error.value, OutputError)
+    with pytest.raises(ValueError, match=r'^wrong$'), replacing(path):
+        raise ValueError('wrong')

@@ -35,10 +35,7 @@ def check_types(config: Mapping) -> None:
     check_keys_of(config, SECTIONS, '')
     check_keys_of(config.get('model') or {}, OF_MODEL, 'model.')
     for name in LOADERS:
-        loader = config.get(name) or {}
-        check_keys_of(loader, {'dataset': DICT}, f'{name}.')
-        if not (loader.get('dataset') or {}).get('pipeline', True):
-            raise InputError(f'{name}.dataset.pipeline is empty: nothing would load the images')
+        check_keys_of(config.get(name) or {}, {'dataset': DICT}, f'{name}.')
     for where, key, value in walk(dict(config.items()), ''):
         if key == 'num_classes' and value is not None:
             check_type(value, WHOLE, where)

@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from typing import BinaryIO
 from unittest import mock
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ..errors import InputError
 
 VARIABLE = 'MMSEG_EFF_MAX_PIXELS'
+BY_PROGRAMS = ('EPS', 'WMF')  # of which Pillow reads the header only
 OF_OPENCV = 'OPENCV_IO_MAX_IMAGE_PIXELS'
 
 
@@ -46,9 +47,12 @@ def open_limited(file: str | BinaryIO) -> Image.Image:
 
     Raises:
         DecompressionBombError: If it holds more than ``max_pixels``; says how to allow them.
+        UnidentifiedImageError: If it is none, or of a format that Pillow lets a program draw.
     """
     with mock.patch.object(Image, 'MAX_IMAGE_PIXELS', None):
         image = Image.open(file)
+    if image.format in BY_PROGRAMS:
+        raise UnidentifiedImageError(f'{image.format} would be drawn by another program')
     width, height = image.size
     if width * height > max_pixels():
         raise Image.DecompressionBombError(

@@ -1,11 +1,17 @@
+import time
+from contextlib import suppress
+
 import numpy as np
 import pytest
+from pycocotools import mask as coco
 
 from mmseg_eff.datasets.coco_masks import (
+    decompress,
     outline_length,
     polygon_runs,
     rle_runs,
     segmentation_runs,
+    union,
 )
 from mmseg_eff.errors import InputError
 
@@ -142,3 +148,37 @@ def test_polygons_of_one_object_are_united():
 def test_damaged_segmentations(segmentation, message):
     with pytest.raises(InputError, match=message):
         decode_segmentation(segmentation, (2, 3))
+
+
+@pytest.mark.parametrize('share', [0.001, 0.3, 0.9])
+def test_strings_as_pycocotools_writes_them(share):
+    mask = np.asfortranarray(np.random.default_rng(1).random((211, 307)) < share)
+    rle = coco.encode(mask.view(np.uint8))
+    assert np.array_equal(decompress(rle['counts'].decode()), run_lengths(mask))
+
+
+def test_a_long_string_takes_time_in_proportion():
+    counts = [1] * 10**6
+    begin = time.perf_counter()
+    runs = rle_runs(compress(counts), (1000, 1000))
+    assert len(runs) == 5 * 10**5
+    assert time.perf_counter() - begin < 3
+
+
+@pytest.mark.parametrize('seed', range(20))
+def test_any_string_is_decoded_or_refused(seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(200):
+        text = bytes(rng.integers(40, 120, rng.integers(0, 40), np.uint8)).decode()
+        with suppress(InputError):
+            painted(rle_runs(text, (5, 7)), (5, 7))
+
+
+def test_an_outline_longer_than_any():
+    with pytest.raises(InputError, match=r'outline of 8e\+08; at most 1e\+07 pixels'):
+        outline_length([[0, 0, 8e5, 8e5] * 500])
+
+
+def test_overlapping_runs_are_united():
+    runs = np.array([[8, 9], [0, 3], [2, 5], [5, 6], [1, 2]])
+    assert union(runs).tolist() == [[0, 6], [8, 9]]
