@@ -72,20 +72,6 @@ class SegRunner(Runner):
         super().register_hooks(default_hooks, custom_hooks)
         self.register_hook(TrainingCheckHook())
 
-    def resume(self, filename: str, *args, **kwargs) -> None:
-        """Resume as mmengine's runner does.
-
-        Raises:
-            InputError: If the states in the checkpoint do not fit, or are none.
-        """
-        try:
-            super().resume(filename, *args, **kwargs)
-        except (InputError, OSError):
-            raise
-        except Exception as error:  # of code that takes a state for granted
-            reason = f'{type(error).__name__}: {str(error)[:200]!r}'
-            raise InputError(f'{filename}: cannot be resumed from ({reason})') from error
-
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the loop, for epochs of one of our samplers the one that ends and resumes them.
 
