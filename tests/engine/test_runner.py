@@ -1,6 +1,5 @@
 """What ``SegRunner`` does otherwise than mmengine's runner; its processes: test_processes.py."""
 
-import copy
 from types import SimpleNamespace
 
 import pytest
@@ -92,54 +91,6 @@ def test_text_in_a_checkpoint_is_not_run(data_root, tmp_path, runner):
     assert resumed.iter == 2
     assert resumed.message_hub.get_info('cfg') in (None, resumed.cfg.pretty_text)
     assert not touched.exists()
-
-
-def without(part, key=None):
-    def change(checkpoint):
-        del (checkpoint if key is None else checkpoint[part])[key or part]
-
-    return change
-
-
-def other(part, value, key=None):
-    def change(checkpoint):
-        (checkpoint if key is None else checkpoint[part])[key or part] = value
-
-    return change
-
-
-OF_NO_TRAINING = [
-    pytest.param(without('meta'), id='no meta'),
-    pytest.param(without('meta', 'iter'), id='no iteration'),
-    pytest.param(other('meta', 'a', 'iter'), id='iteration as a text'),
-    pytest.param(other('meta', 2**80, 'iter'), id='iteration 2**80'),
-    pytest.param(other('meta', 'a', 'seed'), id='seed as a text'),
-    pytest.param(other('meta', -1, 'seed'), id='negative seed'),
-    pytest.param(without('message_hub'), id='no message_hub'),
-    pytest.param(other('message_hub', []), id='list as message_hub'),
-    pytest.param(without('message_hub', 'log_scalars'), id='no log_scalars'),
-    pytest.param(other('optimizer', 3), id='number as optimizer'),
-    pytest.param(other('optimizer', dict(state={}, param_groups=[])), id='no groups'),
-    pytest.param(other('optimizer', [], 'state'), id='list as state of the optimizer'),
-    pytest.param(other('optimizer', {0: 'a'}, 'state'), id='text as state of a weight'),
-    pytest.param(other('optimizer', [3], 'param_groups'), id='number as a group'),
-    pytest.param(other('param_schedulers', [3]), id='number as a scheduler'),
-    pytest.param(other('param_schedulers', dict(a=[])), id='dict of schedulers'),
-    pytest.param(other('state_dict', 3), id='number as state_dict'),
-]
-
-
-def test_what_is_no_training_is_one_line(data_root, tmp_path):
-    SegRunner.from_cfg(load_config(tmp_path)).train()
-    whole = torch.load(tmp_path / 'iter_2.pth', weights_only=False)
-    path = tmp_path / 'other.pth'
-    resumed = SegRunner.from_cfg(load_config(tmp_path))
-    for case in OF_NO_TRAINING:
-        checkpoint = copy.deepcopy(whole)
-        case.values[0](checkpoint)
-        torch.save(checkpoint, path)
-        with pytest.raises(InputError, match=f'^{path}: [^\n]*$'):
-            resumed.resume(str(path))
 
 
 @pytest.mark.parametrize('on_gpu', [False, True])
