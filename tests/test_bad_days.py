@@ -271,6 +271,8 @@ def rows(folder: Path, tools: dict[str, tuple[str, list[str]]]) -> Iterator[Row]
         for day in DAYS:
             clean(out)
             how = break_disk(tool, day, out)
+            if how == 'chmod' and os.geteuid() == 0:  # whom it does not stop
+                continue
             after = PATIENCE if tool in MANY else duration / 2
             status, message = run(module, arguments, day, out, after, how == 'limit')
             mend_disk(how, out)
@@ -309,7 +311,7 @@ def test_every_tool_on_every_bad_day():
     environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)}
     made = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     found = [Row(*row) for row in json.loads(made.stdout.splitlines()[-1])]
-    assert len(found) == 11 * len(DAYS)
+    assert len({row.tool for row in found}) == 11 and len(found) >= 11 * (len(DAYS) - 1)
     for row in found:
         if row.status is not None:
             assert row.status == STATUS[row.day], row

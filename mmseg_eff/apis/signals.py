@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+PYTHONS = (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler)
 REPEATED = 2.0  # seconds; launchers pass on a signal that the whole group of processes got
 AGAIN = 0.05  # seconds until a signal is sent anew
 
@@ -64,9 +65,9 @@ def stopping_in_order() -> Iterator[list[int]]:
         for timer in timers:  # the work was done before
             timer.cancel()
         for number, handler in before.items():
-            # a handler of tools/*.py is for the imports: what follows has nothing to say
-            is_own = handler in (signal.SIG_IGN, signal.default_int_handler)
-            signal.signal(number, handler if is_own else signal.SIG_DFL)
+            if handler not in PYTHONS:  # of tools/*.py, for the imports: now all is done, or said
+                handler = signal.SIG_DFL if received else signal.SIG_IGN
+            signal.signal(number, handler)
         sys.unraisablehook = hook
 
 

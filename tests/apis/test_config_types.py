@@ -13,10 +13,7 @@ from mmseg_eff.errors import InputError
         (dict(model=dict(decode_head=5)), r'model\.decode_head must be a dict or a list of dicts'),
         (dict(train_dataloader='x'), 'train_dataloader must be a dict'),
         (dict(train_dataloader=dict(dataset='x')), r'train_dataloader\.dataset must be a dict'),
-        (
-            dict(val_dataloader=dict(dataset=dict(pipeline=[]))),
-            r'val_dataloader\.dataset\.pipeline is empty',
-        ),
+        (dict(val_dataloader=dict(dataset=dict(pipeline=3))), r'val_dataloader.* must be a list'),
         (dict(test_pipeline='abc'), "test_pipeline must be a list, got 'abc'"),
         (dict(test_pipeline=['x']), r"test_pipeline\[0\] must be a transform, .* got 'x'"),
         (dict(test_pipeline=[dict(typ='x')]), r'test_pipeline\[0\] must be a transform'),

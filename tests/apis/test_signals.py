@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -92,10 +93,12 @@ def test_handlers_are_as_before_but_for_those_of_the_imports():
     with stopping_in_order():
         assert signal.getsignal(signal.SIGINT) is not before
     assert signal.getsignal(signal.SIGINT) is before
-    signal.signal(signal.SIGTERM, lambda *_: None)  # as of tools/*.py
-    with stopping_in_order():
-        pass
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    for comes, after in ((False, signal.SIG_IGN), (True, signal.SIG_DFL)):
+        signal.signal(signal.SIGTERM, lambda *_: None)  # as of tools/*.py
+        with suppress(Terminated), stopping_in_order():
+            if comes:
+                send(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is after
 
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs forks')
