@@ -74,7 +74,7 @@ LISTS = {  # registry -> names
     'hook': """
         ChannelsLastHook CheckpointHook DistSamplerSeedHook EMAHook EarlyStoppingHook
         EmptyCacheHook FrozenNormHook IterTimerHook LoggerHook NaiveVisualizationHook OHEMHook
-        ParamSchedulerHook PrepareTTAHook RunRecordHook RuntimeInfoHook SafeCheckpointHook
+        ParamSchedulerHook PrepareTTAHook ResumeCheckHook RunRecordHook RuntimeInfoHook SafeCheckpointHook
         SegVisualizationHook SyncBuffersHook TrainingCheckHook
     """,
     'log_processor': """
