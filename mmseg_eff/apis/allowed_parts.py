@@ -74,8 +74,8 @@ LISTS = {  # registry -> names
     'hook': """
         ChannelsLastHook CheckpointHook DistSamplerSeedHook EMAHook EarlyStoppingHook
         EmptyCacheHook FrozenNormHook IterTimerHook LoggerHook NaiveVisualizationHook OHEMHook
-        ParamSchedulerHook PrepareTTAHook ResumeCheckHook RunRecordHook RuntimeInfoHook SafeCheckpointHook
-        SegVisualizationHook SyncBuffersHook TrainingCheckHook
+        ParamSchedulerHook PrepareTTAHook ResumeCheckHook RunRecordHook RuntimeInfoHook
+        SafeCheckpointHook SegVisualizationHook SyncBuffersHook TrainingCheckHook
     """,
     'log_processor': """
         LogProcessor
