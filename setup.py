@@ -39,7 +39,7 @@ def requirements(name: str) -> list[str]:
 
 
 common = [
-    'torch>=2.6',
+    'torch>=2.10',  # CVE-2026-24747: a file corrupts the memory of earlier ones
     'numpy>=2',
     'matplotlib',
     'opencv-python',
@@ -68,7 +68,7 @@ setup(
     ],
     python_requires='>=3.11,<3.14',
     packages=find_packages(include=['mmseg_eff', 'mmseg_eff.*']),
-    package_data={'mmseg_eff.hub': ['index.json']},
+    package_data={'mmseg_eff': ['py.typed'], 'mmseg_eff.hub': ['index.json']},
     cmdclass=dict(build_py=BuildWithConfigs),
     # One of the two stacks is needed, and pip cannot say "or": choose it by the extra.
     install_requires=common,

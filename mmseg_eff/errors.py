@@ -7,6 +7,10 @@ class InputError(ValueError):
     """Wrong input: the message names the file, the value and what is allowed."""
 
 
+class OutputError(InputError, OSError):
+    """A file that cannot be written: the message names it and the system's reason."""
+
+
 class MissingFileError(InputError, FileNotFoundError):
     """A file that is not there: callers of mmengine and mmseg expect ``FileNotFoundError``."""
 

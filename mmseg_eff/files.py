@@ -1,14 +1,16 @@
-"""Files that stand whole or not at all, their hashes, and locks between processes."""
+"""Atomic file writes, checks and hashes of files, and locks between processes."""
 
 import errno
 import hashlib
 import os
+import re
+import stat
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .errors import InputError
+from .errors import InputError, MissingFileError, OutputError
 
 try:
     import fcntl
@@ -26,18 +28,52 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
         path: File to write or replace.
         durable: Wait for the disk, before and after the renaming: then either the old or the new
             file is there after a power cut too. A rename alone survives only a kill.
+
+    Raises:
+        OutputError: If the disk is full, the folder cannot be written to, and the like.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            if durable:
+                sync(temporary)
+            os.replace(temporary, path)
+            if durable:
+                sync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name a file in the errors of writing it, which name a temporary file or none.
+
+    Errors that name a file elsewhere, of something read in the block, stay as they are.
+
+    Raises:
+        OutputError: If writing fails, also where a library, as torch, raises an error of its own.
+    """
     try:
-        yield temporary
-        if durable:
-            sync(temporary)
-        os.replace(temporary, path)
-        if durable:
-            sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None and not (isinstance(cause, OSError) and cause.strerror):
+            cause = cause.__context__
+        if cause is None or not is_about(cause.filename, path):
+            raise
+        raise OutputError(f'{path}: cannot be written ({cause.strerror})') from error
+
+
+def is_about(named: object, path: Path) -> bool:
+    """Whether an error's ``filename`` says nothing else than that ``path`` cannot be written."""
+    if not isinstance(named, str | bytes | os.PathLike):
+        return True
+    named, folder = Path(os.fsdecode(named)), path.parent
+    return folder in named.parents or named == folder or named in folder.parents
 
 
 def sync(path: Path) -> None:
@@ -51,9 +87,9 @@ def sync(path: Path) -> None:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files of ``replacing`` that killed processes left in ``folder``."""
-    for path in folder.glob('.*.tmp'):
-        pid = path.name.split('.')[-2]
-        if pid.isdigit() and not is_other_process(int(pid)):
+    for path in folder.glob('.*.tmp*'):
+        match = re.search(r'\.([0-9]{1,9})\.tmp(\.\w+)?$', path.name)
+        if match and path.is_file() and not is_other_process(int(match[1])):
             path.unlink(missing_ok=True)
 
 
@@ -66,6 +102,31 @@ def is_other_process(pid: int) -> bool:
     except PermissionError:  # somebody else's
         return True
     return pid != os.getpid()
+
+
+def check_regular(path: str | Path, what: str = 'file') -> None:
+    """Check, without opening it, that a path names a regular file; others can block for ever.
+
+    Args:
+        path: The path; links are followed.
+        what: What is missing if nothing is there, such as ``'image file'``.
+
+    Raises:
+        MissingFileError: If nothing is there.
+        InputError: If it is a folder, a pipe, a socket, a device or a loop of links.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MissingFileError(f'{path}: no such {what}') from error
+    except (OSError, ValueError) as error:  # the latter for a NUL in the name
+        reason = getattr(error, 'strerror', None) or error
+        name = str(path).replace('\0', '\\0')
+        raise InputError(f'{name}: cannot be read ({reason})') from error
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFDIR: 'folder', stat.S_IFIFO: 'pipe', stat.S_IFSOCK: 'socket'}
+        kind = kinds.get(stat.S_IFMT(mode), 'device')
+        raise InputError(f'{path}: is a {kind}; expected a regular file')
 
 
 def sha256_of(path: str | Path) -> str:
@@ -90,8 +151,10 @@ def lock(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
     Raises:
         InputError: If another process holds it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    no_link = getattr(os, 'O_NOFOLLOW', 0)  # it would write to what a link points to
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | no_link, 0o644)
     try:
         acquire(descriptor, wait)
     except OSError as error:
@@ -112,8 +175,9 @@ def lock(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
             yield
         return
     try:
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f'pid {os.getpid()}'.encode())
+        with suppress(OSError):  # a full disk: the lock holds without a name
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f'pid {os.getpid()}'.encode())
         yield
     finally:
         if fcntl is not None:  # Windows removes no open file

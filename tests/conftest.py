@@ -13,14 +13,18 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope, init_default_scope
 from mmseg.visualization import SegLocalVisualizer
 
+from mmseg_eff.apis.safe_process import SEAL
 from mmseg_eff.datasets import make_toy_street
+from mmseg_eff.deploy.runtime import disable_telemetry
 
+disable_telemetry()  # before tests import the engines to see whether they are there
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get('MMSEG_EFF_SHARED', ROOT.parent / 'shared'))
 
 
 @pytest.fixture(autouse=True)
 def seeded():
+    SEAL.close()  # an earlier test may have read a safe config
     torch.manual_seed(0)
     np.random.seed(0)
     DefaultScope._instance_dict.clear()

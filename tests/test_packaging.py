@@ -31,6 +31,7 @@ def test_wheel_carries_configs_and_tools(wheel, root):
     assert len(configs) > 10
     for path in [*configs, 'model-index.yml', 'tools/train.py']:
         assert f'mmseg_eff/.mim/{path}' in names
+    assert 'mmseg_eff/py.typed' in names
     tops = {name.split('/')[0] for name in names}
     assert tops == {'mmseg_eff', next(top for top in tops if top.endswith('.dist-info'))}
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import cv2
-import mmengine
 import numpy as np
+import yaml
 from mmengine.config import Config
 
 from ..datasets.image_reader import ImageReader
@@ -47,18 +47,35 @@ tools/export.py, in one run on the CPU. mIoU is looked up in the metafile.yaml b
 was measured at that recipe's own image size, whatever --size is."""
 RANDOM = '-'  # in place of a checkpoint
 DEFAULT_SIZE = (512, 1024)
+MAX_METAFILE = 200_000  # bytes
+OTHER_SHAPE = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def known_miou(config: Config) -> float | None:
-    """mIoU of a config in the ``metafile.yaml`` beside it, if there is one."""
+    """mIoU of a config in the ``metafile.yaml`` beside it, if there is one.
+
+    Raises:
+        InputError: If that file is no list of models, or too large.
+    """
     path = Path(config.filename)
     metafile = path.with_name('metafile.yaml')
-    models = mmengine.load(metafile)['Models'] if metafile.is_file() else []
-    for model in models:
-        if model['Name'] == path.stem:
-            results = model['Results']
-            result = results[0] if isinstance(results, list) else results
-            return result['Metrics'].get('mIoU')
+    if not metafile.is_file():
+        return None
+    try:
+        with metafile.open('rb') as file:
+            text = file.read(MAX_METAFILE + 1)
+        if len(text) > MAX_METAFILE:
+            raise ValueError
+        for model in yaml.safe_load(text)['Models']:
+            if model['Name'] == path.stem:
+                results = model['Results']
+                result = results[0] if isinstance(results, list) else results
+                miou = result['Metrics'].get('mIoU')
+                return None if miou is None else float(miou)
+    except (*OTHER_SHAPE, yaml.YAMLError) as error:
+        raise InputError(
+            f'{metafile}: expected Models with Name and Results, in at most {MAX_METAFILE} bytes'
+        ) from error
     return None
 
 
@@ -102,6 +119,7 @@ def find_candidates(args: argparse.Namespace) -> list[Candidate]:
             checkpoint=None if file == RANDOM else file,
             cfg_options=args.cfg_options,
             safe_config=args.safe_config,
+            allow_download=args.allow_download,
         )
         for path, file in zip(args.config, checkpoints, strict=True)
     ]

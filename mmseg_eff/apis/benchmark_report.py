@@ -11,10 +11,10 @@ import matplotlib
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 
 from ..files import replacing
+from .printing import console
 from .stages import STAGES
 
 matplotlib.use('Agg')
@@ -84,7 +84,7 @@ def print_table(figures: Sequence[Figures], use_markdown: bool) -> None:
     table = Table(*HEADER)
     for row in rows:
         table.add_row(*row)
-    Console(width=200).print(table)
+    console(width=200).print(table)
 
 
 def write_json(path: Path, figures: Sequence[Figures], threads: int) -> None:

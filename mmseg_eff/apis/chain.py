@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -16,25 +15,27 @@ from mmengine.config import Config
 from .. import compat
 from ..errors import InputError
 from ..files import replacing
+from .json_files import read_json
+from .safe_config import read_data
+from .signals import Terminated
 
 STATE = 'state.json'
 PATIENCE = 5  # seconds for a stage to end by itself
 
 
 def start(command: list[str]) -> int:
-    """Run a program and return its exit status; a SIGTERM to this process is passed on to it."""
+    """Run a program and return its exit status; what ends this process ends it, too."""
     with subprocess.Popen(command) as process:
-        previous = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:
             return process.wait()
-        except KeyboardInterrupt:  # the program has it too, unless it was sent to this process
-            try:
+        except KeyboardInterrupt as error:
+            if isinstance(error, Terminated):
+                process.terminate()
+            try:  # Ctrl-C the program has too, unless it was sent to this process
                 process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 process.terminate()
             raise
-        finally:
-            signal.signal(signal.SIGTERM, previous)
 
 
 def cpu_seconds() -> float:
@@ -63,6 +64,26 @@ def refuse_changes(path: Path, old: dict, new: dict) -> None:
             )
 
 
+def read_state(path: Path) -> dict:
+    """The state of a chain.
+
+    Raises:
+        InputError: If it is none.
+    """
+    state = read_json(path)
+    try:
+        is_state = isinstance(state['options'], dict) and all(
+            isinstance(record['finished'], bool)
+            and isinstance(record['seconds'] + record['cpu_seconds'], int | float)
+            for record in state['stages'].values()
+        )
+    except (AttributeError, LookupError, TypeError):
+        is_state = False
+    if not is_state:
+        raise InputError(f'{path}: no state of a chain; choose another --work-dir')
+    return state
+
+
 class Chain:
     """The stages in a folder; processes of their own give each a fresh start.
 
@@ -81,7 +102,8 @@ class Chain:
         self.folder = folder
         self.best = args.best
         self.launch = [sys.executable]
-        self.common = ['--safe-config'] if args.safe_config else []
+        flags = ('safe_config', 'allow_download')
+        self.common = [f'--{flag.replace("_", "-")}' for flag in flags if getattr(args, flag)]
         if args.processes > 1:
             self.launch += ['-m', 'torch.distributed.run', '--standalone']
             self.launch += ['--local-addr', '127.0.0.1', '--nproc-per-node', str(args.processes)]
@@ -96,7 +118,7 @@ class Chain:
         self.state = dict(options=options, stages={})
         path = folder / STATE
         if path.is_file():
-            self.state = json.loads(path.read_text())
+            self.state = read_state(path)
             refuse_changes(path, self.state['options'], options)
         self.write()
 
@@ -105,17 +127,17 @@ class Chain:
             temporary.write_text(json.dumps(self.state, indent=1) + '\n')
 
     def write_config(self, stage: str, config: Config) -> None:
-        """Write the config of a training.
+        """Write the config of a training; one that is there is compared as data and never run.
 
         Raises:
-            InputError: If the chain began with another one.
+            InputError: If the chain began with another one, or it holds more than data.
         """
         path = self.folder / f'{stage}.py'
         if not path.is_file():
             with replacing(path) as temporary:
                 temporary.write_text(config.pretty_text)
         else:
-            refuse_changes(path, Config.fromfile(path).to_dict(), config.to_dict())
+            refuse_changes(path, read_data(path)[0], config.to_dict())
 
     def run(self, stage: str, name: str, arguments: list[str]) -> None:
         """Run a tool as a stage, unless that is finished.

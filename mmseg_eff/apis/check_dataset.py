@@ -10,7 +10,6 @@ from copy import deepcopy
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from signal import SIG_IGN, SIGINT, signal
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +18,6 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 from numpy.typing import NDArray
 from PIL import Image
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
@@ -46,7 +44,11 @@ from .contact_sheet import contact_sheet
 from .datasets import build_readable
 from .inference import color_table, draw_overlay
 from .label_rules import settle_labels
+from .output_folder import output_folder
+from .printing import console
+from .signals import follow_parent
 from .sources import write_png
+from .user_errors import on_interrupt
 
 SPLITS = ('train', 'val', 'test')
 CHUNK = 8  # pairs a process takes at a time
@@ -84,8 +86,7 @@ def collect_parts(config: Config, splits: Sequence[str]) -> list[Part]:
 
 def check_parts(parts: Sequence[Part], workers: int | None) -> list[list[PairCheck]]:
     """Check the pairs of each part in a pool of processes, with a progress bar."""
-    # Ctrl-C is for the parent, which reports it.
-    with ProcessPoolExecutor(workers, initializer=signal, initargs=(SIGINT, SIG_IGN)) as pool:
+    with ProcessPoolExecutor(workers, initializer=follow_parent) as pool:
         checks = [
             pool.map(
                 partial(check_pair, rules=part.rules, reader=part.reader),
@@ -98,7 +99,7 @@ def check_parts(parts: Sequence[Part], workers: int | None) -> list[list[PairChe
             chain.from_iterable(checks),
             'checking',
             total=sum(len(part.pairs) for part in parts),
-            console=Console(stderr=True),
+            console=console(stderr=True),
         )
         try:
             return [list(islice(checks, len(part.pairs))) for part in parts]
@@ -203,7 +204,7 @@ def print_classes(rows: Sequence[dict]) -> None:
         weights = [f'{weight:.4f}' for weight in row['weights'].values()]
         share = f'{100 * row["share"]:.3f} %'
         table.add_row(row['class'], f'{row["pixels"]}', share, f'{row["images"]}', *weights)
-    Console().print(table)
+    console().print(table)
     print(f'class_weight={[row["weights"]["inverse-log"] for row in rows]}')
 
 
@@ -274,9 +275,10 @@ def main(argv: list[str] | None = None) -> int:
     print(f'{counted}: {num_errors} errors, {num_notes} notes; read in {seconds:.1f} s')
     if args.out:
         out = Path(args.out)
-        write_report(out / 'report.json', findings, splits)
-        clean = [check.pair for check in checks[0] if check.pair.label and not check.errors]
-        if clean:
-            write_png(out / 'contact_sheet.png', draw_pairs(clean, parts[0]))
+        with output_folder(out), on_interrupt(f'{out} holds no whole report; start it again'):
+            write_report(out / 'report.json', findings, splits)
+            clean = [check.pair for check in checks[0] if check.pair.label and not check.errors]
+            if clean:
+                write_png(out / 'contact_sheet.png', draw_pairs(clean, parts[0]))
         print(f'report in {out}')
     return 1 if num_errors else 0

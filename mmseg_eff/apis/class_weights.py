@@ -5,18 +5,18 @@ from pathlib import Path
 
 import numpy as np
 from mmengine.registry import init_default_scope
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from ..datasets.class_weights import METHODS, count_pixels
 from ..datasets.label_checks import class_names
 from ..errors import InputError
-from ..files import replacing
+from ..files import remove_leftovers, replacing
 from .arguments import finite_number
 from .cli import config_parser, load_config, tool
-from .datasets import build_datasets, iterate_labels
+from .datasets import build_datasets, dataset_of, iterate_labels
 from .label_rules import rules_of
+from .printing import console
 
 
 @tool
@@ -38,15 +38,16 @@ def main(argv: list[str] | None = None) -> None:
 
     config = load_config(args)
     init_default_scope(config.get('default_scope', 'mmseg'))
-    datasets = build_datasets(config.train_dataloader.dataset, 'train_dataloader')
-    ignored = rules_of(config.train_dataloader.dataset, 'train_dataloader.dataset').ignore_index
+    dataset = dataset_of(config, 'train_dataloader')
+    datasets = build_datasets(dataset, 'train_dataloader')
+    ignored = rules_of(dataset, 'train_dataloader.dataset').ignore_index
     names = class_names(datasets[0])
     void = np.int16(len(names))  # beyond the classes, even if the ignored label is the index of one
     labels = (np.where(label == ignored, void, label) for label in iterate_labels(datasets))
     if args.count_ignored:
         names.append('ignored')
     total = sum(map(len, datasets))
-    labels = track(labels, 'counting', total=total, console=Console(stderr=True))
+    labels = track(labels, 'counting', total=total, console=console(stderr=True))
     counts, present = count_pixels(labels, len(names))
     if not counts.any():
         raise InputError(
@@ -57,8 +58,9 @@ def main(argv: list[str] | None = None) -> None:
     table = Table('class', 'pixels', 'share', 'weight')
     for name, count, weight in zip(names, counts, weights, strict=True):
         table.add_row(name, f'{count}', f'{100 * count / counts.sum():.3f} %', f'{weight:.4f}')
-    Console().print(table)
+    console().print(table)
     print(f'class_weight={weights}')
     if args.out:
+        remove_leftovers(Path(args.out).parent)
         with replacing(Path(args.out)) as temporary:
             temporary.write_text(json.dumps(weights) + '\n')

@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from signal import SIGINT
 
 from mmengine.config import Config, ConfigDict
 from mmengine.model import is_model_wrapper
@@ -22,38 +23,54 @@ from ..errors import InputError
 from ..models.layers.output_stride import OUTPUT_STRIDES
 from .arguments import Settings, ToolParser, whole_number
 from .config_keys import check_keys, check_paths
+from .config_types import check_types
 from .safe_config import read_safe_config
-from .user_errors import describe, one_line
-
-TRACEBACK_VARIABLE = 'MMSEG_EFF_TRACEBACK'
-INTERRUPTED = 130  # the status of a program that Ctrl-C ended
+from .safe_keys import Limits
+from .signals import stopping_in_order
+from .user_errors import TRACEBACK_VARIABLE, describe, kept_after, one_line
 
 
 def tool(main: Callable[[list[str] | None], int | None]) -> Callable[[list[str] | None], int]:
     """Make ``main(argv)`` a tool: a user error is one line on stderr and exit status 1.
 
     A fault of the program keeps its traceback; with the environment variable
-    ``MMSEG_EFF_TRACEBACK`` set, every error does. Ctrl-C is one line and status 130.
+    ``MMSEG_EFF_TRACEBACK`` set, every error does. Ctrl-C is one line and status 130, SIGTERM 143.
     """
 
     @functools.wraps(main)
     def run(argv: list[str] | None = None) -> int:
         quiet_warnings()
-        try:
-            return main(argv) or 0
-        except KeyboardInterrupt as error:
-            kept = str(error) or 'nothing was written; start the command again'
-            print(f'interrupted: {kept}', file=sys.stderr)
-            return INTERRUPTED
-        except Exception as error:
-            line = describe(error)
-            if line is None or os.environ.get(TRACEBACK_VARIABLE):
-                raise
-            hint = '' if isinstance(error, InputError) else f' [{TRACEBACK_VARIABLE}=1 shows more]'
-            print(f'error: {line}{hint}', file=sys.stderr)
-            return 1
+        with stopping_in_order() as signals:
+            try:
+                status = main(argv) or 0
+                sys.stdout.flush()
+                return status
+            except BaseException as error:
+                if signals or isinstance(error, KeyboardInterrupt):
+                    number = signals[0] if signals else SIGINT
+                    name = '' if number == SIGINT else ' by SIGTERM'
+                    print(f'interrupted{name}: {kept_after(error)}', file=sys.stderr)
+                    return 128 + number
+                line = describe(error) if isinstance(error, Exception) else None
+                if line is None or os.environ.get(TRACEBACK_VARIABLE):
+                    raise
+                if isinstance(error, OSError) and not error.filename:
+                    drop_unwritten_output()
+                hint = (
+                    '' if isinstance(error, InputError) else f' [{TRACEBACK_VARIABLE}=1 shows more]'
+                )
+                print(f'error: {line}{hint}', file=sys.stderr)
+                return 1
 
     return run
+
+
+def drop_unwritten_output() -> None:
+    """Give up what stdout still holds if it cannot be written: the end of Python would fail."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def quiet_warnings() -> None:
@@ -90,6 +107,11 @@ def config_parser(description: str, nargs: str | None = None) -> argparse.Argume
         action='store_true',
         help='read the config as data and run no Python in it, for one from elsewhere',
     )
+    parser.add_argument(
+        '--allow-download',
+        action='store_true',
+        help='with --safe-config, fetch weights from URLs in the config',
+    )
     return parser
 
 
@@ -106,12 +128,21 @@ def load_config(args: argparse.Namespace) -> Config:
         path = str(Path(compat.get_installed_path(package), '.mim', 'configs', name))
     if not Path(path).is_file():
         raise InputError(f'{args.config}: no such config file')
-    config = (read_safe_config if getattr(args, 'safe_config', False) else read_config)(path)
+    if getattr(args, 'safe_config', False):
+        work_dir = getattr(args, 'work_dir', None) or Path('work_dirs')
+        limits = Limits(Path(work_dir), getattr(args, 'allow_download', False))
+        config = read_safe_config(path, limits)
+    else:
+        config = read_config(path)
     if args.cfg_options:
         check_paths(config, args.cfg_options)
         before = config._cfg_dict
         config.merge_from_dict(args.cfg_options)
         check_keys(before, config, args.cfg_options)
+    try:
+        check_types(config)
+    except InputError as error:
+        raise InputError(f'{args.config}: {error}') from error
     if getattr(args, 'output_stride', None) is not None:
         set_output_stride(config, args.output_stride)
     return config

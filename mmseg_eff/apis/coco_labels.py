@@ -1,6 +1,5 @@
 """Read COCO instance annotations and draw them as label maps of class indices."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -9,8 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets.coco_masks import decode_segmentation
+from ..datasets.coco_masks import outline_length, segmentation_runs
+from ..datasets.file_limit import DEFAULT
+from ..datasets.label_checks import check_palette
+from ..datasets.pixel_limit import VARIABLE, max_pixels
 from ..errors import InputError
+from .json_files import read_json
 
 # COCO's category ids of the VOC classes 0 to 20, as ESPNetv2's authors map them (EdgeNets).
 COCO_IDS = (0, 5, 2, 16, 9, 44, 6, 3, 17, 62, 21, 67, 18, 19, 4, 1, 64, 20, 63, 7, 72)
@@ -21,6 +24,8 @@ COCO_NAMES = (  # COCO's names of the VOC classes 1 to 20
     *('train', 'tv'),
 )
 IGNORED = 255
+MAX_PIXELS = 2**27  # of a label: a few bytes of the file ask for it
+MOST_COVERED = 100  # times that the masks of an image may cover it
 BACKGROUND = 'background'
 REQUIRED = {
     'images': ('id', 'file_name', 'height', 'width'),
@@ -63,12 +68,7 @@ def read_coco(path: Path) -> Coco:
     Raises:
         InputError: If it is missing, no JSON or not COCO's layout.
     """
-    if not path.is_file():
-        raise InputError(f'{path}: no such annotation file')
-    try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise InputError(f'{path}: not JSON ({error})') from error
+    content = read_json(path, limit=DEFAULT)
     for key, fields in REQUIRED.items():
         records = content.get(key) if isinstance(content, dict) else None
         if not isinstance(records, list):
@@ -124,6 +124,11 @@ def read_images(records: Sequence[dict]) -> list[dict]:
             raise InputError(f'image {stem} shares its name or its id with another one')
         if not all(type(side) is int and side > 0 for side in size):
             raise InputError(f'image {stem} of size {size} (height, width)')
+        if size[0] * size[1] > max_pixels(MAX_PIXELS):
+            raise InputError(
+                f'image {stem} of size {size} (height, width): at most {max_pixels(MAX_PIXELS)} '
+                f'pixels (environment variable {VARIABLE})'
+            )
         names.add(stem)
         ids.add(record['id'])
         images.append({**record, 'stem': stem})
@@ -154,8 +159,9 @@ def same_classes(categories: dict[int, str], file: Path) -> Classes:
         InputError: If ``file`` is no metainfo, or has no class of a category's name.
     """
     try:
-        metainfo = json.loads(file.read_bytes())
+        metainfo = read_json(file)
         names, palette = tuple(metainfo['classes']), metainfo['palette']
+        check_palette(palette, 'classes')
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f'{file}: no metainfo of an earlier conversion ({error})') from error
     for index, name in categories.items():
@@ -212,23 +218,33 @@ def draw_labels(
         categories.
 
     Raises:
-        InputError: If a segmentation is damaged; names the annotation.
+        InputError: If a segmentation is damaged; names the annotation. Also if the masks cover the
+            image more than ``MOST_COVERED`` times, which only takes time.
     """
-    regions, counts = [], Counter()
+    regions, counts, pixels = [], Counter(), size[0] * size[1]
+    outlines = covered = 0
     for annotation in annotations:
         value = labels.get(annotation['category_id'])
         if value is None:
             counts['other'] += 1
             continue
         try:
-            mask = decode_segmentation(annotation['segmentation'], size)
+            outlines += outline_length(annotation['segmentation'])
+            if outlines > 10 * pixels + 1e6:
+                raise InputError(f'outlines of {outlines:g} pixels in an image of {pixels}')
+            runs = segmentation_runs(annotation['segmentation'], size)
+            area = int((runs[:, 1] - runs[:, 0]).sum())
+            covered += area
+            if covered > MOST_COVERED * pixels:
+                raise InputError(f'masks cover the image more than {MOST_COVERED} times')
         except KeyError as error:
             raise InputError(f'annotation {annotation["id"]}: RLE without {error}') from error
         except (OverflowError, TypeError, ValueError) as error:
             raise InputError(f'annotation {annotation["id"]}: {error}') from error
-        counts['drawn' if mask.any() else 'empty'] += 1
-        regions.append((mask.sum(), mask, IGNORED if annotation.get('iscrowd') else value))
-    label = np.zeros(size, np.uint8)
-    for _, mask, value in sorted(regions, key=lambda region: -region[0]):
-        label[mask] = value
-    return label, counts
+        counts['drawn' if area else 'empty'] += 1
+        regions.append((area, runs, IGNORED if annotation.get('iscrowd') else value))
+    columns = np.zeros(pixels, np.uint8)
+    for _, runs, value in sorted(regions, key=lambda region: -region[0]):
+        for start, end in runs.tolist():
+            columns[start:end] = value
+    return np.ascontiguousarray(columns.reshape(size[::-1]).T), counts

@@ -34,15 +34,15 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ..errors import InputError
-from ..files import replacing
+from ..files import remove_leftovers, replacing
 from .cli import config_parser, load_config, tool
+from .printing import console
 from .user_errors import one_line
 
 PARTS = ('backbone', 'neck', 'decode_head')
@@ -71,7 +71,7 @@ def complexity(config: Config, size: Sequence[int] | None = None) -> list[Row]:
     Raises:
         ValueError: If the config has no segmentor or no size, or the network cannot run on it.
     """
-    if 'backbone' not in config.get('model', {}):
+    if not (config.get('model') or {}).get('backbone'):
         raise InputError('the config has no model with a backbone')
     if size is None:
         size = config.get('crop_size')
@@ -218,7 +218,7 @@ def print_table(title: str, rows: Sequence[Row]) -> None:
         table.add_column(name, justify='right')
     for row in rows:
         table.add_row(row.part, *format_figures(row), end_section=row is rows[-2])
-    Console().print(table)
+    console().print(table)
 
 
 def format_figures(row: Row) -> tuple[str, str, str]:
@@ -261,5 +261,6 @@ def main(argv: list[str] | None = None) -> None:
             print_table(f'{name}, {height}x{width}', rows)
         records += [{'config': path, 'size': size, **row._asdict()} for row in rows]
     if args.json:
+        remove_leftovers(args.json.parent)
         with replacing(args.json) as temporary:
             temporary.write_text(json.dumps(records, indent=1) + '\n')

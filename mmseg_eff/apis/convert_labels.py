@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 from mmseg.datasets import PascalVOCDataset
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import track
 
 from ..datasets import ForegroundVOCDataset, LoadCheckedAnnotations
-from ..errors import InputError
+from ..errors import InputError, OutputError
 from ..files import replacing
 from .arguments import ToolParser, whole_number
 from .cli import tool
@@ -26,6 +25,9 @@ from .coco_labels import (
     same_classes,
     voc_classes,
 )
+from .json_files import read_json
+from .output_folder import output_folder
+from .printing import console
 from .sources import write_png
 from .user_errors import on_interrupt
 
@@ -96,7 +98,7 @@ def convert_coco(
     images = [image for image in images if min(image['height'], image['width']) >= min_size]
     try:
         meaning = classes_of(categories, classes, like)
-        for image in track(images, 'converting', console=Console(stderr=True)):
+        for image in track(images, 'converting', console=console(stderr=True)):
             size = image['height'], image['width']
             label, of_image = draw_labels(annotations[image['id']], size, meaning.labels)
             counts += of_image
@@ -105,6 +107,8 @@ def convert_coco(
             if has_object or classes == OWN:
                 names.append(image['stem'])
                 write_png(out / f'{image["stem"]}.png', label)
+    except OutputError:
+        raise
     except InputError as error:
         raise InputError(f'{path}: {error}') from error
     if not num_objects:
@@ -141,9 +145,13 @@ def write_metainfo(file: Path, meaning: Classes) -> None:
 def warn_of_other_classes(out: Path, meaning: Classes) -> None:
     """Say on stderr which labels beside ``out`` have other classes: those of another split?"""
     for file in sorted(out.parent.glob('*.metainfo.json')):
-        if file != metainfo_file(out) and json.loads(file.read_bytes())['classes'] != [
-            *meaning.names
-        ]:
+        if file == metainfo_file(out):
+            continue
+        try:
+            names = read_json(file).get('classes')
+        except InputError:  # somebody else's
+            continue
+        if names != [*meaning.names]:
             print(f'{file}: has other classes; --like {file} gives the same ones', file=sys.stderr)
 
 
@@ -169,7 +177,7 @@ def convert_voc(folder: Path, out: Path, classes: str = 'voc') -> int:
     if out.resolve() == folder.resolve():
         raise InputError(f'{out}: is the folder of the labels themselves; give another one')
     load, table = LoadCheckedAnnotations(len(COCO_IDS)), label_table(classes)
-    for path in track(paths, 'converting', console=Console(stderr=True)):
+    for path in track(paths, 'converting', console=console(stderr=True)):
         results = dict(seg_map_path=str(path), seg_fields=[], reduce_zero_label=False)
         write_png(out / path.name, table[load(results)['gt_seg_map']])
     return len(paths)
@@ -206,7 +214,8 @@ def main(argv: list[str] | None = None) -> None:
         source.add_argument('out', help='folder for the label PNGs')
     args = parser.parse_args(argv)
     out = Path(args.out).resolve()
-    with on_interrupt(f'the labels written so far are kept in {out}; start the command again'):
+    kept = f'the labels written so far are kept in {out}; start the command again'
+    with output_folder(out), on_interrupt(kept):
         if args.source == 'coco':
             names, meaning = convert_coco(
                 Path(args.annotations),

@@ -22,12 +22,15 @@ from ..datasets.check_dataset import (
     list_files,
     values_of,
 )
+from ..datasets.file_limit import check_local_file
 from ..datasets.image_reader import PLAIN, ImageReader
 from ..datasets.label_checks import LabelRules
 from ..datasets.label_values import SHIFT, check_values
 from ..datasets.wrappers import leaf_configs, pipelines_of
 from ..errors import InputError
+from .user_errors import line_of_fault
 
+LIST_MB = 256  # of a list of images or classes
 SAMPLE = 64  # pairs of a dataset that are decoded before a training, evenly spaced
 TOLERATED = 'all ignored'  # one such label does no harm
 OUT_OF_RANGE = 'label value'  # explained by the values of the other labels, if by anything
@@ -77,8 +80,9 @@ def build_readable(config: ConfigDict, name: str) -> list[tuple[BaseDataset, Ima
     """
     if not config.get(name):
         return []
-    readers = [ImageReader(pipeline or PLAIN) for pipeline in pipelines_of(config[name].dataset)]
-    return list(zip(build_datasets(config[name].dataset, name), readers, strict=True))
+    dataset = dataset_of(config, name)
+    readers = [ImageReader(pipeline or PLAIN) for pipeline in pipelines_of(dataset)]
+    return list(zip(build_datasets(dataset, name), readers, strict=True))
 
 
 def first_dataset(config: ConfigDict) -> BaseDataset:
@@ -114,12 +118,45 @@ def build_unread(config: ConfigDict, where: str) -> BaseDataset:
             folders = dict.fromkeys(keys, os.curdir)
             found = dict(data_root=None, data_prefix=folders, ann_file=__file__)
             return DATASETS.build({**config, **found})
-    except (AssertionError, TypeError, ValueError) as error:
+    except (AttributeError, AssertionError, TypeError, ValueError) as error:
         raise InputError(f'{where} ({config["type"]}): {error}') from error
+
+
+def dataset_of(config: ConfigDict, name: str) -> ConfigDict:
+    """The config of the dataset of a data loader.
+
+    Raises:
+        InputError: If there is none.
+    """
+    dataset = (config.get(name) or {}).get('dataset')
+    if not dataset:
+        raise InputError(f'the config has no {name}.dataset')
+    return dataset
+
+
+def check_lists(config: ConfigDict) -> None:
+    """Refuse lists of images or classes that are pipes, devices or too large, before mmengine.
+
+    Args:
+        config: Config of a dataset.
+
+    Raises:
+        InputError: See ``check_file``.
+    """
+    metainfo = config.get('metainfo')
+    metainfo = metainfo.values() if isinstance(metainfo, dict) else ()
+    names = [value for value in metainfo if isinstance(value, str)]
+    listed = config.get('ann_file')
+    if isinstance(listed, str) and listed:
+        names.append(os.path.join(str(config.get('data_root') or ''), listed))
+    for name in names:
+        if not os.path.isdir(name):
+            check_local_file(name, LIST_MB)
 
 
 def unread(config: ConfigDict) -> dict:
     """The config of a dataset that lists its files when it is told to, and reads none."""
+    check_lists(config)
     # an empty list cannot be serialised
     return {**config, 'serialize_data': False, 'pipeline': [], 'lazy_init': True}
 
@@ -149,6 +186,8 @@ def build_dataset(config: ConfigDict, name: str) -> BaseDataset:
         ) from error
     except IndexError as error:
         images = len(dataset.load_data_list())
+        if not config.get('indices'):
+            raise InputError(f'{where}: {line_of_fault(error)}') from error
         raise InputError(
             f'{dataset.data_prefix["img_path"]}: holds {images} images *{dataset.img_suffix}, but '
             f'the indices in {where} go up to {max(config["indices"])}'
@@ -159,8 +198,8 @@ def build_dataset(config: ConfigDict, name: str) -> BaseDataset:
         raise InputError(f'{where}: {str(error) or f"one of {paths} does not exist"}') from error
     except InputError:
         raise
-    except ValueError as error:
-        raise InputError(f'{where}: {error}') from error
+    except Exception as error:  # a value of a type that mmengine does not check, for one
+        raise InputError(f'{where}: {line_of_fault(error)}') from error
     if not len(dataset):
         folder = dataset.data_prefix.get('img_path')
         raise InputError(f'{folder}: holds no image *{dataset.img_suffix}, wanted by {where}')

@@ -124,7 +124,7 @@ def quantise(folder: Path, report: dict, config: Config, args: argparse.Namespac
         return before.prepare(read(sample.path)['img'])
 
     def load(model: 'openvino.Model') -> deploy.Segmenter:
-        openvino.save_model(model, folder / report['model'], compress_to_fp16=False)
+        deploy.save_openvino(model, folder / report['model'])
         deploy.write_report(folder, report)
         return deploy.load_runtime(folder, args.threads)
 
@@ -160,6 +160,7 @@ def quantise(folder: Path, report: dict, config: Config, args: argparse.Namespac
     check_speed(times)
     for suffix in ('.xml', '.bin'):
         (folder / f'model{suffix}').unlink()
+    deploy.write_report(folder, report)
     return dict(images=len(samples), miou=miou, network_ms=times)
 
 
@@ -204,10 +205,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     return args
 
 
-@tool
-def main(argv: list[str] | None = None) -> None:
-    """Parse the arguments of ``tools/export.py``, export, compare and report."""
-    args = parse(argv)
+def export(folder: Path, args: argparse.Namespace) -> dict:
+    """Fill an empty folder with the network that ``args`` ask for; returns its report.
+
+    Raises:
+        InputError: If its labels are not those of the original.
+    """
     config = load_config(args)
     paths = choose_images(args, config)
     if args.threads:
@@ -219,27 +222,33 @@ def main(argv: list[str] | None = None) -> None:
     if not args.any_size:
         size = check_size(args.size) if args.size else image['img'].shape[:2]
     graph = deploy.SegmentationGraph(model, inside=args.inside, size=size, image=image['img'])
-    with deploy.new_folder(args.out) as folder:
-        report = deploy.fill_folder(
-            model, graph, args.backend, folder, loading=original.reader.facts
+    report = deploy.fill_folder(model, graph, args.backend, folder, loading=original.reader.facts)
+    exported = ExportedSegmentor(deploy.load_runtime(folder, args.threads), original.reader)
+    agreement = compare(paths, original, exported)
+    print(f'{agreement.labels:.4%} of the labels on {agreement.images} images are equal')
+    if agreement.labels < MIN_AGREEMENT:
+        raise InputError(
+            f'{args.backend}: {agreement.labels:.4%} of the labels are those of the original, '
+            f'{MIN_AGREEMENT:.2%} must be; nothing was written'
         )
+    report['agreement'] = agreement._asdict()
+    if args.backend == 'openvino-int8':
+        report['int8'] = quantise(folder, report, config, args)
         exported = ExportedSegmentor(deploy.load_runtime(folder, args.threads), original.reader)
-        agreement = compare(paths, original, exported)
-        print(f'{agreement.labels:.4%} of the labels on {agreement.images} images are equal')
-        if agreement.labels < MIN_AGREEMENT:
-            raise InputError(
-                f'{args.backend}: {agreement.labels:.4%} of the labels are those of the original, '
-                f'{MIN_AGREEMENT:.2%} must be; nothing was written'
-            )
-        report['agreement'] = agreement._asdict()
-        if args.backend == 'openvino-int8':
-            report['int8'] = quantise(folder, report, config, args)
-            exported = ExportedSegmentor(deploy.load_runtime(folder, args.threads), original.reader)
-            report['int8']['agreement'] = compare(paths, original, exported)._asdict()
-        times = latencies(lambda: original.segment(image), lambda: exported.segment(image))
-        report['latency_ms'] = dict(zip(('original', 'export'), times, strict=True))
-        report['versions'] = deploy.versions()
-        report['checkpoint_sha256'] = sha256_of(args.checkpoint)
-        report['files'] = deploy.file_facts(folder)
-        deploy.write_report(folder, report)
-    print(f'image to labels: {times[0]:.1f} -> {times[1]:.1f} ms; {args.out}/report.json')
+        report['int8']['agreement'] = compare(paths, original, exported)._asdict()
+    times = latencies(lambda: original.segment(image), lambda: exported.segment(image))
+    report['latency_ms'] = dict(zip(('original', 'export'), times, strict=True))
+    report['versions'] = deploy.versions()
+    report['checkpoint_sha256'] = sha256_of(args.checkpoint)
+    deploy.write_report(folder, report)
+    return report
+
+
+@tool
+def main(argv: list[str] | None = None) -> None:
+    """Parse the arguments of ``tools/export.py``, export, compare and report."""
+    args = parse(argv)
+    with deploy.new_folder(args.out) as folder:
+        report = export(folder, args)
+    times = report['latency_ms'].values()
+    print('image to labels: {:.1f} -> {:.1f} ms; '.format(*times) + f'{args.out}/report.json')

@@ -26,7 +26,7 @@ from ..datasets.image_reader import (
     inference_pipeline,
     to_display,
 )
-from ..datasets.label_checks import class_names
+from ..datasets.label_checks import check_palette, class_names
 from ..deploy.runtime import Segmenter, load_runtime
 from ..errors import InputError
 from ..models import fix_random_bases
@@ -60,6 +60,8 @@ def load_segmentor(
         InputError: If the checkpoint is damaged or another network's.
     """
     config = Config.fromfile(config) if isinstance(config, str | Path) else config
+    if not (config.get('model') or {}).get('backbone'):
+        raise InputError('the config has no model with a backbone')
     init_default_scope(config.get('default_scope', 'mmseg'))
     config.test_pipeline = inference_pipeline(config)
     model = fix_random_bases(init_model(config, device='cpu'))
@@ -149,8 +151,16 @@ class ExportedSegmentor:
 
 
 def load_export(folder: str | Path, threads: int = 0) -> ExportedSegmentor:
-    """An exported folder with its engine; arguments and errors as for ``load_runtime``."""
-    return ExportedSegmentor(load_runtime(folder, threads))
+    """An exported folder with its engine; arguments as for ``load_runtime``.
+
+    Raises:
+        InputError: If it is no such folder or damaged, or its engine is not installed.
+    """
+    try:
+        runtime = load_runtime(folder, threads)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return ExportedSegmentor(runtime)
 
 
 @torch.no_grad()
@@ -230,7 +240,8 @@ def dataset_meta(config: Config) -> dict:
 def color_table(palette: Sequence[Sequence[int]]) -> NDArray[np.uint8]:
     """BGR colours (256 or 65536, 3) of all labels; black for those without a class (ignored)."""
     table = np.zeros((256 if len(palette) <= 256 else 2**16, 3), np.uint8)
-    table[: len(palette)] = np.array(palette, np.uint8)[:, ::-1]
+    colors = check_palette(palette, 'classes')
+    table[: len(colors)] = np.array(colors, np.uint8).reshape(-1, 3)[:, ::-1]
     return table
 
 

@@ -48,7 +48,7 @@ def settle_labels(config: Config, *names: str) -> list[str]:
     for name in names:
         if not config.get(name):
             continue
-        rules = rules_of(config[name].dataset, f'{name}.dataset')
+        rules = rules_of(config[name].get('dataset'), f'{name}.dataset')
         follow(config[name].dataset, f'{name}.dataset', rules, TRANSFORMS)
         for part, registry in FOLLOWERS[name]:
             follow(config.get(part), part, rules, registry)
@@ -62,6 +62,8 @@ def rules_of(config: ConfigDict, where: str) -> LabelRules:
     Raises:
         InputError: If they ignore different labels, or some have no classes.
     """
+    if not config:
+        raise InputError(f'the config has no {where}')
     rules, *others = [LabelRules.of(build_unread(leaf, where)) for leaf in leaf_configs(config)]
     for other in others:
         if other.ignore_index != rules.ignore_index:

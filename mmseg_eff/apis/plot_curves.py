@@ -7,15 +7,18 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
+from ..datasets.file_limit import check_file
 from ..engine.hooks.run_record_hook import NAME as RUN_RECORD
 from ..errors import InputError
-from ..files import replacing
+from ..files import remove_leftovers, replacing
 from .arguments import ToolParser
 from .cli import tool
+from .json_files import read_json
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
 
+FARTHEST = 2**53  # steps; larger ones are no longer whole as floating-point numbers
 SMOOTH = 5  # logged values in the running mean of the loss
 
 
@@ -50,34 +53,48 @@ def read_start(file: Path) -> list[dict]:
     """The lines of one start of a training, by iteration.
 
     Raises:
-        InputError: If one is no JSON; the last may be cut, where the training was killed.
+        InputError: If one is no JSON or no log; the last may be cut, where the training was killed.
     """
-    texts = file.read_text().splitlines()
+    check_file(file)
+    texts = file.read_text(errors='replace').splitlines()
     lines, last = [], 0
     for number, text in enumerate(texts, 1):
         try:
             line = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if number == len(texts):
                 break
             raise InputError(f'{file}:{number}: not a line of JSON: {text[:40]!r}') from error
+        if not is_logged(line):
+            raise InputError(f'{file}:{number}: not a line of a log: {text[:40]!r}')
         if 'loss' in line:
             last = line['step']
         lines.append({**line, 'step': max(line['step'], last)})
     return lines
 
 
+def is_logged(line: object) -> bool:
+    """Whether a line of JSON is one of mmengine's log: a step, and numbers where they are drawn."""
+    if not isinstance(line, dict) or type(line.get('step')) is not int:
+        return False
+    values = [line.get(name, 0) for name in ('loss', 'mIoU')]
+    return abs(line['step']) < FARTHEST and all(type(value) in (int, float) for value in values)
+
+
 def was_resumed(config: Path) -> bool:
     """Whether a start's config says that it went on from a checkpoint; true if that is unknown."""
-    text = config.read_text() if config.is_file() else ''
+    text = config.read_text(errors='replace') if config.is_file() else ''
     return not re.search('^resume = False', text, re.MULTILINE)
 
 
 def recorded_begins(work_dir: Path) -> dict[str, int]:
     """The iteration that each start began after, by its time, as far as ``RunRecordHook`` ran."""
     path = work_dir / RUN_RECORD
-    records = json.loads(path.read_text()) if path.is_file() else []
-    return {record['started']: record['iteration'] for record in records}
+    records = read_json(path, list) if path.is_file() else []
+    try:
+        return {record['started']: int(record['iteration']) for record in records}
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f'{path}: is no record of trainings ({error!r})') from error
 
 
 def plot_curves(scalars: list[dict], path: Path, title: str) -> None:
@@ -89,7 +106,8 @@ def plot_curves(scalars: list[dict], path: Path, title: str) -> None:
     window = min(SMOOTH, len(loss))
     mean = [np.convolve(column, np.ones(window) / window, 'valid') for column in loss.T]
     left.plot(*mean, color='tab:red')
-    left.set(xlabel='iteration', ylabel='training loss', ylim=(0, None), title=title)
+    left.set(xlabel='iteration', ylabel='training loss', ylim=(0, None))
+    left.set_title(title, parse_math=False)
     left.yaxis.label.set_color('tab:red')
     if len(miou):
         right = left.twinx()
@@ -100,6 +118,7 @@ def plot_curves(scalars: list[dict], path: Path, title: str) -> None:
         right.annotate(
             f'{best:.2f}', (step, best), xytext=(0, 8), textcoords='offset points', ha='center'
         )
+    remove_leftovers(path.parent)
     with replacing(path) as temporary:
         figure.savefig(temporary, format='png')
     plt.close(figure)

@@ -11,11 +11,10 @@ import cv2
 import numpy as np
 from mmengine.config import Config
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..datasets.image_reader import class_name, inference_pipeline, to_display
-from ..errors import InputError
+from ..errors import InputError, OutputError
 from ..models import optimize_for_inference, predict_labels_only
 from .arguments import device, finite_number, whole_number
 from .cli import add_output_stride, config_parser, load_config, tool
@@ -28,10 +27,12 @@ from .inference import (
     load_export,
     load_segmentor,
 )
+from .output_folder import output_folder
+from .printing import console
 from .regions import REGION_SUFFIXES
 from .sources import SUFFIXES, Draw, Source, collect_sources, suffixes_of, write_png
 from .tiling import Tiling, check_tiling, file_stamp, predict_tiled
-from .user_errors import on_interrupt, one_line
+from .user_errors import line_on, on_interrupt
 
 DESCRIPTION = __doc__ + """ An exported folder takes the place of config and checkpoint."""
 NOT_OF_LABELS = ('checkpoint', 'inputs', 'out', 'device')  # its time and size count
@@ -74,13 +75,14 @@ def predict_video(
 
     Raises:
         InputError: If the video cannot be decoded to its end; what could be is written.
+        OutputError: If OpenCV could not write all frames, of which it says nothing.
     """
     video = cv2.VideoCapture(str(source.path))
     total = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
     on_frames(total)
     target = out / 'overlays' / f'{source.name}.mp4'
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f'.{target.name}.tmp.mp4')
+    temporary = target.with_name(f'.{target.name}.{os.getpid()}.tmp.mp4')
     writer, count = None, 0
     try:
         while (frame := video.read()[1]) is not None:
@@ -95,6 +97,8 @@ def predict_video(
             on_frame()
         if writer is not None:
             writer.release()
+            if cv2.VideoCapture(str(temporary)).get(cv2.CAP_PROP_FRAME_COUNT) < count - 1:
+                raise OutputError(f'{target}: cannot be written (is the disk full?)')
             os.replace(temporary, target)
         if count < max(1, 0.99 * total - 1):  # containers may be off by some frames
             raise InputError(f'{source.path}: only {count} of {total} frames could be decoded')
@@ -121,6 +125,9 @@ def predict(
 
     Returns:
         The sources that failed, with the reason.
+
+    Raises:
+        OutputError: If the outputs cannot be written.
     """
     columns = (
         TextColumn('{task.description}'),
@@ -130,7 +137,7 @@ def predict(
     )
     of_image = partial(predict_tiled, tiling=tiling) if tiling else predict_image
     failed = {}
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=console(stderr=True)) as progress:
         task = progress.add_task('segmenting', total=len(sources))
 
         def advance() -> None:
@@ -143,8 +150,10 @@ def predict(
             run = predict_video if source.is_video else of_image
             try:
                 run(source, out, segmentor, draw, count_parts, advance)
-            except (OSError, ValueError, cv2.error) as error:
-                failed[source.path] = one_line(error)
+            except OutputError:  # as on a full disk; the others would fail, too
+                raise
+            except Exception as error:
+                failed[source.path] = line_on(source.path, error)
     return failed
 
 
@@ -228,7 +237,8 @@ def main(argv: list[str] | None = None) -> int:
         settings['weights'] = file_stamp(Path(args.config if is_export else args.checkpoint))
         tiling = Tiling(args.tile, args.overlap, settings)
     again = 'goes on with the tiles that are missing' if tiling else 'begins anew'
-    with on_interrupt(f'what is finished is kept in {out}; the same command {again}'):
+    kept = f'what is finished is kept in {out}; the same command {again}'
+    with output_folder(out), on_interrupt(kept):
         failed = predict(sources, out, segmentor, draw, tiling)
     print(f'{len(sources) - len(failed)} of {len(sources)} inputs: {out}/labels, {out}/overlays')
     if crf:

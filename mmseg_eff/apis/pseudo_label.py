@@ -9,31 +9,34 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from mmengine.dist import all_gather_object, barrier, get_dist_info
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import track
 from torch import distributed
 
+from ..datasets.file_limit import check_file
 from ..datasets.image_reader import ImageReader, Loaded, to_display
 from ..datasets.label_checks import DROPPED
-from ..errors import InputError
-from ..files import remove_leftovers, replacing, sha256_of
+from ..errors import InputError, OutputError
+from ..files import replacing, sha256_of
 from ..models import optimize_for_inference
 from .arguments import checkpoint, device, finite_number, whole_number
 from .class_balance import RANKS, keep_share, levels_of, ranks_of
 from .cli import config_parser, load_config, tool
+from .datasets import dataset_of
 from .inference import color_table, draw_overlay, load_segmentor
+from .json_files import read_json
 from .label_rules import check_num_outputs, ignored_label, rules_of
+from .output_folder import output_folder
+from .printing import console
 from .pseudo_label_report import print_summary, read_record, summarise, write_label
 from .sources import IMAGE_SUFFIXES, Source, collect_sources, own_share, suffixes_of, write_png
 from .teacher import PseudoLabel, build_views, choose_labels, mean_probabilities, threshold_of
 from .thresholds import thresholds_of
 from .training_images import training_images
-from .user_errors import on_interrupt, one_line
+from .user_errors import line_on, on_interrupt
 
 MORE = (
     ' A run that was stopped goes on where it was. Processes of torchrun with --launcher pytorch '
@@ -63,7 +66,7 @@ def check_settings(out: Path, settings: dict) -> None:
     """
     path = out / 'settings.json'
     if path.is_file():
-        old = json.loads(path.read_text())
+        old = read_json(path)
         differing = [name for name in settings if settings[name] != old.get(name)]
         if differing:
             values = '; '.join(f'{n} {old.get(n)}, now {settings[n]}' for n in differing)
@@ -101,10 +104,12 @@ def label_images(
         The images that failed, with the reason.
     """
     failed = {}
-    own, console = own_share(sources), Console(stderr=True)
-    for index, source in track(own, 'labelling', console=console, disable=get_dist_info()[0] > 0):
+    own, is_hidden = own_share(sources), get_dist_info()[0] > 0
+    bar = track(own, 'labelling', console=console(stderr=True), disable=is_hidden)
+    for index, source in bar:
         path = out / 'labels' / f'{source.name}.png'
         try:
+            check_file(source.path)
             digest = sha256_of(source.path)
             if (read_record(path) or {}).get('image') == digest:
                 continue
@@ -117,8 +122,10 @@ def label_images(
                 drawn = draw_overlay(to_display(image['img']), made.label, colors)
                 write_png(out / 'overlays' / f'{source.name}.png', drawn)
             write_label(path, made, digest)  # last: with it the image is done
-        except (OSError, ValueError, cv2.error) as error:
-            failed[str(source.path)] = one_line(error)
+        except OutputError:  # as on a full disk; the others would fail, too
+            raise
+        except Exception as error:
+            failed[str(source.path)] = line_on(source.path, error)
     return failed
 
 
@@ -189,12 +196,9 @@ def main(argv: list[str] | None = None) -> int:
     foreground = threshold_of(model)
     views = build_views(config.test_pipeline, args.scales, not args.no_flip)
     if args.images_of:
-        training = load_config(
-            argparse.Namespace(
-                config=args.images_of, cfg_options=None, safe_config=args.safe_config
-            )
-        )
-        ignored = rules_of(training.train_dataloader.dataset, args.images_of).ignore_index
+        given = {**vars(args), 'config': args.images_of, 'cfg_options': None}
+        training = load_config(argparse.Namespace(**given))
+        ignored = rules_of(dataset_of(training, 'train_dataloader'), args.images_of).ignore_index
         sources = training_images(training, args.images_of, out / 'labels', classes)
     else:
         ignored = ignored_label(config)
@@ -214,49 +218,48 @@ def main(argv: list[str] | None = None) -> int:
     )
     if args.class_share is not None:
         settings['ranks'] = RANKS  # of OUT/all/confidence, which earlier versions wrote in 8 bits
-    check_settings(out, settings)
-    for folder in {path.parent for path in out.glob('*/**/.*.tmp')}:
-        remove_leftovers(folder)
-    barrier()  # nobody writes a label before all have seen that they may
+    kept = f'the labels written so far are kept in {out}; the same command goes on'
+    with output_folder(out), on_interrupt(kept):
+        check_settings(out, settings)
+        barrier()  # nobody writes a label before all have seen that they may
 
-    # the surest pixels are chosen among labels that all ignore 255
-    dropped = ignored if args.class_share is None else DROPPED
+        # the surest pixels are chosen among labels that all ignore 255
+        dropped = ignored if args.class_share is None else DROPPED
 
-    def teach(image: Loaded) -> PseudoLabel:
-        probabilities = mean_probabilities(model, views, image)
-        return choose_labels(probabilities, thresholds, dropped, foreground)
+        def teach(image: Loaded) -> PseudoLabel:
+            probabilities = mean_probabilities(model, views, image)
+            return choose_labels(probabilities, thresholds, dropped, foreground)
 
-    colors = color_table(model.dataset_meta['palette'])
-    share = args.class_share
-    with on_interrupt(f'the labels written so far are kept in {out}; the same command goes on'):
+        colors = color_table(model.dataset_meta['palette'])
+        share = args.class_share
         if share is None:
             digits = levels_of if args.save_confidence else None
             failed = label_images(sources, out, reader, teach, colors, args.overlays, digits)
         else:
             failed = label_images(sources, out / ALL, reader, teach, colors, 0, ranks_of)
-    failed = {path: why for each in all_gather_object(failed) for path, why in each.items()}
-    done = [source for source in sources if str(source.path) not in failed]
-    if share is not None:
-        keep_share(
-            done,
-            out,
-            out / ALL,
-            reader,
-            len(classes),
-            share,
-            colors,
-            args.overlays,
-            args.save_confidence,
-            ignored,
-        )
-        barrier()
-    if get_dist_info()[0] == 0:
-        records = [read_record(out / 'labels' / f'{source.name}.png') for source in done]
-        summary = summarise(records, classes)
-        report = dict(config=args.config, checkpoint=args.checkpoint, **settings, **summary)
-        with replacing(out / 'report.json') as temporary:
-            temporary.write_text(json.dumps({**report, 'failed': failed}, indent=1) + '\n')
-        print_summary(summary)
-        for reason in failed.values():
-            print(f'error: {reason}', file=sys.stderr)
+        failed = {path: why for each in all_gather_object(failed) for path, why in each.items()}
+        done = [source for source in sources if str(source.path) not in failed]
+        if share is not None:
+            keep_share(
+                done,
+                out,
+                out / ALL,
+                reader,
+                len(classes),
+                share,
+                colors,
+                args.overlays,
+                args.save_confidence,
+                ignored,
+            )
+            barrier()
+        if get_dist_info()[0] == 0:
+            records = [read_record(out / 'labels' / f'{source.name}.png') for source in done]
+            summary = summarise(records, classes)
+            report = dict(config=args.config, checkpoint=args.checkpoint, **settings, **summary)
+            with replacing(out / 'report.json') as temporary:
+                temporary.write_text(json.dumps({**report, 'failed': failed}, indent=1) + '\n')
+            print_summary(summary)
+            for reason in failed.values():
+                print(f'error: {reason}', file=sys.stderr)
     return 1 if failed else 0

@@ -10,22 +10,24 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from rich.console import Console
 from rich.table import Table
 
 from ..files import replacing
+from .printing import console
 from .teacher import PseudoLabel
 
 RECORD = 'pseudo-label'  # key of the text in the PNG
+NOTED = {'image', 'pixels', 'predicted', 'kept'}
 
 
 def read_record(path: Path) -> dict | None:
     """What ``write_label`` noted in a label's PNG; ``None`` if there is no such file."""
     try:
         with Image.open(path) as image:
-            return json.loads(image.info.get(RECORD, 'null'))
-    except OSError:  # missing or damaged
+            record = json.loads(image.info.get(RECORD, 'null'))
+    except Exception:  # missing or damaged, of which Pillow raises errors of any type
         return None
+    return record if isinstance(record, dict) and record.keys() >= NOTED else None
 
 
 def write_label(path: Path, made: PseudoLabel, digest: str) -> None:
@@ -88,5 +90,5 @@ def print_summary(summary: dict) -> None:
     for row in summary['classes']:
         shares = percent(row['kept']), percent(row['share'])
         table.add_row(row['name'], str(row['predicted_pixels']), *shares)
-    Console().print(table)
+    console().print(table)
     print(f'{summary["images"]} images, {percent(summary["kept"])} of their pixels kept')

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ..datasets.image_reader import ImageReader, Loaded, display_range, part_of
 from ..errors import InputError
+from ..files import check_regular
 from .sources import IMAGE_SUFFIXES
 
 SLIDE_SUFFIXES = ('.bif', '.mrxs', '.ndpi', '.scn', '.svs', '.svslide', '.vms')
@@ -60,10 +61,15 @@ def open_regions(path: Path, reader: ImageReader) -> Regions:
 
 def open_array(path: Path) -> tuple[tuple[int, int], ReadPixels]:
     """``open_regions`` of an array (H, W, 3) of RGB bytes."""
+    check_regular(path)
     try:
         array = np.load(path, mmap_mode='r')
-    except (EOFError, ValueError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # of a header; objects are not read
         raise InputError(f'{path}: is no array ({error})') from error
+    if not array.size:
+        raise InputError(f'{path}: is of shape {array.shape}, without a pixel')
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
         raise InputError(
             f'{path}: must be uint8 of shape (H, W, 3), RGB; is {array.dtype} {array.shape}'

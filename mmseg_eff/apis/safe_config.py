@@ -10,97 +10,55 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
-from mmengine.utils import import_modules_from_strings
 
 from ..errors import InputError
+from .allowed_parts import SECTIONS, VARIABLES
+from .safe_keys import Limits, unsafe_values
+from .safe_process import seal
 from .safe_values import CALLS, Budget, Evaluator, refusal
+from .user_errors import one_line, shorten
 
-MAX_BYTES = 1_000_000  # of a file
 # The one variable our configs read: others may hold secrets, and a config can send them in a URL.
 VARIABLE = 'MMSEG_EFF_DATA'
 TEMPLATE = re.compile(r'\{\{\$' + VARIABLE + r':([^\s\'"{}]+)\}\}')
 
-PACKAGES = ('mmseg_eff', 'mmseg', 'mmengine', 'mmcv')
-# A registry imports what a dotted name says, and would call `os.system` as a `type`.
-NAMES = ('type', 'constructor', 'runner_type')
-SCOPES = ('_scope_', 'default_scope')
-COMMANDS = {  # registered parts that evaluate text, start programs or send files away
-    'AimVisBackend',
-    'ClearMLVisBackend',
-    'DVCLiveVisBackend',
-    'MLflowVisBackend',
-    'NeptuneVisBackend',
-    'RFSearchHook',
-    'WandbVisBackend',
-}
-UNPICKLED = ('.pkl', '.pickle', '.yaml', '.yml')  # data files that mmengine's `load` may run
 
-
-def read_safe_config(path: str | Path) -> Config:
-    """``Config.fromfile`` for a file that nobody vouches for.
+def read_safe_config(path: str | Path, limits: Limits | None = None) -> Config:
+    """``Config.fromfile`` for a file that nobody vouches for; seals the process (``seal``).
 
     Bases must lie below the folder of ``path``, or below the nearest one above that has a folder
-    ``_base_``.
+    ``_base_``. Variables that are in use and not in ``VARIABLES`` are left out.
 
     Args:
         path: Python config file.
+        limits: What the user allows; by default writing below ``work_dirs`` and no download.
 
     Raises:
         InputError: As ``file:line: …``, if anything in the file or its bases is no plain data, or
-            takes more than ``MAX_WORK`` steps; if a value would make mmengine run code.
+            takes more than the ``Budget``; as ``file: key: …``, if a value is not allowed.
     """
-    top = Path(path).resolve()
+    limits = limits or Limits(Path('work_dirs'))
+    seal(limits.allow_download)
+    content, used = read_data(path)
+    for reason in unsafe_values(content, used, limits):
+        raise InputError(f'{path}: {reason}')
+    kept = {name: value for name, value in content.items() if name in SECTIONS | VARIABLES}
+    # a dump is not laid out: yapf takes minutes for what a file of 40 kB can hold
+    return Config(kept, filename=str(path), format_python_code=False)
+
+
+def read_data(path: str | Path) -> tuple[dict, set[str]]:
+    """What a config and its bases hold as data, and the names at the top that they use.
+
+    Raises:
+        InputError: As for ``read_safe_config``; values are not checked.
+    """
+    top, budget = Path(path).resolve(), Budget()
     roots = [folder for folder in top.parents if (folder / '_base_').is_dir()]
     try:
-        content = read_file(top, roots[0] if roots else top.parent, Budget())
+        return read_file(top, roots[0] if roots else top.parent, budget), budget.used
     except RecursionError as error:
         raise InputError(f'{path}: nested too deeply') from error
-    for reason in unsafe_values(content):
-        raise InputError(f'{path}: {reason}')
-    if imports := content.get('custom_imports'):
-        import_modules_from_strings(**imports)
-    return Config(content, filename=str(path))
-
-
-def unsafe_values(value: object, key: object = '') -> Iterator[str]:
-    """What in a config would make mmengine run code, one reason each.
-
-    Args:
-        value: The config, or a part of it.
-        key: The name it has.
-    """
-    if isinstance(value, dict):
-        for name, item in value.items():
-            if not (isinstance(name, str) and name.isprintable()) or set(name) & set('\'"\\'):
-                yield f'key {name!r}: expected a string without quotes'  # it is dumped as Python
-            yield from unsafe_values(item, name)
-        if imports := value.get('custom_imports'):
-            yield from unsafe_imports(imports)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from unsafe_values(item, key)
-    elif key in NAMES and not (isinstance(value, str) and value.isidentifier()):
-        yield f'{key}={value!r}: expected the plain name of a registered part'
-    elif key == 'type' and value in COMMANDS:
-        yield f'type={value!r}: this part runs commands or sends files away'
-    elif key in SCOPES and value is not None and value not in PACKAGES:
-        yield f'{key}={value!r}: expected one of {PACKAGES}'
-    elif isinstance(value, str) and value.lower().endswith(UNPICKLED):
-        yield f'{key}={value!r}: files {UNPICKLED} can hold code'
-    elif key == 'decode_backend' and value == 'pickle':
-        yield f'{key}={value!r}: pickled data can hold code'
-
-
-def unsafe_imports(imports: object) -> Iterator[str]:
-    """What is wrong with a config's ``custom_imports``."""
-    modules = imports.get('imports') if isinstance(imports, dict) else None
-    known = {'imports', 'allow_failed_imports'}
-    if not isinstance(modules, list) or imports.keys() - known:
-        yield f'custom_imports={imports!r}: expected dict(imports=[…])'
-        return
-    for module in modules:
-        if not isinstance(module, str) or module.partition('.')[0] not in PACKAGES:
-            yield f'custom_imports of {module!r}: expected modules of {PACKAGES}'
 
 
 def read_file(path: Path, root: Path, budget: Budget, chain: tuple[Path, ...] = ()) -> dict:
@@ -112,7 +70,9 @@ def read_file(path: Path, root: Path, budget: Budget, chain: tuple[Path, ...] = 
         budget: What the file and its bases may take.
         chain: Files that led to this one.
     """
-    settings = list(assignments(path))
+    if path in budget.contents:
+        return budget.contents[path]
+    settings = list(assignments(path, budget))
     evaluator = Evaluator(path, budget)
     inherited = ConfigDict()
     for name in base_names([value for name, value in settings if name == '_base_'], evaluator):
@@ -123,7 +83,9 @@ def read_file(path: Path, root: Path, budget: Budget, chain: tuple[Path, ...] = 
                 'lead back here'
             )
         # mmengine's own steps, so that the result is the same
-        content = Config._dict_to_config_dict(read_file(base, root, budget, (*chain, path)))
+        content = read_file(base, root, budget, (*chain, path))
+        spend(budget, content, path)
+        content = Config._dict_to_config_dict(content)
         if twice := sorted(inherited.keys() & content.keys()):
             raise InputError(f'{path}: several bases define {", ".join(twice)}')
         inherited.update(content)
@@ -132,26 +94,38 @@ def read_file(path: Path, root: Path, budget: Budget, chain: tuple[Path, ...] = 
         if name != '_base_':
             names[name] = evaluator.value(value, names)
     del names['_base_']
+    spend(budget, names, path)
     try:
-        budget.expand(names)
-        return Config._merge_a_into_b(names, inherited)
-    except (TypeError, ValueError) as error:  # a dict over something else, or too much
+        # copied first, as in mmengine: merging takes _delete_ from a dict that two keys may share
+        content = Config._merge_a_into_b(Config._dict_to_config_dict(names), inherited)
+    except (KeyError, TypeError, ValueError) as error:  # a dict over something else
+        raise InputError(f'{path}: {shorten(one_line(error))}') from error
+    budget.contents[path] = content
+    return content
+
+
+def spend(budget: Budget, content: object, path: Path) -> None:
+    """Count what a file holds; errors begin with the file."""
+    try:
+        budget.expand(content)
+    except InputError as error:
         raise InputError(f'{path}: {error}') from error
 
 
-def assignments(path: Path) -> Iterator[tuple[str, ast.expr]]:
+def assignments(path: Path, budget: Budget) -> Iterator[tuple[str, ast.expr]]:
     """Names and expressions of the assignments in a file, which must hold nothing else."""
     if path.suffix != '.py':
         raise InputError(f'{path}: expected a .py config')
-    if path.stat().st_size > MAX_BYTES:
-        raise InputError(f'{path}: larger than {MAX_BYTES} bytes')
     try:
-        text = path.read_text(encoding='utf-8')
+        text = budget.read(path)
         text = TEMPLATE.sub(lambda match: os.environ.get(VARIABLE, match[1]), text)
         tree = ast.parse(text)
+    except InputError as error:
+        raise InputError(f'{path}: {error}') from error
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, 'lineno', None) or 1
-        raise InputError(f'{path}:{line}: not Python ({error})') from error
+        reason = str(error) or type(error).__name__
+        raise InputError(f'{path}:{line}: not Python ({reason})') from error
     if '{{' in text:
         line = text[: text.index('{{')].count('\n') + 1
         raise InputError(

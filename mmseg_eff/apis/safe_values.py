@@ -14,7 +14,7 @@ from mmengine.config import ConfigDict
 
 from ..errors import InputError
 
-CALLS = {'dict': dict, 'int': int, 'range': range}
+CALLS = {'dict': dict, 'int': int, 'len': len, 'range': range, 'sum': lambda values: sum(values)}
 OPERATIONS = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -27,16 +27,37 @@ OPERATIONS = {
 }
 LITERALS = (str, int, float, bool, type(None))
 SIZED = (str, list, tuple, dict, range)
-MAX_WORK = 1_000_000  # values and their elements, for one config with its bases
+MAX_WORK = 200_000  # values and their elements, for a config with its bases: ours need 17,000
+MAX_FILES = 50
+MAX_BYTES = 100_000  # of all files: nine times our largest config; Python parses some slowly
 MAX_DEPTH = 50  # of lists and dicts in each other
 MAX_BITS = 128  # of an integer
 
 
 class Budget:
-    """Steps that a config and its bases may take, so that none fills the memory."""
+    """Steps, files and bytes that a config and its bases may take, so that none fills the memory.
+
+    Attributes:
+        contents: What the files read so far hold, by resolved path.
+        used: Names at the top of the files that an expression in them uses.
+    """
 
     def __init__(self) -> None:
-        self.work = 0
+        self.work = self.files = self.bytes = 0
+        self.contents: dict[Path, dict] = {}
+        self.used: set[str] = set()
+
+    def read(self, path: Path) -> str:
+        """The text of one more file."""
+        self.files += 1
+        if self.files > MAX_FILES:
+            raise InputError(f'builds on more than {MAX_FILES} files')
+        with path.open('rb') as file:
+            data = file.read(MAX_BYTES - self.bytes + 1)
+        self.bytes += len(data)
+        if self.bytes > MAX_BYTES:
+            raise InputError(f'with its bases larger than {MAX_BYTES} bytes')
+        return data.decode()
 
     def spend(self, work: int) -> None:
         """Count steps, so that no file takes long or fills the memory."""
@@ -96,11 +117,14 @@ class Evaluator:
             case ast.Constant(value=value) if isinstance(value, LITERALS):
                 return value
             case ast.Name(id=name) if name in names:
+                self.budget.used.add(name)
                 return names[name]
             case ast.Attribute(value=owner, attr=name):
                 base = of(owner)
                 if not isinstance(base, ConfigDict) or name not in base:
                     raise InputError(refusal(node))
+                if isinstance(owner, ast.Name) and owner.id == '_base_':
+                    self.budget.used.add(name)
                 return base[name]
             case ast.Subscript(value=owner, slice=index):
                 return of(owner)[of(index)]

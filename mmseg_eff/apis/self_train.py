@@ -22,6 +22,7 @@ from mmengine.config import Config
 from ..errors import InputError
 from .chain import Chain
 from .cli import config_parser, load_config, tool
+from .output_folder import output_folder
 from .self_train_report import TEACHER, show, summarise
 from .user_errors import on_interrupt
 
@@ -102,7 +103,8 @@ def main(argv: list[str] | None = None) -> None:
     names.update((labels, None) for labels, _ in rounds)
     pretrain = load(args.pretrain) if args.pretrain else None
 
-    with on_interrupt(f'what is finished is kept in {folder}; the same command goes on'):
+    kept = f'what is finished is kept in {folder}; the same command goes on'
+    with output_folder(folder), on_interrupt(kept):
         chain = Chain(folder, args)
         if pretrain:
             names[PRETRAIN] = Path(args.pretrain).stem

@@ -4,11 +4,12 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from ..files import replacing
+from .json_files import read_json
 from .plot_curves import read_scalars
+from .printing import console
 
 TEACHER = '1_finetune'  # the stage that students are compared with
 FORMATS = {  # columns of the summary
@@ -49,7 +50,7 @@ def summarise(
         row['CPU min'] = record['cpu_seconds'] / 60
         rows.append(row)
         if configs[stage] is None:
-            report = json.loads((folder / stage / 'report.json').read_text())
+            report = read_json(folder / stage / 'report.json')
             row['kept'] = report['kept']
             continue
         lines = read_scalars(folder / stage)
@@ -72,7 +73,7 @@ def show(rows: list[dict], folder: Path) -> None:
     table = Table(*(name for name in FORMATS if name != 'config'))  # fits into 80 columns
     for stage, _, *figures in cells:
         table.add_row(stage, *figures)
-    Console().print(table)
+    console().print(table)
     lines = [FORMATS, ['---', '---', *['--:'] * (len(FORMATS) - 2)], *cells]
     with replacing(folder / 'summary.md') as temporary:
         temporary.write_text(''.join(f'| {" | ".join(line)} |\n' for line in lines))

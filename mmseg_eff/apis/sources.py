@@ -129,4 +129,7 @@ def suffixes_of(config: Config) -> tuple[str, ...]:
 def write_png(path: Path, image: NDArray[np.uint8]) -> None:
     """Write a PNG to a temporary name beside ``path`` and rename it."""
     with replacing(path) as temporary:
-        temporary.write_bytes(cv2.imencode('.png', image)[1].tobytes())
+        is_encoded, data = cv2.imencode('.png', image)
+        if not is_encoded:
+            raise InputError(f'{path}: a PNG cannot hold an image of shape {image.shape}')
+        temporary.write_bytes(data)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from signal import SIG_IGN, SIGINT, signal
 from tempfile import TemporaryDirectory
 from typing import NamedTuple, TypeVar
 
@@ -26,6 +25,7 @@ from ..models.segmentors.heads import last_head
 from .cli import load_config, quiet_warnings
 from .inference import ImageSegmentor, LabelsImages, load_export
 from .predict import without_resize
+from .signals import follow_parent
 from .sources import write_png
 
 STAGES = ('decode', 'preprocess', 'network', 'labels', 'write')
@@ -41,6 +41,7 @@ class Candidate(NamedTuple):
     checkpoint: str | None = None
     cfg_options: dict | None = None
     safe_config: bool = False
+    allow_download: bool = False
 
     def config(self) -> Config:
         return load_config(argparse.Namespace(config=self.path, **self._asdict()))
@@ -169,7 +170,7 @@ def peak_memory(
 ) -> float:
     """Most memory (MB, resident) that a network takes beyond the libraries, in a new process."""
     spawn = get_context('spawn')
-    with ProcessPoolExecutor(1, spawn, initializer=signal, initargs=(SIGINT, SIG_IGN)) as pool:
+    with ProcessPoolExecutor(1, spawn, initializer=follow_parent) as pool:
         return pool.submit(measure_peak, candidate, images, threads, keep_size).result()
 
 

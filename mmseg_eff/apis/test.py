@@ -1,5 +1,6 @@
 """Evaluate a checkpoint on the test data of its config."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from mmengine.config import Config
@@ -19,6 +20,7 @@ from .dense_crf import add_crf_options, build_crf, refine_predictions
 from .evaluators import add_confusion_matrix, check_format_only, give_output_dirs, labels_suffice
 from .label_files import LabelFilesHook
 from .label_rules import settle_labels
+from .output_folder import output_folder
 from .user_errors import on_interrupt
 
 NEEDED = ('test_dataloader', 'test_evaluator', 'test_cfg')
@@ -97,7 +99,8 @@ def main(argv: list[str] | None = None) -> None:
     elif not args.tta and labels_suffice(runner):
         predict_labels_only(model)
     kept = f'the labels written so far are kept in {args.out}' if args.out else 'nothing is kept'
-    with on_interrupt(f'no metric; {kept}; start the command again'):
+    held = output_folder(args.out) if args.out else nullcontext()
+    with held, on_interrupt(f'no metric; {kept}; start the command again'):
         runner.test()
     if matrix and is_main_process():
         classes = matrix.dataset_meta['classes']

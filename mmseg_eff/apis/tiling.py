@@ -16,6 +16,7 @@ Finished tiles are kept on disk, so a run that was stopped continues where it wa
 """
 
 import json
+import os
 import shutil
 import struct
 import zlib
@@ -28,8 +29,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..datasets.image_reader import to_display
-from ..errors import InputError
-from ..files import replacing
+from ..errors import InputError, OutputError
+from ..files import replacing, writing
 from .inference import LabelsImages
 from .regions import Region, open_regions
 from .sources import Draw, Source, write_png
@@ -120,6 +121,7 @@ def predict_tiled(
 
     Raises:
         InputError: As of ``open_regions``.
+        OutputError: If there is no space for the labels; before anything is segmented.
     """
     shape, read, limits = open_regions(source.path, segmentor.reader)
     tiles = plan_tiles(shape, tiling.size, tiling.overlap)
@@ -138,11 +140,16 @@ def predict_tiled(
     step = -(-max(shape) // MAX_OVERVIEW)  # of the overlay
     if not holds(work / 'job.json', job):
         shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        make_array(work / 'labels.npy', shape, segmentor.label_dtype)
-        make_array(work / 'overlay.npy', (*(-(-side // step) for side in shape), 3))
-        make_array(work / 'done.npy', (len(tiles),))
-        (work / 'job.json').write_text(job)
+        try:
+            with writing(work):
+                work.mkdir(parents=True)
+                make_array(work / 'labels.npy', shape, segmentor.label_dtype)
+                make_array(work / 'overlay.npy', (*(-(-side // step) for side in shape), 3))
+                make_array(work / 'done.npy', (len(tiles),))
+                (work / 'job.json').write_text(job)
+        except OutputError:
+            shutil.rmtree(work, ignore_errors=True)  # which is most of what fills the disk
+            raise
     done = np.load(work / 'done.npy', mmap_mode='r+')
     for index, tile in enumerate(tiles):
         if not done[index]:
@@ -184,8 +191,19 @@ def inside(tile: Tile, step: int) -> Region:
 
 
 def make_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> None:
-    """Make a file of zeros that takes no space yet."""
-    np.lib.format.open_memmap(path, 'w+', dtype, shape)
+    """Make a file of zeros with all its space: on a full disk, writing to a mapping is SIGBUS.
+
+    Raises:
+        OSError: If there is no space for it.
+    """
+    array = np.lib.format.open_memmap(path, 'w+', dtype, shape)
+    with path.open('r+b') as file:
+        if hasattr(os, 'posix_fallocate'):
+            os.posix_fallocate(file.fileno(), 0, array.offset + array.nbytes)
+        else:
+            file.seek(array.offset)
+            for start in range(0, array.nbytes, STRIP):
+                file.write(bytes(min(STRIP, array.nbytes - start)))
 
 
 def write_region(path: Path, region: Region, values: NDArray[np.uint8]) -> None:

@@ -2,30 +2,37 @@
 
 import ctypes
 import logging
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from difflib import get_close_matches
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 from mmseg.registry import OPTIMIZERS, RUNNERS
 from torch import nn
 
 from ..converters import load_checkpoint
 from ..converters.checkpoint import mismatch
 from ..converters.foreign import WRAPPERS
-from ..engine import SegRunner, TrainingCheckHook
+from ..engine import register_checks
+from ..engine.checkpoints import has_checkpoint, named_by
 from ..errors import InputError
+from ..files import lock
 from ..hub import resolve
 from .cli import load_runner_config, network_of, runner_parser, tool
 from .datasets import check_datasets
 from .label_rules import settle_labels
 from .user_errors import known_types, on_interrupt
 
+LOCK = '.lock'
+RANKS = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')  # by launcher
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # parameters of glibc's mallopt
 
 
@@ -146,10 +153,22 @@ def check_optimizer(config: Config) -> None:
 
 def kept_by(work_dir: str) -> str:
     """What an interrupted training leaves, and how to go on with it."""
-    checkpoint = find_latest_checkpoint(work_dir)
+    checkpoint = named_by(work_dir)
     if checkpoint:
         return f'{checkpoint} is kept; go on with --resume --work-dir {work_dir}'
     return f'no checkpoint yet; the log is kept in {work_dir}; start the command again'
+
+
+def one_training_in(config: Config) -> AbstractContextManager[None]:
+    """Lock the work dir for the main process of a training; the others belong to it.
+
+    Raises:
+        InputError: If another training has it.
+    """
+    rank = os.environ.get(RANKS.get(config.launcher, ''), '0')
+    if rank != '0':
+        return nullcontext()
+    return lock(Path(config.work_dir, LOCK), f'work dir {config.work_dir}')
 
 
 @tool
@@ -167,7 +186,8 @@ def main(argv: list[str] | None = None) -> None:
         config.optim_wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic')
     config.resume = config.get('resume', False) or args.resume
     if args.resume and 'load_from' not in (args.cfg_options or {}):
-        if find_latest_checkpoint(config.work_dir):
+        hook = (config.get('default_hooks') or {}).get('checkpoint') or {}
+        if has_checkpoint(config.work_dir, hook):
             config.load_from = None  # or mmengine would resume from that file
         else:
             config.resume = False  # nothing to resume: begin, from load_from
@@ -177,11 +197,10 @@ def main(argv: list[str] | None = None) -> None:
     check_datasets(config, 'train_dataloader', 'val_dataloader')
     if not torch.cuda.is_available():
         keep_freed_memory()
-    runner = RUNNERS.build(config)
-    if isinstance(runner.model, nn.Module):  # FlexibleRunner builds it later
-        check_start(runner)
-        check_pretrained(network_of(runner), config.model)
-    if not isinstance(runner, SegRunner):  # which has it
-        runner.register_hook(TrainingCheckHook())
-    with on_interrupt(partial(kept_by, config.work_dir)):
+    with one_training_in(config), on_interrupt(partial(kept_by, config.work_dir)):
+        runner = RUNNERS.build(config)
+        if isinstance(runner.model, nn.Module):  # FlexibleRunner builds it later
+            check_start(runner)
+            check_pretrained(network_of(runner), config.model)
+        register_checks(runner)
         runner.train()

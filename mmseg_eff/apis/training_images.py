@@ -5,13 +5,12 @@ from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.registry import DATASETS
 
 from ..datasets.check_dataset import dataset_pairs
 from ..datasets.label_checks import LabelRules
 from ..datasets.wrappers import leaf_configs
 from ..errors import InputError
-from .datasets import build_dataset
+from .datasets import build_dataset, build_unread, dataset_of
 from .sources import Source
 
 
@@ -32,9 +31,9 @@ def training_images(
     """
     root = labels.resolve()
     images: dict[Path, str] = {}  # of each label
-    for leaf in leaf_configs(config.train_dataloader.dataset):
-        unread = DATASETS.build({**leaf, 'pipeline': [], 'lazy_init': True})
-        folder = Path(unread.data_prefix.get('seg_map_path') or '').resolve()
+    for leaf in leaf_configs(dataset_of(config, 'train_dataloader')):
+        where = f'{name}: train_dataloader.dataset'
+        folder = Path(build_unread(leaf, where).data_prefix.get('seg_map_path') or '').resolve()
         if not folder.is_relative_to(root):
             continue
         folder.mkdir(parents=True, exist_ok=True)

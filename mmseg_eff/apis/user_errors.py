@@ -1,14 +1,19 @@
 """Tell errors of the user, printed in one line, from faults of the program, which keep theirs.
 
 The user's are ``InputError``, files, and what is wrong with a config: mmengine reports it by the
-built-in exceptions that a fault raises, too, so the place where they were raised decides.
+built-in exceptions that a fault raises, too, so the place where they were raised decides: while
+something is built, or in mmengine, mmcv or mmseg, which run with the config's values.
 """
 
 import difflib
+import errno
+import io
+import os
 import re
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from mmengine.registry import Registry
@@ -17,17 +22,34 @@ from ..errors import InputError
 
 BUILD = 'mmengine.registry.build_functions'
 OF_ARGUMENTS = (AssertionError, ImportError, ValueError)  # what constructors refuse them with
+TRACEBACK_VARIABLE = 'MMSEG_EFF_TRACEBACK'
+OUT_OF_MEMORY = (
+    r"not enough memory|can't allocate memory|out of memory|Insufficient memory|OutOfMem"
+)
+OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 LONGEST = 300  # characters of a message of mmengine's, which may quote a whole config
 
 
 def one_line(error: BaseException) -> str:
     """The last line of an error's message; for one from a loader's worker, its own message."""
+    if isinstance(error, OSError) and error.errno in OF_WRITING and error.strerror:
+        file = error.filename2 or error.filename or written_file(error) or 'a file'
+        return f'{file}: cannot be written ({error.strerror})'
     if isinstance(error, OSError) and error.strerror:
         return f'{error.filename}: {error.strerror}' if error.filename else error.strerror
     lines = [line for line in str(error.args[0] if error.args else error).splitlines() if line]
     message = lines[-1] if lines else type(error).__name__
     is_from_worker = len(lines) > 1 and 'DataLoader worker' in lines[0]
     return message.split(': ', 1)[-1] if is_from_worker else message
+
+
+def written_file(error: OSError) -> str | None:
+    """Name of the open file that an error without one is about, from the frames it came through."""
+    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+        for value in frame.f_locals.values():
+            if isinstance(value, io.IOBase) and isinstance(getattr(value, 'name', None), str):
+                return value.name
+    return None
 
 
 def describe(error: Exception) -> str | None:
@@ -46,19 +68,43 @@ def describe(error: Exception) -> str | None:
         return missing_key(error)
     building = [frame for frame in frames if is_building(frame)]
     if not building:
-        return None
+        if not raised_in.startswith(('mmcv.', 'mmengine.', 'mmseg.')):
+            return None
+        return shorten(f'{type(error).__name__}: {one_line(error)}, in {raised_in}')
     inner = building[-1]
     if isinstance(error, KeyError) and frames[-1] is inner and module_of(inner) == BUILD:
         return unknown_type(error, inner)
     names = built_names(inner)
-    if (
-        is_check
-        or isinstance(error, OF_ARGUMENTS)
-        or (isinstance(error, TypeError) and is_of_signature(error, names, frames[-1] is inner))
-    ):
-        message = one_line(error) if str(error) else statement
-        return shorten(message if not names or names[0] in message else f'{names[0]}: {message}')
-    return None
+    message = one_line(error) if str(error) else statement
+    is_told = is_check or isinstance(error, OF_ARGUMENTS)
+    if not (is_told or is_of_signature(error, names, frames[-1] is inner)):
+        message = f'{type(error).__name__}: {message}'  # of an argument of a wrong type, such as
+    return shorten(message if not names or names[0] in message else f'{names[0]}: {message}')
+
+
+def line_on(path: Path, error: Exception) -> str:
+    """The line for one of many files that could not be handled; the others go on.
+
+    Any error may be the file's: of a decoder, of the network at this size, of too little memory.
+
+    Raises:
+        Exception: ``error``, where the environment asks for tracebacks.
+    """
+    if os.environ.get(TRACEBACK_VARIABLE):
+        raise error
+    line = one_line(error)
+    if isinstance(error, MemoryError) or re.search(OUT_OF_MEMORY, str(error), re.IGNORECASE):
+        line = 'does not fit into memory; tools/predict.py --tile takes images of any size'
+    else:
+        line = line_of_fault(error)
+    return line if str(path) in line else f'{path}: {line}'
+
+
+def line_of_fault(error: Exception) -> str:
+    """The line for an error of any kind, which is named where it is none of the user's."""
+    if isinstance(error, InputError | OSError):
+        return one_line(error)
+    return shorten(f'{type(error).__name__}: {one_line(error)}')
 
 
 def module_of(frame: FrameType) -> str:
@@ -78,8 +124,10 @@ def built_names(frame: FrameType) -> list[str]:
     return [item.__name__ for item in getattr(built, '__mro__', [built]) if item is not None]
 
 
-def is_of_signature(error: TypeError, names: Sequence[str], at_call: bool) -> bool:
+def is_of_signature(error: Exception, names: Sequence[str], at_call: bool) -> bool:
     """Whether an argument in a config is unknown to, or missing for, what it builds."""
+    if not isinstance(error, TypeError):
+        return False
     match = re.match(r'(?:(\w+)\.)?\w+\(\) (?:got|missing|takes)', str(error))
     return bool(match) and (at_call or match[1] in names)
 
@@ -114,8 +162,17 @@ def shorten(message: str) -> str:
 
 @contextmanager
 def on_interrupt(message: str | Callable[[], str]) -> Iterator[None]:
-    """Say what is kept and how to go on when Ctrl-C ends the block; ``tool`` prints it."""
+    """Say what is kept and how to go on when a signal ends the block; ``tool`` prints it."""
     try:
         yield
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(message if isinstance(message, str) else message()) from error
+        raise type(error)(message if isinstance(message, str) else message()) from error
+
+
+def kept_after(error: BaseException | None) -> str:
+    """What ``on_interrupt`` said of an interruption, also if its clean-up raised another error."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt) and error.args:
+            return str(error)
+        error = error.__context__
+    return 'nothing was written; start the command again'

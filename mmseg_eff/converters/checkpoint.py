@@ -1,8 +1,10 @@
 """Checkpoints in mmengine's layout: read safely, cleaned of denormals, written whole or not.
 
-Importing this module makes mmengine read its local and downloaded checkpoints the same way.
+Importing this module makes mmengine read its local and downloaded checkpoints the same way, and
+check those of other schemes after reading.
 """
 
+import functools
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -24,11 +26,12 @@ from .foreign import (
     inner_networks,
     plain_names,
 )
-from .safe_reading import read_checkpoint
+from .safe_reading import read_checkpoint, sound_copy
 from .safetensors_file import SUFFIX, write_safetensors
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 INTEGERS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+LONGEST_NAME = 1000  # characters of a tensor's name
 TINY = 1e-15  # well below anything that moves a float32 logit, far above the denormals
 
 
@@ -53,9 +56,7 @@ def zero_denormals(state_dict: Mapping[str, Tensor]) -> int:
 def read_for_mmengine(filename: str, map_location: str | torch.device | None = None) -> object:
     """``read_checkpoint`` for mmengine's ``load_from``, ``resume`` and ``Pretrained``.
 
-    Its own reader runs code from the internet, and the fork's from any file. Config text stored in
-    the checkpoint, which mmengine evaluates, is left out. Weights that another program keeps under
-    another key are under ``state_dict`` as well, and names have no ``_orig_mod.``.
+    Its own reader runs code from the internet, and the fork's from any file.
 
     Args:
         filename: File, or URL of one; downloads are kept where torch keeps its own.
@@ -67,13 +68,22 @@ def read_for_mmengine(filename: str, map_location: str | torch.device | None = N
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(filename, str(path))
-    checkpoint = read_checkpoint(path, map_location or 'cpu')
-    if not isinstance(checkpoint, dict):
+    return read_checkpoint(path, map_location or 'cpu')
+
+
+def check_for_mmengine(checkpoint: object, source: str) -> object:
+    """What mmengine gets of a checkpoint, from wherever it was read.
+
+    Weights that another program keeps under another key are under ``state_dict`` as well, and names
+    have no ``_orig_mod.``.
+
+    Raises:
+        InputError: If there are no weights by name.
+    """
+    if isinstance(checkpoint, Tensor):  # of class embeddings
         return checkpoint
-    meta = checkpoint.get('meta')
-    if isinstance(meta, dict):
-        for name in ('cfg', 'config'):
-            meta.pop(name, None)
+    if not isinstance(checkpoint, dict):
+        raise InputError(f'{source}: holds {type(checkpoint).__name__}; expected tensors by name')
     with suppress(InputError):  # of several networks: the caller knows which
         weights = find_weights(checkpoint)
         if any(COMPILED in name for name in weights):
@@ -82,7 +92,32 @@ def read_for_mmengine(filename: str, map_location: str | torch.device | None = N
             weights.update(renamed)
         if weights and weights is not checkpoint:
             checkpoint.setdefault('state_dict', weights)
+    names = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(names, dict) or not all(map(is_name, names)):
+        raise InputError(f'{source}: holds no state dict; expected tensors by name')
     return checkpoint
+
+
+def is_name(key: object) -> bool:
+    """Whether a key can name a tensor."""
+    return isinstance(key, str) and key.isprintable() and len(key) <= LONGEST_NAME
+
+
+def guard(original: Callable) -> classmethod:
+    """mmengine's ``CheckpointLoader.load_checkpoint``, of any scheme, with a check at its end."""
+
+    @functools.wraps(original)
+    def load_checkpoint(cls: type, filename: str, *args: object, **kwargs: object) -> object:
+        content = original(cls, filename, *args, **kwargs)
+        if cls._get_checkpoint_loader(filename) is not read_for_mmengine:
+            content = sound_copy(content, filename)
+        return check_for_mmengine(content, filename)
+
+    return classmethod(load_checkpoint)
+
+
+if not hasattr(CheckpointLoader.load_checkpoint, '__wrapped__'):
+    CheckpointLoader.load_checkpoint = guard(CheckpointLoader.load_checkpoint.__func__)
 
 
 def load_checkpoint(
@@ -124,8 +159,7 @@ def checked_weights(
         state_dict = find_weights(checkpoint, key)
     except InputError as error:
         raise InputError(f'{path}: {error}') from error
-    is_named = all(name.isprintable() for name in state_dict)
-    if not is_named or not state_dict:
+    if not state_dict or not all(map(is_name, state_dict)):
         raise InputError(f'{path}: holds no state dict; expected tensors by name')
     for name, value in state_dict.items():
         if reason := defect(value):
@@ -159,17 +193,15 @@ def save_checkpoint(checkpoint: dict, path: str | Path) -> None:
         path: File to write; the suffix ``.safetensors`` asks for that format.
 
     Raises:
-        InputError: If the file cannot be written; an older one stays as it is.
+        OutputError: If the file cannot be written; an older one stays as it is.
     """
     path = Path(path)
-    try:
-        with replacing(path) as temporary:
-            if path.suffix == SUFFIX:
-                write_safetensors(checkpoint, temporary)
-            else:
-                torch.save(checkpoint, temporary)
-    except OSError as error:
-        raise InputError(f'{path}: cannot be written ({error.strerror})') from error
+    with replacing(path) as temporary:
+        if path.suffix == SUFFIX:
+            write_safetensors(checkpoint, temporary)
+        else:
+            with temporary.open('wb') as file:  # whose errors have a reason, unlike torch's own
+                torch.save(checkpoint, file)
 
 
 def rename(key: str, renames: Iterable[tuple[str, str | Callable[[re.Match], str]]]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ..errors import InputError
-from ..files import sha256_of
+from ..files import remove_leftovers, sha256_of
 from . import CONVERTERS
 from .checkpoint import checked_weights, save_checkpoint, zero_denormals
 from .foreign import averaged_keys, beginnings, inner_networks
@@ -54,6 +54,7 @@ def convert(
         print(f'{source}: --key {averaged[0]} takes the averaged weights instead', file=sys.stderr)
     meta['source'] = dict(file=Path(source).name, sha256=sha256_of(source), converter=name)
     meta['zeroed_denormals'] = zero_denormals(converted)
+    remove_leftovers(Path(target).parent)
     save_checkpoint(dict(meta=meta, state_dict=converted), target)
     return meta
 

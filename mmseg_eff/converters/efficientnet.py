@@ -83,7 +83,8 @@ LAYOUTS = {
     ),
 }
 IMAGENET = dict(bgr_to_rgb=True, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
-PREPROCESSING = {  # (library, is Lite, padding) -> of the RGB pixels, where all such files agree
+# (library, is Lite, padding) -> of the RGB pixels, where all such files agree
+PREPROCESSING: dict[tuple[str, bool, str | None], dict] = {
     ('timm', True, 'same'): dict(bgr_to_rgb=True, mean=(127.5,) * 3, std=(127.5,) * 3),
     ('timm', True, 'symmetric'): IMAGENET,
     ('torchvision', False, 'symmetric'): IMAGENET,
@@ -184,7 +185,7 @@ def convert_efficientnet(
     padding = padding or layout.padding
     is_ported = library == 'torchvision' and arch in ('b5', 'b6', 'b7')  # from TensorFlow
     bn_eps = 1e-3 if padding == 'same' or is_ported else 1e-5
-    meta = dict(model=dict(arch=arch, padding=padding, bn_eps=bn_eps))
+    meta: dict = dict(model=dict(arch=arch, padding=padding, bn_eps=bn_eps))
     if in_channels != 3:
         meta['model']['in_channels'] = in_channels
         return converted, meta

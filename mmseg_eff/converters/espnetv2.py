@@ -96,7 +96,7 @@ def convert_espnetv2(state_dict: Mapping[str, Tensor]) -> tuple[dict[str, Tensor
             'not an official ESPNetv2 file: it has no ESPNetv2 encoder; expected one of '
             'sacmehta/EdgeNets model_zoo/espnetv2/*.pth'
         )
-    model = dict(width_multiplier=multipliers[len(level2)])
+    model: dict = dict(width_multiplier=multipliers[len(level2)])
     classifier = state_dict.get('bu_dec_l4.merge_layer.3.weight')
     if classifier is not None:
         model.update(num_classes=len(classifier), proj_channels=classifier.shape[1])
@@ -109,7 +109,7 @@ def convert_espnetv2(state_dict: Mapping[str, Tensor]) -> tuple[dict[str, Tensor
     if reason:
         raise InputError(f'not an official ESPNetv2 file: {reason}')
 
-    meta = dict(model=model, preprocessing=PREPROCESSING)
+    meta: dict = dict(model=model, preprocessing=PREPROCESSING)
     if model.get('num_classes') in DATASETS:
         metainfo = DATASETS[model['num_classes']].METAINFO
         meta['dataset_meta'] = {key: metainfo[key] for key in ('classes', 'palette')}

@@ -1,23 +1,15 @@
 """Read checkpoint files without running any code in them."""
 
-import re
-import warnings
-import zipfile
 from pathlib import Path
 
 import torch
 
-from ..compat import allow_checkpoint_globals
-from ..errors import InputError, MissingFileError
+from ..errors import InputError
+from ..files import check_regular
+from ..reading import Reader, UnreadableError, check_metadata, read_pth, reason_of
 from .safetensors_file import SUFFIX, read_safetensors
 
-PROGRAMS = (  # in torch's refusals -> ours
-    (r'GLOBAL (\S+)', r'loading it would run \1'),
-    (r'Trying to call reduce for unrecognized function', 'loading it would run a function'),
-    (r'(?:getattr of|numpy\.dtype\().* is not allowed', r'\g<0>'),
-    (r'TorchScript', 'a TorchScript archive, which is a program'),
-    (r'legacy \.tar', "a .tar of torch's first years, which can hold code"),
-)
+LARGEST_DOWNLOAD = 1 << 34  # bytes, where the size is not known
 SETTINGS = (  # harmless things beside the weights, which are not read
     'argparse.Namespace',
     *(f'pathlib.{name}' for name in ('Path', 'PosixPath', 'WindowsPath', 'PurePosixPath')),
@@ -43,45 +35,56 @@ def read_checkpoint(path: str | Path, map_location: str | torch.device = 'cpu') 
         map_location: Device of the tensors of a ``.pth`` file.
 
     Returns:
-        What the file holds, unchecked; ``state_dict`` and ``meta`` of a safetensors file.
+        What the file holds, as plain values, without the texts that mmengine evaluates; the
+        weights are unchecked. ``state_dict`` and ``meta`` of a safetensors file.
 
     Raises:
         MissingFileError: If there is no such file.
-        InputError: If the file is damaged, or loading it would run code or fill the memory.
+        InputError: If the file is damaged, loading it would run code or fill the memory, or its
+            metadata is of other types than programs expect.
     """
     path = Path(path)
-    if not path.is_file():
-        raise MissingFileError(f'{path}: no such checkpoint')
+    check_regular(path, 'checkpoint')
+    size = path.stat().st_size
     try:
         if path.suffix == SUFFIX:
-            return read_safetensors(path)
-        refuse_inflating(path)
-        allow_checkpoint_globals()  # again: the fork's own loading takes them off torch's list
-        stand_ins = [(Settings, name) for name in SETTINGS]
-        with warnings.catch_warnings(action='ignore'), torch.serialization.safe_globals(stand_ins):
-            return torch.load(path, map_location=map_location, weights_only=True)
+            content = Reader(size).copy(read_safetensors(path))
+        else:
+            stand_ins = [(Settings, name) for name in SETTINGS]
+            with torch.serialization.safe_globals(stand_ins):
+                content = read_pth(path, map_location)
     except (InputError, OSError):
         raise
     except Exception as error:  # a hostile file can make the unpickler raise anything
-        found = ((re.search(pattern, str(error)), reason) for pattern, reason in PROGRAMS)
-        reasons = (match.expand(reason) for match, reason in found if match)
-        reason = next(reasons, 'damaged or cut off')
+        reason = reason_of(error)
         advice = ', saved alone by torch.save(state_dict, path)' if ' run ' in reason else ''
         raise InputError(
-            f'{path}: not a readable checkpoint ({path.stat().st_size} bytes: {reason}); expected '
-            f'a complete .pth or {SUFFIX} file of tensors{advice}'
+            f'{path}: not a readable checkpoint ({size} bytes: {reason}); expected a complete '
+            f'.pth or {SUFFIX} file of tensors{advice}'
         ) from error
+    return sound(content, path)
 
 
-def refuse_inflating(path: Path) -> None:
-    """Refuse an archive that unpacks to more than its size; ``torch.save`` does not compress."""
-    with path.open('rb') as file:
-        if file.read(4) != b'PK\x03\x04':
-            return
-    with zipfile.ZipFile(path) as archive:
-        unpacked = sum(part.file_size for part in archive.infolist())
-    if unpacked > path.stat().st_size:
-        raise InputError(
-            f'{path}: its {path.stat().st_size} bytes would unpack to {unpacked}; expected an '
-            'uncompressed checkpoint'
-        )
+def sound(content: object, source: str | Path) -> object:
+    """What was read from a file or URL, if its metadata is as programs expect it.
+
+    Raises:
+        InputError: If it is not.
+    """
+    try:
+        check_metadata(content)
+    except UnreadableError as error:
+        raise InputError(f'{source}: {error}') from error
+    return content
+
+
+def sound_copy(content: object, source: str) -> object:
+    """A plain copy of what another reader took from a URL, without texts to evaluate.
+
+    Raises:
+        InputError: See ``sound``; and if there is more in it than weights account for.
+    """
+    try:
+        return sound(Reader(LARGEST_DOWNLOAD).copy(content), source)
+    except UnreadableError as error:
+        raise InputError(f'{source}: {error}') from error

@@ -12,11 +12,12 @@ from mmengine.dataset import BaseDataset
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from ..errors import InputError
+from ..errors import InputError, MissingFileError
 from .bit_depth import dark_image
+from .file_limit import check_file
 from .image_reader import DatasetNeeded, ImageReader
 from .label_checks import LabelRules, format_fault, palette_fault, range_fault, size_fault
-from .pixel_limit import pixel_limit
+from .pixel_limit import open_limited
 
 NOTES = ('odd name', 'absent class', 'more outputs', 'dark image')  # harm no training
 WHOLE_FORMATS = ('BMP', 'JPEG', 'MPO', 'PNG', 'WEBP')  # those that Pillow decodes in full
@@ -60,19 +61,26 @@ def open_image(file: str | bytes) -> Image.Image:
     Raises:
         DecompressionBombError: If it holds more than ``max_pixels``.
     """
-    with pixel_limit():
-        return Image.open(io.BytesIO(file) if isinstance(file, bytes) else file)
+    return open_limited(io.BytesIO(file) if isinstance(file, bytes) else file)
 
 
 def decode(path: str, findings: list[Finding]) -> Image.Image | None:
     """Decode a label file as a whole, or add to ``findings`` why that fails."""
     try:
+        if os.path.isfile(path) and not os.path.getsize(path):
+            findings.append(Finding(path, 'empty file', 'is empty (0 bytes)'))
+            return None
+        check_file(path)
         data = Path(path).read_bytes()
+    except MissingFileError:
+        findings.append(Finding(path, 'missing file', 'no such label file'))
+        return None
+    except InputError as error:
+        message = str(error).removeprefix(f'{path}: ')
+        findings.append(Finding(path, 'damaged file', message))
+        return None
     except OSError as error:
         findings.append(Finding(path, 'missing file', f'cannot be read ({error.strerror})'))
-        return None
-    if not data:
-        findings.append(Finding(path, 'empty file', 'is empty (0 bytes)'))
         return None
     try:
         image = open_image(data)
@@ -88,10 +96,10 @@ def load_image(path: str, reader: ImageReader, findings: list[Finding]) -> NDArr
 
     Decoders of training fill up truncated JPEG and PNG files without a word: Pillow finds these.
     """
-    if not os.path.isfile(path):
+    if not os.path.lexists(path):
         findings.append(Finding(path, 'missing file', 'no such image file'))
         return None
-    if not os.path.getsize(path):
+    if os.path.isfile(path) and not os.path.getsize(path):
         findings.append(Finding(path, 'empty file', 'is empty (0 bytes)'))
         return None
     image = None

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from .bit_depth import warn_of_dark_image
+from .file_limit import check_local_file
 from .transforms import DECODE_ERRORS, LoadCheckedImage, undecodable
 from .wrappers import pipelines_of
 
@@ -133,6 +134,7 @@ class ImageReader:
             DatasetNeeded: If the loader needs more than a path.
             InputError: If the file is missing or cannot be decoded.
         """
+        check_local_file(str(path))
         results = dict(img_path=str(path), seg_fields=[], label_map=None, reduce_zero_label=False)
         try:
             results = self.load(results)

@@ -1,5 +1,6 @@
 """What a label file may hold: one 8-bit class index a pixel, a class or the ignored value."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -47,7 +48,7 @@ class LabelRules(NamedTuple):
             ignored,
             dataset.reduce_zero_label,
             label_table(dataset.label_map, dataset.reduce_zero_label, ignored),
-            [tuple(color) for color in dataset.metainfo['palette']],
+            check_palette(dataset.metainfo['palette'], type(dataset).__name__),
         )
 
     def count(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -83,7 +84,34 @@ def class_names(dataset: BaseDataset) -> list[str]:
     for index, name in enumerate(names):
         if not str(name).strip():
             raise InputError(f'{where}: class {index} of metainfo.classes has a blank name')
+        if not str(name).isprintable():
+            raise InputError(f'{where}: class {index} has the name {name!r}, not to be printed')
     return list(names)
+
+
+def check_palette(palette: Sequence[Sequence[int]], where: str) -> list[tuple[int, int, int]]:
+    """The RGB colours of a palette.
+
+    Raises:
+        InputError: If it is no list of three whole numbers of 0 to 255 each.
+    """
+    if not isinstance(palette, Sequence | np.ndarray) or isinstance(palette, str):
+        raise InputError(f'{where}: palette must be a list of colours, got {palette!r}')
+    colors = []
+    for index, color in enumerate(palette):
+        values = list(color) if isinstance(color, Sequence | np.ndarray) else []
+        if len(values) != 3 or not all(is_byte(value) for value in values):
+            raise InputError(
+                f'{where}: palette has the colour {color!r} for class {index}; expected three '
+                'whole numbers of 0 to 255'
+            )
+        colors.append(tuple(map(int, values)))
+    return colors
+
+
+def is_byte(value: object) -> bool:
+    """Whether a value is a whole number of 0 to 255."""
+    return isinstance(value, int | np.integer) and 0 <= value <= 255
 
 
 def settled_label_map(

@@ -9,25 +9,73 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 from unittest import mock
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ..errors import InputError
 
 VARIABLE = 'MMSEG_EFF_MAX_PIXELS'
+BY_PROGRAMS = ('EPS', 'WMF')  # of which Pillow reads the header only
+OF_OPENCV = 'OPENCV_IO_MAX_IMAGE_PIXELS'
 
 
-def max_pixels() -> int:
-    """The largest number of pixels of a label file.
+def max_pixels(default: int = 2**30) -> int:
+    """The largest number of pixels of a label.
+
+    Args:
+        default: Where the environment variable is not set.
 
     Raises:
         InputError: If the environment variable holds no whole number above 0.
     """
-    value = os.environ.get(VARIABLE, str(2**30))
+    value = os.environ.get(VARIABLE, str(default))
     if not value.isdecimal() or int(value) == 0:
         raise InputError(f'{VARIABLE} must be a whole number above 0, got {value!r}')
     return int(value)
+
+
+def max_image_pixels() -> int:
+    """The largest number of pixels of an image file, which OpenCV read from the environment."""
+    value = os.environ.get(OF_OPENCV, '')
+    return int(value) if value.isdecimal() else 2**30
+
+
+def open_limited(file: str | BinaryIO) -> Image.Image:
+    """Open an image by Pillow, which reads its header, without its warnings.
+
+    Raises:
+        DecompressionBombError: If it holds more than ``max_pixels``; says how to allow them.
+        UnidentifiedImageError: If it is none, or of a format that Pillow lets a program draw.
+    """
+    with mock.patch.object(Image, 'MAX_IMAGE_PIXELS', None):
+        image = Image.open(file)
+    if image.format in BY_PROGRAMS:
+        raise UnidentifiedImageError(f'{image.format} would be drawn by another program')
+    width, height = image.size
+    if width * height > max_pixels():
+        raise Image.DecompressionBombError(
+            f'{width}x{height} are more than {max_pixels()} pixels (environment variable '
+            f'{VARIABLE})'
+        )
+    return image
+
+
+def too_large(path: str) -> str:
+    """Words on an image file that OpenCV refuses for its size; empty for others."""
+    try:
+        with mock.patch.object(Image, 'MAX_IMAGE_PIXELS', None), Image.open(path) as image:
+            width, height = image.size
+    except Exception:  # no image, of which Pillow raises errors of any type
+        return ''
+    limit = max_image_pixels()
+    if width * height <= limit:
+        return ''
+    return (
+        f': {width}x{height} are more than {limit} pixels (environment variable {OF_OPENCV}; '
+        'tools/predict.py --tile reads slides and .npy of any size)'
+    )
 
 
 @contextmanager

@@ -83,15 +83,15 @@ class Scene:
         for _ in range(rng.integers(2, 5)):
             self.draw_tree()
         for depth in np.sort(rng.uniform(0.15, 0.9, rng.integers(5, 9))):  # the far ones first
-            draw = rng.choice(
-                [self.draw_car, self.draw_person, self.draw_pole], p=[0.35, 0.3, 0.35]
-            )
+            objects = (self.draw_car, self.draw_person, self.draw_pole)
+            draw = objects[rng.choice(len(objects), p=[0.35, 0.3, 0.35])]
             draw(depth)
         self.draw_hood()
         self.expose()
 
     def color(self, low: Sequence[int], high: Sequence[int]) -> tuple[int, int, int]:
-        return tuple(int(value) for value in self.rng.integers(low, high))
+        blue, green, red = (int(value) for value in self.rng.integers(low, high))
+        return blue, green, red
 
     def fill(self, points: Sequence[tuple[float, float]], color: Sequence[int], label: int) -> None:
         """Fill a polygon of (x, y) corners in image and label."""
@@ -111,10 +111,10 @@ class Scene:
         label: int,
     ) -> None:
         """Fill an upright ellipse in image and label."""
-        center = tuple(round(value) for value in center)
-        axes = tuple(max(1, round(value)) for value in axes)
-        cv2.ellipse(self.image, center, axes, 0, 0, 360, color, cv2.FILLED)
-        cv2.ellipse(self.label, center, axes, 0, 0, 360, label, cv2.FILLED)
+        middle = [round(value) for value in center]
+        radii = [max(1, round(value)) for value in axes]
+        cv2.ellipse(self.image, middle, radii, 0, 0, 360, color, cv2.FILLED)
+        cv2.ellipse(self.label, middle, radii, 0, 0, 360, label, cv2.FILLED)
 
     def ground(self, side: float, depth: float) -> tuple[float, float]:
         """The point (x, y) on the ground; side -1 and 1 are the kerbs, depth 0 is the horizon."""
@@ -130,7 +130,7 @@ class Scene:
         self.image[: self.horizon + 1] = (1 - ramp) * top + ramp * bottom
 
     def draw_buildings(self) -> None:
-        x = -self.rng.integers(0, 20)
+        x = -int(self.rng.integers(0, 20))
         while x < self.width:
             w = int(self.rng.integers(25, 60))
             h = int(self.horizon * self.rng.uniform(0.35, 0.95))
@@ -152,9 +152,9 @@ class Scene:
         peak = (self.vanishing, self.horizon)
         self.fill([peak, (left[0], bottom), (right[0], bottom)], asphalt, ROAD)
         for near in np.linspace(0.25, 1, 5):  # lane markings
-            a, b = self.ground(0, near), self.ground(0, near - 0.1)
+            a, b = ([int(value) for value in self.ground(0, depth)] for depth in (near, near - 0.1))
             width = max(1, round(3 * near))
-            cv2.line(self.image, np.int32(a).tolist(), np.int32(b).tolist(), (225,) * 3, width)
+            cv2.line(self.image, a, b, (225,) * 3, width)
 
     def draw_tree(self) -> None:
         x = self.rng.uniform(0, self.width)

@@ -13,10 +13,12 @@ from PIL import Image
 
 from ..errors import InputError
 from .bit_depth import warn_of_dark_image
+from .file_limit import check_local_file
 from .label_checks import DROPPED, format_fault, range_fault, settled_label_map, size_fault
-from .pixel_limit import pixel_limit
+from .pixel_limit import open_limited, pixel_limit, too_large
 
 DECODE_ERRORS = (  # of OpenCV and Pillow
+    MemoryError,
     OSError,
     SyntaxError,
     ValueError,
@@ -28,7 +30,7 @@ DECODE_ERRORS = (  # of OpenCV and Pillow
 def undecodable(path: str) -> InputError:
     """The error of a file that is no image, with its size where it is a local file."""
     size = f' ({os.path.getsize(path)} bytes)' if os.path.isfile(path) else ''
-    return InputError(f'{path}: cannot be decoded as an image{size}')
+    return InputError(f'{path}: cannot be decoded as an image{size}{too_large(path)}')
 
 
 @TRANSFORMS.register_module()
@@ -45,6 +47,7 @@ class LoadCheckedImage(LoadImageFromFile):
             InputError: If the file is missing or cannot be decoded.
         """
         path = results['img_path']
+        check_local_file(path)
         try:
             results = super().transform(results)
         except FileNotFoundError as error:
@@ -96,7 +99,8 @@ class LoadCheckedAnnotations(LoadAnnotations):
             with pixel_limit():
                 results = super().transform(results)
         except DECODE_ERRORS as error:
-            raise InputError(f'{path}: cannot be decoded ({error})') from error
+            reason = str(error) or 'does not fit into memory'
+            raise InputError(f'{path}: cannot be decoded ({reason})') from error
         labels = results['gt_seg_map']
         fault = size_fault(labels.shape, tuple(results.get('ori_shape', labels.shape)))
         if not fault:
@@ -113,11 +117,14 @@ def read_mode(path: str, backend_args: dict | None = None) -> str:
     Raises:
         InputError: If the file is missing or no image.
     """
+    check_local_file(path)
     try:
         data = io.BytesIO(fileio.get(path, backend_args=backend_args))
-        with pixel_limit(), Image.open(data) as image:
+        with open_limited(data) as image:
             return image.mode
-    except OSError as error:
-        missing = isinstance(error, FileNotFoundError)
-        reason = 'no such label file' if missing else 'cannot be decoded as an image'
-        raise InputError(f'{path}: {reason}') from error
+    except FileNotFoundError as error:
+        raise InputError(f'{path}: no such label file') from error
+    except Image.DecompressionBombError as error:
+        raise InputError(f'{path}: {error}') from error
+    except DECODE_ERRORS as error:
+        raise InputError(f'{path}: cannot be decoded as an image') from error

@@ -1,7 +1,7 @@
 """Exported networks: the graph, its conversion, quantisation, and the runtime of the result."""
 
-from .convert import NEEDS, deploy_package, export_onnx, export_openvino
-from .folder import file_facts, fill_folder, new_folder, versions, write_report
+from .convert import NEEDS, deploy_package, export_onnx, export_openvino, save_openvino
+from .folder import fill_folder, new_folder, versions, write_report
 from .graph import PARTS, SegmentationGraph
 from .quantise import IGNORED, class_areas, mean_iou, quantise, quantise_all
 from .runtime import Segmenter, load_runtime
@@ -16,13 +16,13 @@ __all__ = [
     'deploy_package',
     'export_onnx',
     'export_openvino',
-    'file_facts',
     'fill_folder',
     'load_runtime',
     'mean_iou',
     'new_folder',
     'quantise',
     'quantise_all',
+    'save_openvino',
     'versions',
     'write_report',
 ]

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from textwrap import shorten
 from types import ModuleType
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import torch
@@ -19,6 +20,10 @@ from torch.export import Dim
 from ..errors import InputError
 from .graph import SegmentationGraph
 from .operations import PlainOperations
+from .runtime import disable_telemetry
+
+if TYPE_CHECKING:
+    import openvino
 
 EXAMPLE_SIZE = (360, 480)  # of the image to trace with, if any size is allowed
 
@@ -37,6 +42,7 @@ def deploy_package(name: str) -> ModuleType:
     Raises:
         InputError: If it is not installed.
     """
+    disable_telemetry()
     try:
         return import_module(name)
     except ImportError as error:
@@ -80,6 +86,20 @@ def export_onnx(graph: SegmentationGraph, path: Path) -> None:
 
 def export_openvino(onnx_path: Path, path: Path) -> None:
     """Write the network in an ONNX file as OpenVINO's ``.xml`` and ``.bin``, in float32."""
-    openvino = deploy_package('openvino')
-    model = openvino.convert_model(onnx_path)
-    openvino.save_model(model, path, compress_to_fp16=False)
+    save_openvino(deploy_package('openvino').convert_model(onnx_path), path)
+
+
+def save_openvino(model: 'openvino.Model', path: Path) -> None:
+    """Write a model as ``.xml`` and ``.bin``, its weights as they are.
+
+    Raises:
+        OSError: If the disk is full.
+        InputError: If OpenVINO cannot write it for another reason.
+    """
+    try:
+        deploy_package('openvino').save_model(model, path, compress_to_fp16=False)
+    except RuntimeError as error:
+        with path.with_suffix('.bin').open('ab') as file:
+            file.write(bytes(2**20))  # the system says what OpenVINO does not
+        reason = shorten(str(error), 300)
+        raise InputError(f'{path}: OpenVINO cannot write it: {reason}') from error

@@ -10,9 +10,10 @@ onnxruntime or openvino (and Pillow, if the network was trained on images that P
 """
 
 import importlib
-import json
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -20,13 +21,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+if __package__:
+    from .runtime_checks import BGR, REPORT, check_file, read_report
+else:  # in an exported folder
+    from runtime_checks import BGR, REPORT, check_file, read_report
+
 Run = Callable[[dict[str, NDArray]], NDArray]  # inputs by name -> the output
-BGR = dict(channels=3, dtype='uint8')
 TENSORRT = 'TensorrtExecutionProvider'
+MOST_RESIZED = 2**28  # pixels that a resize before the network may give
 
 
 class Segmenter:
-    """An exported network.
+    """An exported network, which several threads may use at once.
 
     Args:
         report: What ``report.json`` says of the network.
@@ -51,17 +57,18 @@ class Segmenter:
                 (H, W), and float32 takes whole numbers of 8 or 16 bits, too.
 
         Raises:
-            ValueError: If it is no such image, or not of the one size exported.
+            ValueError: If it is no such image, not of the one size exported, or the engine fails.
         """
         pixels = self.check(image)
         size = pixels.shape[:2]
         if self.report['size'] not in (None, list(size)):
             raise ValueError(f'the network was exported for {self.report["size"]}, got {size}')
-        output = self.run(self.inputs_of(pixels))[0]
+        output = self.run(self.inputs_of(pixels))
+        self.check_output(output, size)
         if 'labels' not in self.report['inside']:
             align_corners, threshold = self.report['align_corners'], self.report['threshold']
-            return labels_of(output, size, align_corners, threshold)
-        return output if output.dtype == np.uint8 else output.astype(np.uint16)
+            return labels_of(output[0], size, align_corners, threshold)
+        return output[0] if output.dtype == np.uint8 else output[0].astype(np.uint16)
 
     def check(self, image: NDArray) -> NDArray:
         """The image (H, W, C) in the type that the graph takes: uint8 or float32.
@@ -75,11 +82,26 @@ class Segmenter:
         if image.ndim == 2 and channels == 1:
             image = image[..., None]
         whole = ('uint8', 'uint16') if dtype == 'float32' else ()
-        if image.ndim != 3 or image.shape[2] != channels or image.dtype not in (dtype, *whole):
+        is_right = image.ndim == 3 and image.shape[2] == channels and image.size > 0
+        if not is_right or image.dtype not in (dtype, *whole):
             raise ValueError(
                 f'image must be {dtype} of shape (H, W, {channels}), got {image.dtype} of {shape}'
             )
         return image if dtype == 'uint8' else image.astype(np.float32)
+
+    def check_output(self, output: object, size: tuple[int, int]) -> None:
+        """Refuse what is neither labels (1, H, W) of an image's size nor logits (1, C, h, w)."""
+        if not isinstance(output, np.ndarray):
+            raise ValueError('the network gives no array')
+        shape, dtype = output.shape, output.dtype
+        if 'labels' in self.report['inside']:
+            is_wide = self.report.get('num_labels', 256) > 256
+            is_right = dtype.kind in 'iu' if is_wide else dtype == np.uint8
+            is_right &= shape == (1, *size)
+        else:
+            is_right = dtype.kind == 'f' and len(shape) == 4 and shape[0] == 1 and 0 not in shape
+        if not is_right:
+            raise ValueError(f'the network gives {dtype} of {shape}, not what its report says')
 
     def prepare(self, image: NDArray) -> dict[str, NDArray]:
         """The graph's inputs for an image as ``segment`` takes it; errors as there."""
@@ -99,61 +121,127 @@ class Segmenter:
         return {name: inputs[name] for name in self.report['inputs']}
 
 
-def load_runtime(folder: str | Path, threads: int = 0) -> Segmenter:
+def load_runtime(folder: str | Path, threads: int = 0, verify: bool = True) -> Segmenter:
     """Load an exported folder.
 
     Args:
         folder: The folder, with ``report.json``.
         threads: Threads of the CPU; the engine chooses with 0.
+        verify: Compare the size and the SHA-256 of its files with the report's. This finds
+            damage; who changes a file on purpose can change the report, too.
 
     Raises:
-        ValueError: If it is no such folder, or its engine is not installed.
+        ValueError: If it is no such folder or damaged, or its engine is not installed.
     """
-    path = Path(folder, 'report.json')
-    if not path.is_file():
-        raise ValueError(f'{folder}: no exported network (it has no report.json)')
-    report = json.loads(path.read_text())
-    load = load_openvino if report['model'].endswith('.xml') else load_onnx
-    return Segmenter(report, load(path.with_name(report['model']), threads, report['backend']))
+    folder = Path(folder)
+    report = read_report(folder / REPORT)
+    for name, facts in report['files'].items() if verify else ():
+        check_file(folder / name, facts)
+    path = folder / report['model']
+    load = load_openvino if path.suffix == '.xml' else load_onnx
+    with engine_errors(path):
+        run = load(path, threads, report)
+
+    def run_network(inputs: dict[str, NDArray]) -> NDArray:
+        with engine_errors(path):
+            return run(inputs)
+
+    return Segmenter(report, run_network)
 
 
-def load_openvino(path: Path, threads: int, backend: str) -> Run:
-    """The network in OpenVINO, in float32 (some CPUs would silently take bfloat16)."""
-    core = engine('openvino', backend).Core()
+@contextmanager
+def engine_errors(path: Path) -> Iterator[None]:
+    """Turn whatever an engine raises on the network in ``path`` into a ``ValueError`` of a line."""
+    try:
+        yield
+    except EngineMissing:
+        raise
+    except Exception as error:
+        lines = [line.strip() for line in str(error).splitlines()]
+        said = [
+            line for line in lines if line and not line.startswith(('Exception from', 'Check '))
+        ]
+        raise ValueError(f'{path}: {(said or [type(error).__name__])[0][:200]}') from error
+
+
+class EngineMissing(ValueError):
+    """The engine or what it needs is not installed."""
+
+
+def load_openvino(path: Path, threads: int, report: dict) -> Run:
+    """The network in OpenVINO, in float32 (some CPUs would silently take bfloat16).
+
+    A request of OpenVINO's serves one thread at a time, so each call takes one that no other uses.
+    The file is read as OpenVINO's own format, or it would be tried as other programs' too.
+    """
+    openvino = engine('openvino', report['backend'])
+    frontend = openvino.frontend.FrontEndManager().load_by_framework('ir')
+    model = frontend.convert(frontend.load(os.fspath(path)))
     settings = {'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_PRECISION_HINT': 'f32'}
     if threads:
         settings['INFERENCE_NUM_THREADS'] = threads
-    request = core.compile_model(path, 'CPU', settings).create_infer_request()
-    return lambda inputs: request.infer(inputs, share_inputs=True)[0]
+    network = openvino.Core().compile_model(model, 'CPU', settings)
+    idle = [network.create_infer_request()]
+
+    def run(inputs: dict[str, NDArray]) -> NDArray:
+        try:
+            request = idle.pop()
+        except IndexError:
+            request = network.create_infer_request()
+        try:
+            return request.infer(inputs, share_inputs=True)[0]  # a copy, so the request is free
+        finally:
+            idle.append(request)
+
+    return run
 
 
-def load_onnx(path: Path, threads: int, backend: str) -> Run:
+def load_onnx(path: Path, threads: int, report: dict) -> Run:
     """The network in ONNX Runtime: on the CPU, or compiled by TensorRT for the GPU.
 
-    TensorRT keeps its engines beside the network, for the next start on the same GPU.
+    TensorRT keeps its engines in the user's cache, for the next start on the same GPU: whoever
+    made the folder could put others into it.
     """
-    runtime = engine('onnxruntime', backend)
+    runtime = engine('onnxruntime', report['backend'])
+    runtime.disable_telemetry_events()  # Windows has no variable for it
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    providers = ['CPUExecutionProvider']
-    if backend == 'tensorrt':
-        cache = dict(trt_engine_cache_enable=True, trt_engine_cache_path=str(path.parent))
-        providers = [(TENSORRT, cache), 'CUDAExecutionProvider', *providers]
+    options.log_severity_level = 4  # what it raises says the same
+    providers, is_tensorrt = ['CPUExecutionProvider'], report['backend'] == 'tensorrt'
+    if is_tensorrt:
         if TENSORRT not in runtime.get_available_providers():
-            raise ValueError('tensorrt needs the packages onnxruntime-gpu and tensorrt')
-    session = runtime.InferenceSession(os.fspath(path), options, providers=providers)
-    if backend == 'tensorrt' and TENSORRT not in session.get_providers():
-        raise ValueError("TensorRT's libraries or a GPU were not found by onnxruntime")
+            raise EngineMissing('tensorrt needs the packages onnxruntime-gpu and tensorrt')
+        home = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+        cache = Path(home, 'mmseg_eff_tensorrt', report['files'][path.name]['sha256'])
+        cache.mkdir(parents=True, exist_ok=True)
+        cached = dict(trt_engine_cache_enable=True, trt_engine_cache_path=str(cache))
+        providers = [(TENSORRT, cached), 'CUDAExecutionProvider', *providers]
+    session = runtime.InferenceSession(
+        os.fspath(path), options, providers=providers, enable_fallback=int(is_tensorrt)
+    )
+    if is_tensorrt and TENSORRT not in session.get_providers():
+        raise EngineMissing("TensorRT's libraries or a GPU were not found by onnxruntime")
     return lambda inputs: session.run(None, inputs)[0]
 
 
 def engine(package: str, backend: str) -> ModuleType:
     """Import the package of a backend."""
+    disable_telemetry()
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        raise ValueError(f'backend {backend} needs {package}: pip install {package}') from error
+        raise EngineMissing(f'backend {backend} needs {package}: pip install {package}') from error
+
+
+def disable_telemetry() -> None:
+    """Keep the engines from reporting their use to their makers; to be called before an import.
+
+    OpenVINO and NNCF report through the package ``openvino_telemetry`` and do without it, so here
+    it counts as not installed; ONNX Runtime obeys a variable. Nothing is written to the user's
+    home. A program that imported OpenVINO earlier keeps its choice (``opt_in_out --opt_out``).
+    """
+    sys.modules.setdefault('openvino_telemetry', None)
+    os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
 
 
 def resized_size(height: int, width: int, resize: dict) -> tuple[int, int]:
@@ -170,6 +258,8 @@ def resized_size(height: int, width: int, resize: dict) -> tuple[int, int]:
 def resize_image(image: NDArray, resize: dict) -> NDArray:
     """Resize (H, W, C) as mmcv's ``Resize`` does, bilinear by its backend."""
     height, width = resized_size(*image.shape[:2], resize)
+    if not 0 < height * width <= MOST_RESIZED:
+        raise ValueError(f'cannot resize an image of {image.shape[:2]} to {height, width}')
     if resize['backend'] == 'cv2':
         resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
         return resized.reshape(height, width, -1)  # OpenCV drops the axis of one channel

@@ -3,6 +3,7 @@ from .hooks import (
     ChannelsLastHook,
     FrozenNormHook,
     OHEMHook,
+    ResumeCheckHook,
     RunRecordHook,
     SafeCheckpointHook,
     TrainingCheckHook,
@@ -14,7 +15,7 @@ from .resume import (
     ResumableIterBasedTrainLoop,
     ResumableSampler,
 )
-from .runner import SegRunner
+from .runner import SegRunner, register_checks
 from .schedulers import HybridLR
 
 __all__ = [
@@ -27,9 +28,11 @@ __all__ = [
     'ResumableEpochBasedTrainLoop',
     'ResumableIterBasedTrainLoop',
     'ResumableSampler',
+    'ResumeCheckHook',
     'RunRecordHook',
     'SafeCheckpointHook',
     'SegRunner',
     'TrainingCheckHook',
+    'register_checks',
     'weights_hash',
 ]

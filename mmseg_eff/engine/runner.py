@@ -1,6 +1,7 @@
 """mmengine's runner, on processes without GPUs too."""
 
 import datetime
+from collections.abc import Callable
 
 import torch
 from mmengine.device import get_device
@@ -15,13 +16,13 @@ from torch import distributed, nn
 from torch.utils.data import DataLoader
 
 from ..errors import InputError
-from .hooks import TrainingCheckHook
+from .hooks import ResumeCheckHook, SafeCheckpointHook, TrainingCheckHook
 from .resume import ResumableEpochBasedTrainLoop, ResumableSampler
 
 
 @RUNNERS.register_module()
 class SegRunner(Runner):
-    """``Runner`` with five differences; ``runner_type = 'SegRunner'`` in a config chooses it.
+    """``Runner`` with these differences; ``runner_type = 'SegRunner'`` in a config chooses it.
 
     - Processes without a GPU talk through gloo, whatever ``dist_cfg`` says; mmengine's runner fails
       in ``torch.cuda.set_device``. They are started by torchrun.
@@ -29,7 +30,8 @@ class SegRunner(Runner):
       on a GPU, instead of failing: the gradient of adaptive pooling, and the histogram in mmseg's
       ``IoUMetric``, which leaves the weights alone.
     - A training by epochs with ``ResumableSampler`` runs in ``ResumableEpochBasedTrainLoop``.
-    - ``TrainingCheckHook`` checks each training before it starts.
+    - ``TrainingCheckHook`` and ``ResumeCheckHook`` check each training before it starts.
+    - A checkpoint whose states do not fit is one line.
     - A training that ends by an error ends its profiler: left running, it crashes Python at exit.
 
     n processes with batches of b take the same step as one process with a batch of n b where
@@ -70,9 +72,9 @@ class SegRunner(Runner):
     def register_hooks(
         self, default_hooks: dict | None = None, custom_hooks: list | None = None
     ) -> None:
-        """Register the config's hooks and the check of a training."""
+        """Register the config's hooks and the checks of a training."""
         super().register_hooks(default_hooks, custom_hooks)
-        self.register_hook(TrainingCheckHook())
+        register_checks(self)
 
     def train(self) -> nn.Module:
         """Train, as mmengine's runner does."""
@@ -84,6 +86,26 @@ class SegRunner(Runner):
                 if hasattr(hook, 'profiler') and not hook._closed:
                     hook.profiler.stop()
             raise
+
+    def resume(
+        self,
+        filename: str,
+        resume_optimizer: bool = True,
+        resume_param_scheduler: bool = True,
+        map_location: str | Callable = 'default',
+    ) -> None:
+        """Resume as mmengine's runner does.
+
+        Raises:
+            InputError: If the states in the checkpoint do not fit, or are none.
+        """
+        try:
+            super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
+        except (InputError, OSError):
+            raise
+        except Exception as error:  # of code that takes a state for granted
+            reason = f'{type(error).__name__}: {str(error)[:200]!r}'
+            raise InputError(f'{filename}: cannot be resumed from ({reason})') from error
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the loop, for epochs of one of our samplers the one that ends and resumes them.
@@ -115,6 +137,15 @@ class SegRunner(Runner):
                 **(model_wrapper_cfg or wrapper),
             }
         )
+
+
+def register_checks(runner: Runner) -> None:
+    """Give a runner the hooks that check a training before it starts, unless it has them."""
+    kinds = {type(hook) for hook in runner.hooks}
+    if TrainingCheckHook not in kinds:
+        runner.register_hook(TrainingCheckHook())
+    if not {ResumeCheckHook, SafeCheckpointHook} & kinds:
+        runner.register_hook(ResumeCheckHook())
 
 
 def kind_of_loop(loop: dict) -> type | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 from torch import Tensor
@@ -60,7 +61,7 @@ class CheckedIoUMetric(IoUMetric):
                 '--out of tools/test.py keeps the folders'
             )
 
-    def compute_metrics(self, results: list) -> dict[str, float]:
+    def compute_metrics(self, results: list[tuple[Tensor, ...]]) -> dict[str, np.floating]:
         """The figures of ``IoUMetric``; none with ``format_only``."""
         if self.format_only and self.output_dir is None:
             return {}

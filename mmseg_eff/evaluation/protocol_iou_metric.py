@@ -9,7 +9,8 @@ of the network beyond the classes of the data set:
     void         .             | .                 'void_counted', 'with_void': this row too
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -99,18 +100,19 @@ class ProtocolIoUMetric(CheckedIoUMetric):
             self.fold_results()
 
     def fold_results(self) -> None:
-        """Add all matrices but the last into the first; zeros hold their places.
+        """Add all matrices but the last into the first; empty tuples hold their places.
 
         ``BaseMetric.evaluate`` drops what a sampler repeats to give all processes equally many
         images, by its place: the last of a process. So the last must not be in the sum yet.
         """
         if len(self.results) > 2:
-            self.results[0] += self.results[-2]
-            self.results[-2] = 0
+            (first,), (matrix,) = self.results[0], self.results[-2]
+            first += matrix
+            self.results[-2] = ()
 
     def intersect_and_union(
         self, pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int
-    ) -> Tensor:
+    ) -> tuple[Tensor, ...]:
         """Confusion matrix (C + 1, C + 1) of one image, int64; ``IoUMetric.process`` keeps it.
 
         Args:
@@ -124,7 +126,8 @@ class ProtocolIoUMetric(CheckedIoUMetric):
         """
         cells = self.cells(pred_label, label, num_classes, ignore_index)
         size = num_classes + 1
-        return torch.bincount(cells.flatten(), minlength=size * size).view(size, size).cpu()
+        matrix = torch.bincount(cells.flatten(), minlength=size * size).view(size, size).cpu()
+        return (matrix,)
 
     def cells(
         self, pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int
@@ -145,7 +148,7 @@ class ProtocolIoUMetric(CheckedIoUMetric):
         columns = pred_label.long().masked_fill(other, num_classes)
         return (num_classes + 1) * rows + columns
 
-    def compute_metrics(self, results: list[Tensor | int]) -> dict[str, float]:
+    def compute_metrics(self, results: list[tuple[Tensor, ...]]) -> dict[str, np.floating]:
         """Metrics of ``IoUMetric`` and the mean IoU in percent of each further reading.
 
         Args:
@@ -154,7 +157,7 @@ class ProtocolIoUMetric(CheckedIoUMetric):
         if self.format_only:
             return super().compute_metrics(results)
         size = len(self.dataset_meta['classes']) + 1
-        matrix = sum(results, start=torch.zeros(size, size, dtype=torch.int64))
+        matrix = total(results, size, size)
         metrics = super().compute_metrics([areas(matrix, PROTOCOLS['standard'])])
         table = PrettyTable(['Reading', 'mIoU', 'Classes averaged'])
         for name in self.protocols:
@@ -170,8 +173,14 @@ class ProtocolIoUMetric(CheckedIoUMetric):
         """Mean IoU in percent, and the number of classes in the mean (absent ones are not)."""
         iou = self.total_area_to_metrics(*areas(matrix, protocol), ['mIoU'], self.nan_to_num)['IoU']
         if protocol.all_outputs:
+            assert self.num_outputs is not None  # such a protocol needs it
             iou = np.pad(np.nan_to_num(iou), (0, self.num_outputs - len(iou)))
         return np.round(np.nanmean(iou) * 100, 2), int(np.count_nonzero(~np.isnan(iou)))
+
+
+def total(results: Iterable[tuple[Tensor, ...]], *size: int) -> Tensor:
+    """Sum of the matrices of all images, int64; zeros of ``size`` where there is none."""
+    return sum(chain.from_iterable(results), start=torch.zeros(size, dtype=torch.int64))
 
 
 def areas(matrix: Tensor, protocol: Protocol) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from prettytable import PrettyTable
 from torch import Tensor
 
-from .protocol_iou_metric import PROTOCOLS, ProtocolIoUMetric
+from .protocol_iou_metric import PROTOCOLS, ProtocolIoUMetric, total
 
 AROUND = ('void', 'labels')
 
@@ -59,7 +59,7 @@ class TrimapIoUMetric(ProtocolIoUMetric):
 
     def intersect_and_union(
         self, pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int
-    ) -> Tensor:
+    ) -> tuple[Tensor, ...]:
         """Confusion matrices (n + 1, C + 1, C + 1) of one image, int64, added up at the end.
 
         The first is of the narrowest band, each other one of what its band adds, the last of the
@@ -71,9 +71,9 @@ class TrimapIoUMetric(ProtocolIoUMetric):
         size, count = num_classes + 1, len(self.widths) + 1
         cells = cells + size * size * bands
         counts = torch.bincount(cells.flatten(), minlength=count * size * size)
-        return counts.view(count, size, size).cpu()
+        return (counts.view(count, size, size).cpu(),)
 
-    def compute_metrics(self, results: list[Tensor | int]) -> dict[str, float]:
+    def compute_metrics(self, results: list[tuple[Tensor, ...]]) -> dict[str, np.floating]:
         """Metrics of ``ProtocolIoUMetric`` and the mean IoU in percent within each width.
 
         Args:
@@ -82,9 +82,8 @@ class TrimapIoUMetric(ProtocolIoUMetric):
         if self.format_only:
             return super().compute_metrics(results)
         size = len(self.dataset_meta['classes']) + 1
-        start = torch.zeros(len(self.widths) + 1, size, size, dtype=torch.int64)
-        *within, whole = sum(results, start=start).cumsum(0)
-        metrics = super().compute_metrics([whole])
+        *within, whole = total(results, len(self.widths) + 1, size, size).cumsum(0)
+        metrics = super().compute_metrics([(whole,)])
         table = PrettyTable(['Trimap width', 'mIoU', 'Share of the pixels'])
         for width, matrix in zip(self.widths, within, strict=True):
             mean, _ = self.mean_iou(matrix, PROTOCOLS['standard'])
@@ -118,4 +117,6 @@ def border_distance(
 def distance_inside(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Euclidean distance (H, W) to the nearest pixel outside of a mask, 0 outside."""
     distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return distance.reshape(mask.shape)  # mmseg squeezes one row to (W,); OpenCV gives (W, 1)
+    return np.asarray(distance, np.float32).reshape(
+        mask.shape
+    )  # mmseg squeezes one row to (W,); OpenCV gives (W, 1)

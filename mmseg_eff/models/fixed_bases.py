@@ -6,6 +6,7 @@ evaluation, too: two predictions of one image differ, and no export could agree 
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ def fix_random_bases(model: nn.Module) -> nn.Module:
 
     The modules keep them as the buffer ``bases``, as mmseg does with ``rand_init=False``.
     """
+    module: Any  # mmseg's class is private: known by its attributes
     for module in model.modules():
         if getattr(module, 'rand_init', False) and hasattr(module, '_build_bases'):
             module.rand_init = False

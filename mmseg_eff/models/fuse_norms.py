@@ -7,7 +7,7 @@ output of that convolution, nothing else takes that output, and both run once.
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
 import torch
@@ -41,7 +41,9 @@ def fuse_norms(model: BaseSegmentor) -> dict[str, str]:
     reasons = {norm: trace.reason_against(norm) for norm in names}
     for norm, reason in reasons.items():
         if reason is None:
-            fold(trace.convolution_before(norm), norm)
+            conv = trace.convolution_before(norm)
+            assert conv is not None  # or there were a reason
+            fold(conv, norm)
     folded = {norm for norm, reason in reasons.items() if reason is None}
     for module in list(model.modules()):
         for name, child in list(module._modules.items()):  # a child may have several names
@@ -52,10 +54,12 @@ def fuse_norms(model: BaseSegmentor) -> dict[str, str]:
 
 def fold(conv: nn.Conv2d, norm: _BatchNorm) -> None:
     """Fold a norm in evaluation mode into the convolution before it; computed in float64."""
-    scale = (norm.running_var.double() + norm.eps).rsqrt()
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None and variance is not None  # see Trace.reasons_against
+    scale = (variance.double() + norm.eps).rsqrt()
     if norm.weight is not None:
         scale = scale * norm.weight.double()
-    shift = -norm.running_mean.double()
+    shift = -mean.double()
     if conv.bias is not None:
         shift = shift + conv.bias.double()
     shift = shift * scale
@@ -105,8 +109,8 @@ class Trace(TorchDispatchMode):
     def __init__(self, model: BaseSegmentor) -> None:
         super().__init__()
         self.model = model
-        self.readers = Counter()  # operations that take a tensor, by its id
-        self.runs = Counter()  # of a module
+        self.readers: Counter[int] = Counter()  # operations that take a tensor, by its id
+        self.runs: Counter[nn.Module] = Counter()  # of a module
         self.sources: dict[int, tuple[Tensor, Tensor | None]] = {}  # output -> weight and bias
         self.inputs: dict[nn.Module, Tensor] = {}  # of a norm
         self.outputs: dict[int, nn.Conv2d] = {}  # output -> its convolution
@@ -126,10 +130,11 @@ class Trace(TorchDispatchMode):
         """Follow the segmentor on an image (1, C, H, W)."""
         size = tuple(image.shape[2:])
         meta = dict(img_shape=size, ori_shape=size, pad_shape=size, padding_size=[0] * 4)
+        hooks: dict[type[nn.Module], Callable[..., None]]
+        hooks = {nn.Conv2d: self.after_convolution, _BatchNorm: self.after_norm}
         with ExitStack() as stack:
             for module in self.model.modules():
-                hook = {nn.Conv2d: self.after_convolution, _BatchNorm: self.after_norm}
-                for kind, function in hook.items():
+                for kind, function in hooks.items():
                     if isinstance(module, kind):
                         handle = module.register_forward_hook(function)
                         stack.callback(handle.remove)
@@ -137,11 +142,11 @@ class Trace(TorchDispatchMode):
             results = self.model.encode_decode(image, [meta])
         self.readers.update(id(leaf) for leaf in tree_leaves(results))
 
-    def after_convolution(self, module: nn.Module, args: Sequence[Tensor], output: Tensor) -> None:
+    def after_convolution(self, module: nn.Conv2d, args: Sequence[Tensor], output: Tensor) -> None:
         self.runs[module] += 1
         self.outputs[id(output)] = module
 
-    def after_norm(self, module: nn.Module, args: Sequence[Tensor], output: Tensor) -> None:
+    def after_norm(self, module: _BatchNorm, args: Sequence[Tensor], output: Tensor) -> None:
         self.runs[module] += 1
         self.inputs[module] = args[0]
 

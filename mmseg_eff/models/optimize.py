@@ -48,8 +48,9 @@ def fold_weighted_sum(model: EncoderDecoder) -> set[nn.Module]:
         The modules folded.
     """
     neck, head = getattr(model, 'neck', None), model.decode_head
-    takes_all = isinstance(head, WeightedSumHead) and isinstance(neck, BiFPN)
-    if not takes_all or list(head.in_index) != list(range(len(neck.out_channels))):
+    if not (isinstance(head, WeightedSumHead) and isinstance(neck, BiFPN)):
+        return set()
+    if list(head.in_index) != list(range(len(neck.out_channels))):
         return set()
     neck.fold(head.coefficients().tolist())
     head.fold(use_plain_sum=True)

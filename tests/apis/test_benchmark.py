@@ -1,5 +1,6 @@
 import json
 from argparse import Namespace
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from helpers import read_image
 from mmengine.config import Config
+from watch import watch
 
 from mmseg_eff.apis import benchmark as module
 from mmseg_eff.apis import inference
@@ -17,6 +19,7 @@ from mmseg_eff.apis.inference import segment_image
 from mmseg_eff.apis.stages import Candidate, load_candidate, run_once, take_turns
 from mmseg_eff.converters import save_checkpoint
 from mmseg_eff.datasets.image_reader import ImageReader
+from mmseg_eff.errors import InputError
 
 LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 TINY = ['--cfg-options', 'model.backbone.num_blocks=(1,1)']
@@ -151,6 +154,32 @@ def test_unknown_miou(tmp_path):
     assert known_miou(Config.fromfile(path)) == 50.0
     (tmp_path / 'metafile.yaml').write_text(metafile.format('a', '{}'))
     assert known_miou(Config.fromfile(path)) is None
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        '!!python/object/apply:os.system ["touch ran"]',
+        'Models: !!python/object/apply:builtins.open ["ran", "w"]',
+        'Models: !!python/name:os.system',
+        'Models: 1',
+        'Models: [1]',
+        'Models: [{Name: a}]',
+        'Models: [{Name: a, Results: [{Metrics: {mIoU: [1]}}]}]',
+        '- a',
+        '[' * 9999,
+        'Models: ["\0"]',
+        'a: ' + 'b' * 200_000,
+    ],
+)
+def test_a_metafile_is_data(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    Path('a.py').write_text('x = 1')
+    Path('metafile.yaml').write_text(text)
+    config = Config.fromfile('a.py')
+    with watch() as seen, pytest.raises(InputError, match=r'metafile\.yaml: expected Models with'):
+        known_miou(config)
+    assert seen == [] and not Path('ran').exists()
 
 
 def test_table_json_and_picture(tmp_path, memory, capsys):

@@ -55,3 +55,29 @@ def test_ignored_label_of_the_dataset(data_root, tmp_path, capsys):
     np.testing.assert_allclose(
         json.loads(out.read_text()), inverse_log_weights(counts, present), atol=1e-4
     )
+
+
+def test_names_are_printed_as_they_are(data_root, tmp_path, root, capsys):
+    """In ``[/b]`` rich would see the end of a tag, and raise an error."""
+    names = ['[/b]', '[red]', ':smile:', *'abcdef']
+    dataset = dict(
+        _delete_=True,
+        type='BaseSegDataset',
+        data_root=str(data_root / 'toystreet'),
+        data_prefix=dict(img_path='images/train', seg_map_path='labels/train'),
+        img_suffix='.png',
+        metainfo=dict(classes=names, palette=[[index] * 3 for index in range(9)]),
+    )
+    path = tmp_path / 'config.py'
+    base = root / 'configs' / LEAF.partition('::')[2]
+    path.write_text(f'_base_ = {str(base)!r}\ntrain_dataloader = dict(dataset={dataset})')
+    assert main([str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in names[:3])
+
+
+def test_a_config_without_training_data(tmp_path, capsys):
+    path = tmp_path / 'config.py'
+    path.write_text('train_dataloader = None')
+    assert main([str(path)]) == 1
+    assert capsys.readouterr().err == 'error: the config has no train_dataloader.dataset\n'

@@ -1,4 +1,5 @@
 import copy
+import re
 
 import pytest
 import torch
@@ -41,12 +42,13 @@ def test_options_override(root):
 
 def test_safe_config_on_request(tmp_path):
     path = tmp_path / 'config.py'
-    path.write_text('a = len("abc")')
+    path.write_text('a = max(2, 3)')
     assert load_config(parse(str(path))).a == 3
     with pytest.raises(InputError, match=r'config\.py:1: .*not allowed in a safe config'):
         load_config(parse(str(path), '--safe-config'))
-    path.write_text('a = dict(b=1)')
-    assert load_config(parse(str(path), '--safe-config', '--cfg-options', 'a.b=4')).a.b == 4
+    path.write_text('model = dict(b=1)')
+    config = load_config(parse(str(path), '--safe-config', '--cfg-options', 'model.b=4'))
+    assert config.model.b == 4
 
 
 def test_missing_config():
@@ -108,19 +110,20 @@ def test_faults_keep_their_traceback(fault):
         main([])
 
 
-def test_a_fault_in_a_constructor_keeps_its_traceback(monkeypatch):
-    class Faulty(nn.Module):
-        def __init__(self):
-            super().__init__()
-            dict(a=1)['b']
-
-    monkeypatch.setitem(MODELS._module_dict, 'Faulty', Faulty)
-
+def test_a_constructor_given_wrong_types_is_one_line_and_a_traceback_on_request(
+    monkeypatch, capsys
+):
     @tool
     def main(argv=None):
-        MODELS.build(dict(type='Faulty'))
+        MODELS.build(dict(type='ESPNet', in_channels='three'))
 
-    with pytest.raises(KeyError, match='b'):
+    assert main([]) == 1
+    error = capsys.readouterr().err
+    assert re.fullmatch(
+        r'error: ESPNet: \w+Error: .* \[MMSEG_EFF_TRACEBACK=1 shows more\]\n', error
+    )
+    monkeypatch.setenv('MMSEG_EFF_TRACEBACK', '1')
+    with pytest.raises(TypeError):
         main([])
 
 
@@ -159,7 +162,7 @@ def test_a_missing_section_is_one_line(capsys):
 @pytest.mark.parametrize(
     ('error', 'line'),
     [
-        (OSError(28, 'No space left on device'), 'No space left on device'),
+        (OSError(28, 'No space left on device'), 'a file: cannot be written (No space left on dev'),
         (PermissionError(13, 'Permission denied', 'x/y'), 'x/y: Permission denied'),
         (OSError('cannot identify image file'), 'cannot identify image file'),
     ],

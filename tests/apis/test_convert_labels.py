@@ -1,8 +1,10 @@
 import json
+import resource
 
 import cv2
 import numpy as np
 import pytest
+from hostile_files import coco_files
 from mmengine.config import Config
 from mmseg.datasets import BaseSegDataset, PascalVOCDataset
 from PIL import Image
@@ -16,6 +18,7 @@ PERSON, BICYCLE, TRAIN, PIZZA = 1, 2, 7, 59  # COCO's ids
 SIZE = (6, 8)
 NAMES = {PERSON: 'person', BICYCLE: 'bicycle', TRAIN: 'train', PIZZA: 'pizza'}
 AS_VOC = ('--classes', 'voc')
+HOSTILE = coco_files()
 
 
 def draw_labels(annotations, size):
@@ -166,11 +169,11 @@ def test_nothing_left(write, out, capsys):
 
 def test_files_that_are_no_annotations(tmp_path, out, capsys):
     path = tmp_path / 'wrong.json'
-    assert fails(capsys, 'coco', path, out) == f'{path}: no such annotation file'
+    assert fails(capsys, 'coco', path, out) == f'{path}: no such file'
     for content in (b'{"images": [', b'\x89PNG\xff'):
         path.write_bytes(content)
         assert fails(capsys, 'coco', path, out).startswith(f'{path}: not JSON (')
-    for content, key in (([], 'images'), ({'images': []}, 'annotations'), (NOTHING, 'categories')):
+    for content, key in (({'images': []}, 'annotations'), (NOTHING, 'categories')):
         path.write_text(json.dumps(content))
         message = f'{path}: no list {key!r}; expected COCO instance annotations'
         assert fails(capsys, 'coco', path, out) == message
@@ -381,3 +384,44 @@ def test_voc_folders(voc, tmp_path, capsys):
     message = f'{voc}: is the folder of the labels themselves; give another one'
     assert fails(capsys, 'voc', voc, voc) == message
     assert (voc / 'palette.png').read_bytes() == before
+
+
+@pytest.mark.parametrize('name', HOSTILE)
+def test_hostile_annotations_are_converted_or_one_line(tmp_path, capsys, name):
+    path, out = tmp_path / 'a.json', tmp_path / 'labels/out'
+    path.write_text(HOSTILE[name])
+    if main(['coco', str(path), str(out)]):
+        error = capsys.readouterr().err
+        assert error.count('error: ') == 1 and f'error: {path}: ' in error
+    assert {file.parent for file in tmp_path.rglob('*.png')} <= {out}
+
+
+def test_an_image_of_more_pixels_than_a_label_may_have(write, out, capsys):
+    record = dict(id=1, file_name='a.jpg', height=10**5, width=10**5)
+    path = write([record], [])
+    error = fails(capsys, 'coco', path, out)
+    assert 'image a of size (100000, 100000)' in error and 'MMSEG_EFF_MAX_PIXELS' in error
+
+
+def test_many_masks_take_no_memory_of_the_image(tmp_path, capsys):
+    """20,000 masks of one pixel: as arrays they would be 20 GB."""
+    side, pixel = 1000, dict(size=[1000, 1000], counts=[5, 1, 999_994])
+    objects = [dict(id=i, image_id=1, category_id=1, segmentation=pixel) for i in range(20_000)]
+    path = tmp_path / 'a.json'
+    images = [dict(id=1, file_name='a.jpg', height=side, width=side)]
+    categories = [dict(id=1, name='crack')]
+    path.write_text(json.dumps(dict(images=images, annotations=objects, categories=categories)))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert main(['coco', str(path), str(tmp_path / 'out')]) == 0
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < 200
+
+
+def test_masks_that_cover_an_image_too_often(tmp_path, capsys):
+    whole = dict(size=[1000, 1000], counts=[0, 10**6])
+    objects = [dict(id=i, image_id=1, category_id=1, segmentation=whole) for i in range(101)]
+    path = tmp_path / 'a.json'
+    images = [dict(id=1, file_name='a.jpg', height=1000, width=1000)]
+    categories = [dict(id=1, name='crack')]
+    path.write_text(json.dumps(dict(images=images, annotations=objects, categories=categories)))
+    message = f'{path}: annotation 100: masks cover the image more than 100 times'
+    assert fails(capsys, 'coco', path, tmp_path / 'out') == message

@@ -1,3 +1,4 @@
+import errno
 import json
 import shutil
 import subprocess
@@ -90,6 +91,7 @@ def broken(exported, tmp_path):
     weight = onnx.numpy_helper.to_array(tensor)
     tensor.CopyFrom(onnx.numpy_helper.from_array(np.roll(weight, 1, axis=0), tensor.name))
     onnx.save(network, folder / 'model.onnx')
+    deploy.write_report(folder, json.loads((folder / 'report.json').read_text()))
     return folder
 
 
@@ -100,7 +102,7 @@ def test_report_and_runtime(run, tmp_path, data_root, config, checkpoint, capsys
     report = json.loads((out / 'report.json').read_text())
     assert report['agreement'] == dict(images=2, labels=1, worst_image=1)
     assert report['size'] == [64, 128]
-    assert set(report['files']) == {'model.onnx', 'runtime.py'}
+    assert set(report['files']) == {'model.onnx', 'runtime.py', 'runtime_checks.py'}
     assert report['files']['model.onnx']['bytes'] == (out / 'model.onnx').stat().st_size
     assert min(report['latency_ms'].values()) > 0
     assert report['versions']['onnx'] == onnx.__version__
@@ -130,11 +132,28 @@ def test_earlier_export_stays_when_the_new_one_is_broken(run, tmp_path, exported
     assert 'agreement' in json.loads((out / 'report.json').read_text())
 
 
-def test_other_folders_are_not_replaced(run, tmp_path, capsys):
+def test_other_folders_are_refused_before_the_work(run, tmp_path, capsys, monkeypatch):
     (tmp_path / 'notes.txt').write_text('mine')
+    monkeypatch.setattr(module, 'load_config', lambda _args: pytest.fail('the work began'))
     assert run(tmp_path) == 1
-    assert 'exists and is no earlier export' in capsys.readouterr().err
+    assert 'notes.txt: would be deleted, and is no earlier export' in capsys.readouterr().err
     assert (tmp_path / 'notes.txt').read_text() == 'mine'
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_earlier_export(run, tmp_path, monkeypatch, capsys):
+    out = tmp_path / 'place/out'
+    assert run(out) == 0
+    before = (out / 'report.json').read_bytes()
+    capsys.readouterr()
+
+    def write_report(*_args):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(deploy, 'write_report', write_report)
+    assert run(out) == 1
+    assert capsys.readouterr().err.startswith(f'error: {out}: No space left on device')
+    assert (out / 'report.json').read_bytes() == before
+    assert list(out.parent.iterdir()) == [out]
 
 
 @pytest.mark.parametrize(

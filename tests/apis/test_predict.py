@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -12,7 +13,7 @@ from mmseg_eff.apis.inference import color_table, draw_overlay, load_segmentor
 from mmseg_eff.apis.predict import main, predict
 from mmseg_eff.apis.sources import collect_sources
 from mmseg_eff.converters import save_checkpoint
-from mmseg_eff.errors import InputError
+from mmseg_eff.errors import InputError, OutputError
 
 LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 
@@ -240,3 +241,71 @@ def test_tiles_of_a_config(checkpoint, tmp_path, make_image, capsys):
 def test_no_input(checkpoint, tmp_path, capsys):
     assert main([LEAF, str(checkpoint), '--out', str(tmp_path)]) == 1
     assert f'no INPUT behind checkpoint ({LEAF} is no exported folder)' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('fault', 'reason'),
+    [
+        (RuntimeError("can't allocate memory: you tried to"), 'does not fit into memory'),
+        (MemoryError(), 'does not fit into memory'),
+        (RuntimeError('kernel larger than input'), 'RuntimeError: kernel larger than input'),
+        (IndexError('x'), 'IndexError: x'),
+        (cv2.error('odd'), 'error: odd'),
+    ],
+)
+def test_any_fault_of_one_image_is_its_line(tmp_path, make_image, monkeypatch, fault, reason):
+    def segment(image):
+        if image.shape[1] == 51:
+            raise fault
+        return brightness(image)
+
+    for name, width in (('a', 64), ('b', 51), ('c', 64)):
+        make_image(tmp_path / f'in/{name}.png', 48, width)
+    sources = collect_sources([str(tmp_path / 'in')])
+    failed = predict(sources, tmp_path / 'out', FunctionSegmentor(segment), plain)
+    bad = tmp_path / 'in/b.png'
+    assert list(failed) == [bad] and failed[bad].startswith(f'{bad}: {reason}')
+    assert sorted(p.name for p in (tmp_path / 'out/labels').iterdir()) == ['a.png', 'c.png']
+    monkeypatch.setenv('MMSEG_EFF_TRACEBACK', '1')
+    with pytest.raises(type(fault)):
+        predict(sources, tmp_path / 'out', FunctionSegmentor(segment), plain)
+
+
+def test_a_full_disk_ends_the_folder(tmp_path, make_image, monkeypatch):
+    def refuse(*_):
+        raise OSError(28, 'No space left on device')
+
+    for name in 'ab':
+        make_image(tmp_path / f'in/{name}.png')
+    sources = collect_sources([str(tmp_path / 'in')])
+    monkeypatch.setattr('pathlib.Path.write_bytes', refuse)
+    line = r'out/labels/a\.png: cannot be written \(No space left on device\)'
+    with pytest.raises(OutputError, match=line):
+        predict(sources, tmp_path / 'out', FunctionSegmentor(brightness), plain)
+
+
+def test_a_video_that_opencv_cannot_write(tmp_path, monkeypatch):
+    """OpenCV says nothing of it."""
+
+    class Silent:
+        def __init__(self, path, *_):
+            Path(path).touch()
+
+        def write(self, _frame):
+            pass
+
+        def release(self):
+            pass
+
+    sources = collect_sources([str(make_video(tmp_path / 'clip.mp4'))])
+    monkeypatch.setattr(cv2, 'VideoWriter', Silent)
+    monkeypatch.setattr(cv2, 'VideoWriter_fourcc', lambda *_: 0)
+    with pytest.raises(OutputError, match=r'overlays/clip\.mp4: cannot be written'):
+        predict(sources, tmp_path / 'out', FunctionSegmentor(brightness), plain)
+    assert not list((tmp_path / 'out/overlays').iterdir())
+
+
+@pytest.mark.parametrize('color', [(-1, 0, 0), (256, 0, 0), (0.5, 0, 0), (0, 0), 'red', 7])
+def test_colours_that_are_none(color):
+    with pytest.raises(InputError, match=r'palette has the colour .* for class 1; expected three'):
+        color_table([(0, 0, 0), color])

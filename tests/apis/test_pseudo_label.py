@@ -18,11 +18,14 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch.nn import functional as F
 
 from mmseg_eff import compat
+from mmseg_eff.apis import pseudo_label as module
 from mmseg_eff.apis.inference import color_table, draw_overlay, load_segmentor
 from mmseg_eff.apis.pseudo_label import main
+from mmseg_eff.apis.pseudo_label_report import read_record
 from mmseg_eff.apis.teacher import build_views, choose_labels, mean_probabilities, threshold_of
 from mmseg_eff.converters import save_checkpoint
 from mmseg_eff.datasets import ToyStreetDataset
@@ -428,6 +431,37 @@ def test_bad_image_does_not_stop_the_others(checkpoint, images, tmp_path, capsys
     bad.write_bytes(whole)
     assert main(argv) == 0
     assert json.loads((tmp_path / 'out/report.json').read_text())['images'] == 5
+
+
+def test_a_fault_of_the_network_is_a_line_of_its_image(
+    checkpoint, images, tmp_path, capsys, monkeypatch
+):
+    def fault(model, views, image):
+        if image['img_path'].endswith('b.png'):
+            raise RuntimeError('out of memory')
+        return mean_probabilities(model, views, image)
+
+    monkeypatch.setattr(module, 'mean_probabilities', fault)
+    assert main(arguments(checkpoint, tmp_path / 'out', images)) == 1
+    assert f'error: {images}/b.png: does not fit into memory' in capsys.readouterr().err
+    assert len(list((tmp_path / 'out/labels').rglob('*.png'))) == 4
+
+
+@pytest.mark.parametrize('text', ['[]', '{', '[' * 10**5, ''])
+def test_settings_that_are_none(checkpoint, images, tmp_path, capsys, text):
+    path = tmp_path / 'out/settings.json'
+    path.parent.mkdir()
+    path.write_text(text)
+    assert main(arguments(checkpoint, tmp_path / 'out', images)) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f'error: {path}: ')
+
+
+@pytest.mark.parametrize('record', ['[1]', '{', '{"image": 1}', 'null'])
+def test_a_label_with_another_record_is_made_anew(tmp_path, record):
+    text = PngInfo()
+    text.add_text('pseudo-label', record)
+    Image.new('L', (4, 4)).save(tmp_path / 'a.png', pnginfo=text)
+    assert read_record(tmp_path / 'a.png') is None
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from mmseg_eff.apis import chain
 from mmseg_eff.apis.chain import start
 from mmseg_eff.apis.cli import config_parser, load_config
 from mmseg_eff.apis.self_train import main
+from mmseg_eff.apis.signals import Terminated, stopping_in_order
 
 LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 LABELS = 'anywhere/labels'
@@ -253,6 +255,48 @@ def error(capsys):
     return capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    'text',
+    [
+        'open("ran", "w")',
+        '{config}\nopen("ran", "w")',
+        'import evil\n{config}',
+        '{config}\na = [x for x in ().__class__.__base__.__subclasses__()]',
+        'custom_imports = dict(imports=["evil"])',
+        '_base_ = "evil.py"',
+        '(' * 9999,
+    ],
+)
+def test_a_config_found_in_the_work_dir_is_not_run(run, tools, tmp_path, monkeypatch, capsys, text):
+    """It is compared as data with the one that would be written."""
+    assert run() == 0
+    (tmp_path / 'chain/state.json').unlink()
+    capsys.readouterr()
+    tools.forget()
+    path = tmp_path / 'chain/1_finetune.py'
+    path.write_text(text.replace('{config}', path.read_text()))
+    path.with_name('evil.py').write_text('open("ran", "w")')
+    monkeypatch.syspath_prepend(str(path.parent))
+    monkeypatch.chdir(tmp_path)
+    assert run() == 1
+    assert not Path('ran').exists() and not tools.commands
+    assert re.fullmatch(rf'error: {tmp_path}/chain/.*\n', error(capsys))
+
+
+@pytest.mark.parametrize(
+    'text',
+    ['[]', '{}', '', '[' * 9999, '{"options": {}, "stages": []}', '{"options": 1}', '\udcff'],
+)
+def test_a_damaged_state_is_one_line(run, tools, tmp_path, capsys, text):
+    path = tmp_path / 'chain/state.json'
+    path.parent.mkdir()
+    path.write_text(text, errors='surrogateescape')
+    assert run() == 1
+    line = error(capsys)
+    assert line.startswith(f'error: {path}: ') and line.count('\n') == 1
+    assert re.search('is empty|not JSON|expected JSON of type dict|no state of a chain', line)
+
+
 @pytest.mark.parametrize('options', [['--rounds', '0'], ['--processes', '-1']])
 def test_counts_begin_at_1(run, tools, capsys, options):
     assert run(*options) == 1
@@ -290,13 +334,18 @@ def test_a_training_must_save_a_checkpoint(run, tools, tmp_path, monkeypatch, ca
     )
 
 
-def test_start_tells_the_exit_status_and_passes_a_sigterm_on():
+def test_start_tells_the_exit_status():
     assert start([sys.executable, '-c', 'raise SystemExit(3)']) == 3
-    handler = signal.getsignal(signal.SIGTERM)
+
+
+def test_what_ends_the_chain_ends_the_stage():
     timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM))
-    timer.start()
-    assert start([sys.executable, '-c', 'import time; time.sleep(30)']) == -signal.SIGTERM
-    assert signal.getsignal(signal.SIGTERM) is handler
+    begin = time.perf_counter()
+    with stopping_in_order(), pytest.raises(Terminated):
+        timer.start()
+        start([sys.executable, '-c', 'import time; time.sleep(30)'])
+    assert time.perf_counter() - begin < 5
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 @pytest.mark.slow

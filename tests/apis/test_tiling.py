@@ -1,3 +1,5 @@
+import errno
+import os
 import struct
 from functools import partial
 from types import SimpleNamespace
@@ -7,15 +9,18 @@ import numpy as np
 import pytest
 import torch
 from helpers import FunctionSegmentor, read_image
+from hostile_files import arrays
 from torch import nn
 from torch.nn import functional as F
 
 from mmseg_eff.apis.regions import REGION_SUFFIXES, open_regions
 from mmseg_eff.apis.sources import collect_sources
-from mmseg_eff.apis.tiling import Tiling, check_tiling, plan_tiles, predict_tiled
+from mmseg_eff.apis.tiling import Tiling, check_tiling, make_array, plan_tiles, predict_tiled
 from mmseg_eff.datasets.image_reader import ImageReader
-from mmseg_eff.errors import InputError
+from mmseg_eff.errors import InputError, OutputError
 from mmseg_eff.models.backbones.espnet import ESPNet
+
+ARRAYS = arrays()
 
 
 def picture(height, width, seed=0):
@@ -146,7 +151,6 @@ def test_regions_of_files(tmp_path, write):
 @pytest.mark.parametrize(
     ('name', 'make', 'message'),
     [
-        ('a.npy', lambda p: p.write_bytes(b''), 'is no array'),
         ('a.npy', lambda p: p.write_bytes(b'noise'), 'is no array'),
         ('a.npy', lambda p: np.save(p, np.zeros((4, 4), np.uint8)), r'\(H, W, 3\), RGB; is uint8'),
         ('a.npy', lambda p: np.save(p, np.zeros((4, 4, 3))), 'is float64'),
@@ -160,6 +164,37 @@ def test_unreadable_files(tmp_path, name, make, message):
     with pytest.raises(InputError, match=message) as caught:
         open_regions(path, ImageReader())
     assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize('name', ARRAYS)
+def test_arrays_that_are_no_image(tmp_path, name):
+    path = tmp_path / 'a.npy'
+    path.write_bytes(ARRAYS[name])
+    with pytest.raises(InputError) as error:
+        open_regions(path, ImageReader())
+    assert str(error.value).startswith(f'{path}: ') and '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('has_call', [True, False], ids=['by the system', 'by zeros'])
+def test_arrays_take_their_space_at_once(tmp_path, monkeypatch, has_call):
+    """Or a full disk would be SIGBUS when they are written to."""
+    if not has_call:
+        monkeypatch.delattr(os, 'posix_fallocate')
+    make_array(tmp_path / 'a.npy', (2000, 3000))
+    assert (tmp_path / 'a.npy').stat().st_blocks * 512 >= 2000 * 3000
+    assert not np.load(tmp_path / 'a.npy').any()
+
+
+def test_a_full_disk_is_an_error_before_the_first_tile(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    path, out = write_npy(tmp_path / 'a.npy', picture(150, 200)), tmp_path / 'out'
+    monkeypatch.setattr(os, 'posix_fallocate', refuse)
+    line = rf'^{out}/tiles/a\.partial: cannot be written \(No space left on device\)$'
+    with pytest.raises(OutputError, match=line):
+        run(path, out, segment=lambda image: pytest.fail('a tile was segmented'))
+    assert not list((out / 'tiles').iterdir())
 
 
 def test_continues_where_it_was_stopped(tmp_path):

@@ -2,13 +2,15 @@
 
 import re
 import shutil
+import subprocess
+import sys
 
 import cv2
 import numpy as np
 import pytest
 import torch
 from helpers import TINY, build_segmentor
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmseg.registry import MODELS
 
 from mmseg_eff.apis import test as evaluate
@@ -60,6 +62,62 @@ def test_resume_where_the_config_begins_with_weights(trained, tmp_path):
     more = ['train_cfg.max_iters=3', 'train_cfg.val_interval=3']
     assert train.main([*arguments, *more, 'default_hooks.checkpoint.interval=3']) == 0
     assert load_checkpoint(work_dir / 'iter_3.pth')['meta']['iter'] == 3
+
+
+LONGER = ['train_cfg.max_iters=3', 'train_cfg.val_interval=3']
+LONGER.append('default_hooks.checkpoint.interval=3')
+
+
+def test_resume_without_a_checkpoint_named(trained, capsys):
+    (trained / 'last_checkpoint').unlink()
+    argv = [LEAF, '--work-dir', str(trained), '--resume', '--cfg-options', *TINY, *LONGER]
+    assert train.main(argv) == 0
+    log = capsys.readouterr().out
+    assert f'{trained}/iter_2.pth is the newest whole' in log
+    assert f'training goes on from {trained}/iter_2.pth, at iteration 2\n' in log
+    assert load_checkpoint(trained / 'iter_3.pth')['meta']['iter'] == 3
+
+
+def test_resume_where_nothing_is_says_so_last(data_root, tmp_path, capsys):
+    argv = [LEAF, '--work-dir', str(tmp_path), '--resume', '--cfg-options', *TINY]
+    assert train.main(argv) == 0
+    log = capsys.readouterr().out
+    end = f'no checkpoint in {tmp_path}: training begins at iteration 0\n'
+    begun = log[: log.index('Iter(train)')].rpartition('\n')[0] + '\n'
+    assert begun.endswith(end)
+
+
+HOLD = """
+import fcntl, sys
+file = open(sys.argv[1], 'w')
+fcntl.lockf(file, fcntl.LOCK_EX)
+print('locked', flush=True)
+sys.stdin.read()
+"""
+
+
+def test_one_training_in_a_work_dir(data_root, tmp_path, capsys):
+    work_dir = tmp_path / 'work'
+    work_dir.mkdir()
+    argv = [LEAF, '--work-dir', str(work_dir), '--cfg-options', *TINY]
+    command = [sys.executable, '-c', HOLD, str(work_dir / train.LOCK)]
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, **pipes) as other:
+        assert other.stdout.readline() == 'locked\n'
+        assert f'work dir {work_dir}: in use by another process' in run(argv, capsys)
+        assert [path.name for path in work_dir.iterdir()] == [train.LOCK]
+        other.kill()
+    assert train.main(argv) == 0  # at once
+    assert not (work_dir / train.LOCK).exists()
+
+
+@pytest.mark.parametrize(('launcher', 'variable'), train.RANKS.items())
+def test_the_main_process_alone_locks(tmp_path, monkeypatch, launcher, variable):
+    config = Config(dict(work_dir=str(tmp_path), launcher=launcher))
+    for rank in ('0', '1'):
+        monkeypatch.setenv(variable, rank)
+        with train.one_training_in(config):
+            assert (tmp_path / train.LOCK).exists() == (rank == '0')
 
 
 @pytest.mark.parametrize('options', [[], ['--tta']], ids=['plain', 'tta'])
@@ -267,7 +325,6 @@ def test_published_weights_by_name(data_root, shared, tmp_path, monkeypatch):
 )
 def test_loss_falls_in_20_iterations(toy_root, model, head):
     """Both stages from random weights, on the same batch of the toy data set."""
-    from mmengine.config import Config
     from mmseg.registry import DATASETS, MODELS
 
     from mmseg_eff import compat

@@ -1,8 +1,37 @@
+import time
+from contextlib import suppress
+
 import numpy as np
 import pytest
+from pycocotools import mask as coco
 
-from mmseg_eff.datasets.coco_masks import decode_polygons, decode_rle, decode_segmentation
+from mmseg_eff.datasets.coco_masks import (
+    decompress,
+    outline_length,
+    polygon_runs,
+    rle_runs,
+    segmentation_runs,
+    union,
+)
 from mmseg_eff.errors import InputError
+
+
+def painted(runs, size):
+    """Mask (H, W) of runs."""
+    flat = np.zeros(size[0] * size[1], bool)
+    for start, end in runs:
+        assert not flat[start:end].any() and start < end
+        flat[start:end] = True
+    return flat.reshape(size[::-1]).T
+
+
+def decode_polygons(polygons, size):
+    return painted(polygon_runs(polygons, size), size)
+
+
+def decode_segmentation(segmentation, size):
+    outline_length(segmentation)
+    return painted(segmentation_runs(segmentation, size), size)
 
 
 def compress(counts):
@@ -52,7 +81,7 @@ def mask_of(size, *boxes):
 )
 def test_strings_of_pycocotools(text, mask):
     assert compress(run_lengths(mask)) == text
-    assert np.array_equal(decode_rle(text, mask.shape), mask)
+    assert np.array_equal(painted(rle_runs(text, mask.shape), mask.shape), mask)
 
 
 @pytest.mark.parametrize('share', [0.02, 0.5, 0.98])
@@ -106,16 +135,50 @@ def test_polygons_of_one_object_are_united():
         ([1, 2, 3, 4], 'polygon of 1 values is no list of finite x, y pairs'),
         (dict(size=[3, 2], counts=[6]), r'RLE of size \[3, 2\]; the image has \[2, 3\]'),
         (dict(size=[2, 3], counts=[2, 3]), 'RLE covers 5 pixels; the image has 6'),
-        (dict(size=[2, 3], counts=[7, -1]), 'RLE covers 6 pixels; the image has 6'),
+        (dict(size=[2, 3], counts=[7, -1]), 'RLE counts are no list of whole numbers of 0 to 6'),
         (dict(size=[2, 3], counts=[6.0]), 'RLE counts are no list of whole numbers'),
-        (dict(size=[2, 3], counts='7'), 'compressed RLE does not cover 6 pixels'),
-        (dict(size=[2, 3], counts='5'), 'compressed RLE covers fewer than 6 pixels'),
-        (dict(size=[2, 3], counts='0'), 'compressed RLE covers fewer than 6 pixels'),
-        (dict(size=[2, 3], counts='6 '), 'compressed RLE does not cover 6 pixels'),
-        (dict(size=[2, 3], counts='6d'), 'compressed RLE does not cover 6 pixels'),
+        (dict(size=[2, 3], counts='7'), 'compressed RLE has a run of no length from 0 to 6'),
+        (dict(size=[2, 3], counts='5'), 'RLE covers 5 pixels; the image has 6'),
+        (dict(size=[2, 3], counts='0'), 'RLE covers 0 pixels; the image has 6'),
+        (dict(size=[2, 3], counts='6 '), 'compressed RLE is cut or holds other characters'),
+        (dict(size=[2, 3], counts='6d'), 'compressed RLE is cut'),
         ([[0, 0, 1e7, 0, 0, 2]], r'polygon reaches 1e\+07; at most 1e\+06 pixels'),
     ],
 )
 def test_damaged_segmentations(segmentation, message):
     with pytest.raises(InputError, match=message):
         decode_segmentation(segmentation, (2, 3))
+
+
+@pytest.mark.parametrize('share', [0.001, 0.3, 0.9])
+def test_strings_as_pycocotools_writes_them(share):
+    mask = np.asfortranarray(np.random.default_rng(1).random((211, 307)) < share)
+    rle = coco.encode(mask.view(np.uint8))
+    assert np.array_equal(decompress(rle['counts'].decode()), run_lengths(mask))
+
+
+def test_a_long_string_takes_time_in_proportion():
+    counts = [1] * 10**6
+    begin = time.perf_counter()
+    runs = rle_runs(compress(counts), (1000, 1000))
+    assert len(runs) == 5 * 10**5
+    assert time.perf_counter() - begin < 3
+
+
+@pytest.mark.parametrize('seed', range(20))
+def test_any_string_is_decoded_or_refused(seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(200):
+        text = bytes(rng.integers(40, 120, rng.integers(0, 40), np.uint8)).decode()
+        with suppress(InputError):
+            painted(rle_runs(text, (5, 7)), (5, 7))
+
+
+def test_an_outline_longer_than_any():
+    with pytest.raises(InputError, match=r'outline of 8e\+08; at most 1e\+07 pixels'):
+        outline_length([[0, 0, 8e5, 8e5] * 500])
+
+
+def test_overlapping_runs_are_united():
+    runs = np.array([[8, 9], [0, 3], [2, 5], [5, 6], [1, 2]])
+    assert union(runs).tolist() == [[0, 6], [8, 9]]

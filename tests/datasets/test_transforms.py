@@ -87,7 +87,7 @@ def test_truncated_file(tmp_path, keep):
     path = tmp_path / 'label.png'
     label = np.random.default_rng(0).integers(0, 3, (40, 40), np.uint8)
     path.write_bytes(cv2.imencode('.png', label)[1].tobytes()[:keep])
-    with pytest.raises(InputError, match=f'{path}: cannot be decoded'):
+    with pytest.raises(InputError, match=f'{path}: (is empty|cannot be decoded)'):
         load(path, size=(40, 40))
 
 
@@ -118,7 +118,7 @@ def test_good_image_is_loaded_as_by_mmcv(make_image, tmp_path):
 def test_truncated_image(make_image, tmp_path, suffix, keep):
     path = make_image(tmp_path / f'a.{suffix}')
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(InputError, match=f'{path}: cannot be decoded as an image'):
+    with pytest.raises(InputError, match=f'{path}: (is empty|cannot be decoded as an image)'):
         load_image(path)
 
 

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from helpers import build_segmentor
@@ -7,7 +9,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 from torch.nn import functional as F
 
-from mmseg_eff.deploy import SegmentationGraph, export_onnx
+from mmseg_eff.deploy import SegmentationGraph, convert, export_onnx, save_openvino
 from mmseg_eff.deploy.convert import quiet_resize
 from mmseg_eff.deploy.operations import PlainOperations
 from mmseg_eff.errors import InputError
@@ -95,3 +97,18 @@ def test_what_cannot_be_exported_is_refused_in_one_line(tmp_path, monkeypatch, s
     with pytest.raises(InputError) as info:
         export_onnx(SegmentationGraph(model, size=size), tmp_path / 'model.onnx')
     assert str(info.value) == f'torch cannot export this network to ONNX: Constraints {message}'
+
+
+def test_openvino_that_cannot_write_says_why(tmp_path, monkeypatch):
+    def fail(*_args, **_options):
+        raise RuntimeError('basic_ios::clear: iostream error')
+
+    package = SimpleNamespace(save_model=fail)
+    monkeypatch.setattr(convert, 'deploy_package', lambda _name: package)
+    path = tmp_path / 'model.xml'
+    with pytest.raises(InputError, match='OpenVINO cannot write it: basic_ios'):
+        save_openvino(None, path)
+    path.with_suffix('.bin').unlink()
+    path.with_suffix('.bin').symlink_to('/dev/full')
+    with pytest.raises(OSError, match='No space left on device'):
+        save_openvino(None, path)

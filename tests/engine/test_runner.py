@@ -82,11 +82,14 @@ def test_text_in_a_checkpoint_is_not_run(data_root, tmp_path, runner):
     path = tmp_path / 'iter_2.pth'
     checkpoint = torch.load(path, weights_only=False)
     touched = tmp_path / 'touched'
-    checkpoint['meta']['config'] = f"__import__('pathlib').Path({str(touched)!r}).touch()"
+    code = f"__import__('pathlib').Path({str(touched)!r}).touch()"
+    checkpoint['meta'].update(config=code, cfg=code)
+    checkpoint['message_hub']['runtime_info'].update(config=code, cfg=code)
     torch.save(checkpoint, path)
     resumed = runner.from_cfg(load_config(tmp_path))
     resumed.resume(str(path))
     assert resumed.iter == 2
+    assert resumed.message_hub.get_info('cfg') in (None, resumed.cfg.pretty_text)
     assert not touched.exists()
 
 

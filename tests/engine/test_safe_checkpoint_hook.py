@@ -3,9 +3,9 @@ import itertools
 import os
 import random
 import resource
+import shutil
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,11 +15,8 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import BaseModel
 from mmengine.runner import Runner, find_latest_checkpoint, save_checkpoint
 
-from mmseg_eff.engine.hooks.safe_checkpoint_hook import (
-    SafeCheckpointBackend,
-    SafeCheckpointHook,
-    damage,
-)
+from mmseg_eff.engine.checkpoints import damage
+from mmseg_eff.engine.hooks.safe_checkpoint_hook import SafeCheckpointBackend, SafeCheckpointHook
 from mmseg_eff.errors import InputError
 
 
@@ -123,6 +120,7 @@ class Trainer:
     _resume = False
     _load_from = None
     epoch = 0
+    hook = None
 
     def __init__(self, work_dir):
         self.work_dir = str(work_dir)
@@ -131,7 +129,9 @@ class Trainer:
         self.message_hub = MessageHub(f'{work_dir}')
 
     def save_checkpoint(self, out_dir, filename, file_client_args=None, *, backend_args, **kwargs):
-        checkpoint = dict(weight=torch.arange(300.0), iter=self.iter)
+        meta = dict(iter=self.iter, epoch=0)
+        checkpoint = dict(weight=torch.arange(300.0), iter=self.iter, meta=meta)
+        self.hook.before_save_checkpoint(self, checkpoint)
         checkpoint['message_hub'] = self.message_hub.state_dict()
         save_checkpoint(checkpoint, f'{out_dir}/{filename}', backend_args=backend_args)
 
@@ -142,10 +142,14 @@ class Trainer:
             checkpoint = torch.load(path, weights_only=True)
             self.message_hub.load_state_dict(checkpoint['message_hub'])
             self.iter = int(Path(path).stem.removeprefix('iter_'))
-        return bool(path)
+        self._resume = bool(path)
+        return self._resume
 
     def train(self, hook, iterations, scores=()):
         """Save in each iteration; evaluate after it while there are scores."""
+        self.hook = hook
+        self.hooks = [hook]
+        hook.before_run(self)
         hook.before_train(self)
         scores = iter(scores)
         for _ in range(iterations):
@@ -230,15 +234,18 @@ def test_a_kill_at_any_step_loses_nothing(tmp_path, number):
 
 
 def before_run(work_dir, load_from=None):
-    trainer = SimpleNamespace(_resume=True, _load_from=load_from, work_dir=str(work_dir))
+    """The checkpoint that a training in the folder resumes from; ``None`` for a new one."""
+    trainer = Trainer(work_dir)
+    trainer._resume, trainer._load_from = True, load_from
     hook().before_run(trainer)
+    return trainer._load_from and Path(trainer._load_from)
 
 
 def test_resuming_from_damage_is_refused_with_advice(tmp_path):
-    before_run(tmp_path)  # the first start of a training that always resumes
+    assert before_run(tmp_path) is None  # the first start of a training that always resumes
     Trainer(tmp_path).train(hook(), 3)
-    before_run(tmp_path)
     path = tmp_path / 'iter_3.pth'
+    assert before_run(tmp_path) == path
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError) as error:
         before_run(tmp_path)
@@ -246,19 +253,183 @@ def test_resuming_from_damage_is_refused_with_advice(tmp_path):
         f'{path}: cannot be resumed from, damaged or cut off (100 bytes); '
         f'load_from={tmp_path}/iter_2.pth is whole'
     )
-    before_run(tmp_path, load_from=str(tmp_path / 'iter_2.pth'))
-
-    (tmp_path / 'last_checkpoint').write_text('')  # as mmengine's hook leaves it when killed
-    with pytest.raises(InputError, match=r'last_checkpoint: cannot .* \(0 bytes\).*iter_2.pth is'):
-        before_run(tmp_path)
-    path.unlink()
-    (tmp_path / 'last_checkpoint').write_text(str(path))
-    with pytest.raises(InputError, match=r'iter_3.pth: cannot .* no such file; .*iter_2.pth is'):
-        before_run(tmp_path)
+    whole = tmp_path / 'iter_2.pth'
+    assert before_run(tmp_path, load_from=str(whole)) == whole
     for other in tmp_path.glob('iter_*.pth'):
         other.unlink()
-    with pytest.raises(InputError, match=f'{tmp_path} has no other whole one'):
+    with pytest.raises(InputError, match=f'no such file; {tmp_path} has no other whole one'):
         before_run(tmp_path)
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """Files and folders that belong to somebody else, each with what it holds."""
+    folder = tmp_path / 'elsewhere'
+    (folder / 'sub').mkdir(parents=True)
+    for name in ('best_mIoU_iter_1.pth', 'iter_1.pth', 'sub/photo.png'):
+        saved(folder / name)
+    return folder
+
+
+def tree(folder):
+    """Everything below a folder, with the contents of the files."""
+    return {
+        path: path.read_bytes() if path.is_file() else path.is_symlink()
+        for path in folder.rglob('*')
+    }
+
+
+def resumed(run, **info):
+    """A trainer that has resumed a checkpoint which says this of its run."""
+    trainer = Trainer(run)
+    assert trainer.resume()
+    for key, value in info.items():
+        trainer.message_hub.runtime_info[key] = value
+    return trainer
+
+
+def hostile_best(tmp_path):
+    """Values of ``best_ckpt``, made in a test's folder."""
+    elsewhere, run = tmp_path / 'elsewhere', tmp_path / 'run'
+    return {
+        'file elsewhere': str(elsewhere / 'best_mIoU_iter_1.pth'),
+        'by dots': f'{run}/../elsewhere/best_mIoU_iter_1.pth',
+        'relative': '../elsewhere/best_mIoU_iter_1.pth',
+        'folder elsewhere': str(elsewhere / 'sub'),
+        'parent': '..',
+        'self': '.',
+        'root': '/',
+        'empty': '',
+        'the work dir': str(run),
+        'folder of that name': str(run / 'best_folder_iter_2.pth'),
+        'link of that name': str(run / 'best_link_iter_2.pth'),
+        'dangling link': str(run / 'best_dangling_iter_2.pth'),
+        'file of another program': str(run / 'best_other_iter_2.pth'),
+        'text of that name': str(run / 'best_text_iter_2.pth'),
+        'another name': str(run / 'photo.png'),
+        'backslashes': f'{run}\\best_other_iter_2.pth',
+        'line break': f'{run}/best_other_iter_2.pth\n',
+        'null': 'best_\0_iter_2.pth',
+        'none': None,
+        'number': 5,
+        'bytes': b'best_other_iter_2.pth',
+        'list': [str(elsewhere / 'iter_1.pth')],
+        'dict': {str(elsewhere / 'iter_1.pth'): 1},
+        'path and more': (str(elsewhere / 'iter_1.pth'),),
+    }
+
+
+@pytest.mark.parametrize('keys', ['mIoU', ['mIoU', 'loss']], ids=['one', 'two'])
+@pytest.mark.parametrize('case', hostile_best(Path('x')))
+def test_what_a_checkpoint_calls_best_is_left_alone(tmp_path, elsewhere, case, keys):
+    run = tmp_path / 'run'
+    run.mkdir()
+    Trainer(run).train(hook(), 1)
+    (run / 'best_folder_iter_2.pth').mkdir()
+    saved(run / 'best_folder_iter_2.pth/file')
+    shutil.copy(run / 'iter_1.pth', elsewhere / 'moved.pth')  # it has the mark
+    (run / 'best_link_iter_2.pth').symlink_to(elsewhere / 'moved.pth')
+    (run / 'best_dangling_iter_2.pth').symlink_to(elsewhere / 'none')
+    for name in ('best_other_iter_2.pth', 'best_text_iter_2.pth', 'photo.png'):
+        saved(run / name)
+    (run / 'best_text_iter_2.pth').write_text('text')
+    before = tree(tmp_path)
+    value = hostile_best(tmp_path)[case]
+    names = dict(best_ckpt=value, best_ckpt_mIoU=value, best_ckpt_loss=value, last_ckpt=value)
+    trainer = resumed(run, **names, best_score=0, best_score_mIoU=0, best_score_loss=0)
+    trainer.train(hook(save_best=keys, published_keys='meta'), 2, SCORES)
+    after = tree(tmp_path)
+    changed = {path for path in before if before[path] != after.get(path)}
+    assert {path.name for path in changed} <= {'last_checkpoint', 'iter_1.pth'}
+    assert (run / 'best_mIoU_iter_3.pth').is_file()
+
+
+@pytest.mark.parametrize(
+    'value',
+    [
+        ['../../elsewhere/iter_1', 1],
+        ['../elsewhere/iter_1.pth'] * 5,
+        [5, 6, 7],  # a file, a folder and a link that are not of this run
+        [-1, 10**30, 10**5000],
+        [True, False, 1.0, None],
+        [[5], {}],
+        '5',
+        5,
+        None,
+        {5: 6},
+        (5, 6),
+    ],
+    ids=[*range(11)],
+)
+def test_steps_that_a_checkpoint_names_are_left_alone(tmp_path, elsewhere, value):
+    run = tmp_path / 'run'
+    run.mkdir()
+    Trainer(run).train(hook(), 1)
+    saved(run / 'iter_5.pth')
+    (run / 'iter_6.pth').mkdir()
+    shutil.copy(run / 'iter_1.pth', elsewhere / 'moved.pth')  # it has the mark
+    (run / 'iter_7.pth').symlink_to(elsewhere / 'moved.pth')
+    before = tree(tmp_path)
+    resumed(run, keep_ckpt_ids=value).train(hook(max_keep_ckpts=1), 2)
+    after = tree(tmp_path)
+    changed = {path.name for path in before if before[path] != after.get(path)}
+    assert changed <= {'last_checkpoint', 'iter_1.pth'}
+    assert tree(elsewhere) == {path: before[path] for path in before if elsewhere in path.parents}
+
+
+def test_a_folder_in_place_of_the_best_checkpoint_stays(tmp_path):
+    trainer, chosen = Trainer(tmp_path), hook(save_best='mIoU')
+    trainer.train(chosen, 1, SCORES[:1])
+    best = tmp_path / 'best_mIoU_iter_1.pth'
+    best.unlink()
+    best.mkdir()
+    saved(best / 'file')
+    trainer.iter = 2
+    chosen.after_val_epoch(trainer, dict(mIoU=9.0))
+    assert (tmp_path / 'best_mIoU_iter_2.pth').is_file()
+    assert (best / 'file').is_file()
+
+
+def test_a_copied_folder_goes_on_with_its_own_files(tmp_path):
+    """The best checkpoint of the copy goes when a better one comes; that of the original stays."""
+    arguments = dict(max_keep_ckpts=1, save_best='mIoU')
+    first, second = tmp_path / 'a', tmp_path / 'b'
+    first.mkdir()
+    Trainer(first).train(hook(**arguments), 2, SCORES[:2])
+    assert names(first) == ['best_mIoU_iter_2.pth', 'iter_2.pth', 'last_checkpoint']
+    shutil.copytree(first, second)
+    before = tree(first)
+    trainer = Trainer(second)
+    trainer._resume = True
+    chosen = hook(**arguments)
+    trainer.hooks = [chosen]
+    chosen.before_run(trainer)
+    assert trainer._load_from == str(second / 'iter_2.pth')
+    trainer.resume()
+    trainer.train(hook(**arguments), 1, [dict(mIoU=9.0)])
+    assert tree(first) == before
+    assert names(second) == ['best_mIoU_iter_3.pth', 'iter_3.pth', 'last_checkpoint']
+
+
+def test_checkpoints_of_another_training_stay(tmp_path):
+    """A new training in a folder that has some removes none of them."""
+    Trainer(tmp_path).train(hook(save_best='mIoU'), 2, SCORES)
+    before = tree(tmp_path)
+    trainer = Trainer(tmp_path)
+    trainer.iter = 10
+    trainer.train(hook(save_best='mIoU', max_keep_ckpts=1), 3, SCORES)
+    assert {path: tree(tmp_path)[path] for path in before if path.suffix == '.pth'} == {
+        path: before[path] for path in before if path.suffix == '.pth'
+    }
+    assert (tmp_path / 'iter_13.pth').is_file()
+    assert not (tmp_path / 'iter_12.pth').exists()
+
+
+@pytest.mark.parametrize('template', ['../{}.pth', 'sub/iter_{}.pth', '/tmp/{}.pth', 'last.pth'])
+def test_templates_name_files_in_the_folder(tmp_path, template):
+    with pytest.raises(ValueError, match="filename_tmpl must be a file's name with one"):
+        Trainer(tmp_path).train(hook(filename_tmpl=template), 1)
+    assert not list(tmp_path.glob('*.pth'))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from mmseg.registry import METRICS
 from PIL import Image
 
 from mmseg_eff.errors import InputError
-from mmseg_eff.evaluation.protocol_iou_metric import PROTOCOLS, ProtocolIoUMetric
+from mmseg_eff.evaluation.protocol_iou_metric import PROTOCOLS, ProtocolIoUMetric, total
 
 CLASSES = ('road', 'tree', 'car', 'bus')
 FURTHER = [name for name in PROTOCOLS if name != 'standard']
@@ -119,10 +119,11 @@ def test_table_in_the_log(monkeypatch):
 
 def test_counts_are_exact_and_results_stay_small():
     metric = process(ProtocolIoUMetric(), random_samples(count=9))
-    assert [isinstance(entry, int) for entry in metric.results] == [False] + 7 * [True] + [False]
-    assert metric.results[0].dtype == torch.int64
-    metric.results[0][0, 0] = 2**40 + 1  # float32 would round it
-    assert sum(metric.results)[0, 0] > 2**40 + 1
+    assert [len(entry) for entry in metric.results] == [1] + 7 * [0] + [1]
+    (first,), (last,) = metric.results[0], metric.results[-1]
+    assert first.dtype == torch.int64
+    first[0, 0] = 2**40 + 1  # float32 would round it
+    assert total(metric.results, *first.shape)[0, 0] == 2**40 + 1 + last[0, 0] > 2**40 + 1
 
 
 @pytest.mark.parametrize(('count', 'size'), [(8, 8), (8, 7), (2, 1), (4, 3)])

@@ -57,6 +57,46 @@ def test_other_networks_keep_their_function():
         )
 
 
+@pytest.mark.parametrize(
+    'norm_cfg',
+    [
+        pytest.param(dict(type='GN', num_groups=1), id='group norm'),
+        pytest.param(dict(type='BN', track_running_stats=False), id='no statistics'),
+    ],
+)
+@pytest.mark.parametrize(
+    ('backbone', 'neck', 'head'),
+    [
+        pytest.param(
+            BACKBONE,
+            dict(type='BiFPN', in_channels=[16, 32, 80], channels=8, num_repeats=2),
+            {**HEAD, 'in_channels': [8] * 3},
+            id='ESeg',
+        ),
+        pytest.param(
+            dict(type='ESPNet', num_blocks=(1, 1)),
+            None,
+            dict(type='ESPNetHead', in_channels=[19, 131, 256], num_classes=4),
+            id='ESPNet',
+        ),
+        pytest.param(
+            dict(type='ESPNetv2', width_multiplier=0.5),
+            dict(type='EPP', in_channels=[16, 32, 64, 128]),
+            dict(type='FCNHead', in_channels=16, in_index=0, channels=8, num_classes=4),
+            id='ESPNetv2',
+        ),
+    ],
+)
+def test_norms_that_depend_on_the_input_stay(backbone, neck, head, norm_cfg):
+    parts = [part and {**part, 'norm_cfg': norm_cfg} for part in (backbone, head, neck)]
+    model = build_segmentor(*parts[:2], neck=parts[2]).eval()
+    image = torch.randn(1, 3, 65, 97)
+    with torch.no_grad():
+        expected = model.encode_decode(image, [META])
+        optimize_for_inference(model)
+        torch.testing.assert_close(model.encode_decode(image, [META]), expected)
+
+
 def test_a_network_in_training_is_refused():
     with pytest.raises(ValueError, match='call eval'):
         optimize_for_inference(trained().train())

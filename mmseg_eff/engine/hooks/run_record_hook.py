@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import torch
 from mmengine.dist import master_only
@@ -22,6 +23,7 @@ from ...errors import InputError
 from ...files import replacing
 
 NAME = 'run_record.json'
+RECORDS: WeakKeyDictionary[Dataset, dict | None] = WeakKeyDictionary()  # made once at each start
 
 
 def weights_hash(state_dict: Mapping[str, Tensor]) -> str:
@@ -55,6 +57,13 @@ def data_record(dataset: Dataset) -> dict | None:
     """
     if not hasattr(dataset, 'get_data_info'):
         return None
+    if dataset not in RECORDS:
+        RECORDS[dataset] = list_data(dataset)
+    return RECORDS[dataset]
+
+
+def list_data(dataset: Dataset) -> dict | None:
+    """``data_record`` of a data set, which takes a minute for a million samples."""
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
     keys = ('img_path', 'seg_map_path')
     paths = [info[key] for info in infos for key in keys if info.get(key)]

@@ -1,42 +1,24 @@
 """Checkpoints that a kill, a full disk or a power cut cannot take away."""
 
 import re
-import zipfile
+import stat
 from collections import deque
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
-import torch
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.logging import print_log
+from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ...compat import allow_checkpoint_globals
-from ...errors import InputError
+from ...errors import InputError, OutputError
 from ...files import remove_leftovers, replacing
+from ..checkpoints import LAST, damage, is_step, meta_of, number_in, pattern_of
+from ..differences import shorten
+from .resume_check_hook import RUN, ResumeCheckHook
 
 BACKEND = dict(backend='safe_checkpoint')
-
-
-def damage(path: Path) -> str:
-    """What is wrong with a checkpoint; empty if nothing is.
-
-    Reads all of it: ``torch.save`` keeps a CRC-32 of each tensor, which ``torch.load`` ignores.
-    """
-    allow_checkpoint_globals()  # again: the fork's own loading takes them off torch's list
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if record := archive.testzip():
-                return f'damaged: {record} does not match its checksum'
-        torch.load(path, map_location='cpu', mmap=True, weights_only=True)
-    except FileNotFoundError:
-        return 'there is no such file'
-    except Exception as error:  # damage can make the two readers raise anything
-        if code := re.search(r'GLOBAL (\S+)', str(error)):
-            return f'loading it would run {code[1]}'
-        return f'damaged or cut off ({path.stat().st_size} bytes)'
-    return ''
 
 
 @register_backend(BACKEND['backend'])
@@ -51,7 +33,8 @@ class SafeCheckpointBackend(LocalBackend):
             filepath: The checkpoint, which stays as it was if anything fails.
 
         Raises:
-            InputError: If the file cannot be written, or not be read back.
+            OutputError: If the file cannot be written.
+            InputError: If it cannot be read back.
         """
         path = Path(filepath)
         try:
@@ -59,10 +42,8 @@ class SafeCheckpointBackend(LocalBackend):
                 temporary.write_bytes(obj)
                 if reason := damage(temporary):
                     raise InputError(f'{path}: not saved, since read back it is {reason}')
-        except OSError as error:
-            raise InputError(
-                f'{path}: cannot be written ({error.strerror}); earlier checkpoints are untouched'
-            ) from error
+        except OutputError as error:
+            raise OutputError(f'{error}; earlier checkpoints are untouched') from error
 
 
 @HOOKS.register_module()
@@ -74,30 +55,22 @@ class SafeCheckpointHook(CheckpointHook):
       removes it first. So there is room needed for ``max_keep_ckpts + 1``.
     - What a kill leaves over goes at the next start: temporary files, and a checkpoint that was
       about to go; only a best one stays.
+    - It removes only files in its own folder that its names fit and that bear the mark of this
+      training, whatever the checkpoint resumed from says; see ``ResumeCheckHook``, which is in it.
     - A training does not resume from a damaged file; the error names one that is whole.
 
     It writes to local folders only. Copies by ``published_keys`` are mmengine's.
     """
 
     def before_run(self, runner: Runner) -> None:
-        """Check the checkpoint to resume from, before anything of it is loaded.
+        """Choose and check the checkpoint to resume from, before anything of it is loaded.
 
         Raises:
-            InputError: If it is missing or damaged.
+            InputError: See ``ResumeCheckHook``.
         """
-        if not runner._resume:
-            return
-        found = runner._load_from or find_latest_checkpoint(runner.work_dir)
-        if found is None or '://' in str(found):
-            return
-        path = Path(found or Path(runner.work_dir, 'last_checkpoint'))  # which may be empty
-        if not (reason := damage(path)):
-            return
-        others = path.parent.glob(self.filename_tmpl.format('*'))
-        others = sorted(others, key=lambda other: other.stat().st_mtime, reverse=True)
-        whole = next((str(other) for other in others if other != path and not damage(other)), None)
-        advice = f'load_from={whole} is whole' if whole else f'{path.parent} has no other whole one'
-        raise InputError(f'{path}: cannot be resumed from, {reason}; {advice}')
+        self.check = ResumeCheckHook()
+        self.written: set[str] = set()  # by this process, so that it need not look for the mark
+        self.check.before_run(runner)
 
     def before_train(self, runner: Runner) -> None:
         """Choose the backend; remove what killed trainings left over.
@@ -112,11 +85,81 @@ class SafeCheckpointHook(CheckpointHook):
                 f'file_client_args; got out_dir={self.out_dir!r}, '
                 f'backend_args={self.backend_args}, file_client_args={self.file_client_args}'
             )
+        if number_in(self.filename_tmpl.format(1), self.filename_tmpl) != 1 or not is_name(
+            self.filename_tmpl
+        ):
+            raise ValueError(
+                "filename_tmpl must be a file's name with one {}, such as 'iter_{}.pth', got "
+                f'{self.filename_tmpl!r}'
+            )
         self.backend_args = BACKEND
+        outdated = self.drop_outdated(runner.message_hub.runtime_info)
         super().before_train(runner)
+        self.take_over_best(runner)
         if is_main_process():
             for folder in {runner.work_dir, self.out_dir}:
                 remove_leftovers(Path(folder))
+            for step in outdated:
+                self.remove(self.filename_tmpl.format(step))
+        self.check.before_train(runner)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Mark a checkpoint as one of this training."""
+        self.check.before_save_checkpoint(runner, checkpoint)
+
+    def drop_outdated(self, info: dict) -> list[int]:
+        """Take the steps that are too many off ``keep_ckpt_ids``: mmengine would remove them.
+
+        Returns:
+            Those steps. What is no step of a training is dropped.
+        """
+        if self.max_keep_ckpts <= 0 or 'keep_ckpt_ids' not in info:
+            return []
+        steps = info['keep_ckpt_ids']
+        steps = [step for step in steps if is_step(step)] if isinstance(steps, list) else []
+        info['keep_ckpt_ids'] = steps[-self.max_keep_ckpts :]
+        return steps[: -self.max_keep_ckpts]
+
+    def take_over_best(self, runner: Runner) -> None:
+        """Of the best checkpoints of the run resumed, keep those of their name in this folder.
+
+        mmengine removes and publishes what the message hub names, wherever it lies.
+        """
+        info = runner.message_hub.runtime_info
+        for key in [key for key in info if re.match('best_ckpt|last_ckpt$', str(key))]:
+            name, old = last_part(info[key]), info[key]
+            info[key] = str(Path(self.out_dir, name)) if self.is_own(name) else None
+            if old and info[key] is None and key != 'last_ckpt':
+                print_log(
+                    f'the best checkpoint that the run resumed names, {shorten(old)}, is none of '
+                    f'its own in {self.out_dir} and stays as it is',
+                    logger='current',
+                )
+        if not self.save_best:
+            return
+        if len(self.key_indicators) == 1:
+            self.best_ckpt_path = info.get('best_ckpt')
+        else:
+            keys = self.key_indicators
+            self.best_ckpt_path_dict = {key: info.get(f'best_ckpt_{key}') for key in keys}
+
+    def is_own(self, name: str) -> bool:
+        """Whether a file in the folder is a checkpoint of this training, by its name and mark."""
+        if not is_name(name) or not re.fullmatch(
+            f'(best_.+_)?{pattern_of(self.filename_tmpl)}', name
+        ):
+            return False
+        path = Path(self.out_dir, name)
+        try:
+            is_file = stat.S_ISREG(path.lstat().st_mode)
+        except (OSError, ValueError):  # the latter for a name with a null
+            return False
+        return is_file and (name in self.written or meta_of(path).get(RUN) == self.check.run)
+
+    def remove(self, name: str) -> None:
+        """Remove a checkpoint of this training; anything else stays."""
+        if self.is_own(name):
+            Path(self.out_dir, name).unlink(missing_ok=True)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         """Save a checkpoint, then ``last_checkpoint``, and then remove those that are too many."""
@@ -141,10 +184,11 @@ class SafeCheckpointHook(CheckpointHook):
             **self.args,
         )
         if is_main_process():
-            with replacing(Path(runner.work_dir, 'last_checkpoint'), durable=True) as temporary:
+            self.written.add(name)
+            with replacing(Path(runner.work_dir, LAST), durable=True) as temporary:
                 temporary.write_text(self.last_ckpt)
             for other in outdated:
-                Path(self.out_dir, self.filename_tmpl.format(other)).unlink(missing_ok=True)
+                self.remove(self.filename_tmpl.format(other))
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         """Save the best checkpoint as mmengine does, but remove its predecessor afterwards."""
@@ -152,9 +196,26 @@ class SafeCheckpointHook(CheckpointHook):
             return
         outdated = []
         self.file_backend.remove = outdated.append  # mmengine's code removes before it writes
+        self.file_backend.rmtree = outdated.append
         super()._save_best_checkpoint(runner, metrics)
-        del self.file_backend.remove
+        del self.file_backend.remove, self.file_backend.rmtree
         best = {getattr(self, 'best_ckpt_path', None)}
         best.update(getattr(self, 'best_ckpt_path_dict', {}).values())
+        self.written.update(Path(path).name for path in best if path)
         for path in set(outdated) - best:
-            self.file_backend.remove(path)
+            self.remove(Path(path).name)
+
+    def _publish_model(self, runner: Runner, ckpt_path: str | None) -> None:
+        """Publish a checkpoint, if there is one."""
+        if ckpt_path:
+            super()._publish_model(runner, ckpt_path)
+
+
+def last_part(path: object) -> str:
+    """The name in a path of any system; empty for anything else."""
+    return PureWindowsPath(PurePosixPath(path).name).name if isinstance(path, str) else ''
+
+
+def is_name(text: str) -> bool:
+    """Whether a text names a file directly in a folder."""
+    return text not in ('', '.', '..') and last_part(text) == text

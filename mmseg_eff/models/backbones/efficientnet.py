@@ -8,7 +8,7 @@ EfficientNet Table 1 -> STAGES; ESeg Table 1 and Sec. 3.4 -> the ``eseg-*`` rows
                    P1 1/2   P2  P3      P4      P5 1/32
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 from math import ceil
@@ -159,6 +159,7 @@ class EfficientNet(Backbone):
             norm_cfg=norm_cfg or BN,
             act_cfg=dict(type=ACTIVATIONS[kind]),
         )
+        build_block: Callable[..., nn.Module]
         if kind == 'fused':
             build_block = partial(FusedMBConv, conv=conv)
         else:

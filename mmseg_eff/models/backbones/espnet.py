@@ -198,11 +198,15 @@ class ESPNet(Backbone):
         if self.use_concat:
             self.fuse2 = norm_act(c2, norm_cfg)
             self.fuse3 = norm_act(c3, norm_cfg)
-        self.folded_stem = None  # of fold()
+        self.folded_stem: nn.Sequential | None = None  # of fold()
         self.freeze()
 
     def parts(self) -> list[list[nn.Module]]:
-        parts = [[self.stem], [self.down2, self.blocks2], [self.down3, self.blocks3]]
+        parts: list[list[nn.Module]] = [
+            [self.stem],
+            [self.down2, self.blocks2],
+            [self.down3, self.blocks3],
+        ]
         if self.use_image:
             parts[0].append(self.fuse1)
         if self.use_concat:
@@ -213,9 +217,9 @@ class ESPNet(Backbone):
     def fold(self) -> None:
         """Join the stem and the image's first pooling for inference, in place."""
         if self.use_image:
-            conv, (norm, act) = self.stem
-            self.folded_stem = stem_with_pool(conv, norm, act)
-            del self.stem
+            self.folded_stem = stem_with_pool(self.stem)
+            if self.folded_stem is not None:
+                del self.stem
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         if self.folded_stem is not None:

@@ -217,7 +217,7 @@ class ESPNetv2(Backbone):
                 for _ in range(num_blocks)
             )
             self.stages.append(nn.Sequential(*blocks))
-        self.folded_stem = None  # of fold()
+        self.folded_stem: nn.Sequential | None = None  # of fold()
         self.freeze()
 
     def parts(self) -> list[list[nn.Module]]:
@@ -225,22 +225,22 @@ class ESPNetv2(Backbone):
 
     def fold(self) -> None:
         """Join the stem and the image's first pooling for inference, in place."""
-        conv, (norm, act) = self.stem
-        self.folded_stem = stem_with_pool(conv, norm, act)
-        del self.stem
+        self.folded_stem = stem_with_pool(self.stem)
+        if self.folded_stem is not None:
+            del self.stem
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         if self.folded_stem is not None:
-            x, image = self.folded_stem(image).tensor_split([-image.shape[1]], dim=1)
+            x, pooled = self.folded_stem(image).tensor_split([-image.shape[1]], dim=1)
         else:
             x = self.stem(image)  # (N, C_0, H / 2, W / 2)
-            image = self.pool(image)
+            pooled = self.pool(image)
         levels = [x]
         for level, (down, stage) in enumerate(zip(self.downs, self.stages, strict=True), start=1):
             has_image = level < NUM_LEVELS_WITH_IMAGE
-            image = self.pool(image) if has_image else None
+            pooled = self.pool(pooled) if has_image else None
             x = self.run(
-                stage, self.run(down, x, image)
+                stage, self.run(down, x, pooled)
             )  # (N, C_level, H / 2**(level+1), W / 2**(level+1))
             levels.append(x)
         return tuple(levels[i] for i in self.out_indices)

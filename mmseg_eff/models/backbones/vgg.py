@@ -85,7 +85,8 @@ class AtrousVGG(Backbone):
         self.freeze()
 
     def parts(self) -> list[list[nn.Module]]:
-        parts, begin = [[]], 0
+        parts: list[list[nn.Module]] = [[]]  # no stem
+        begin = 0
         for index, layer in enumerate(self.features):
             if isinstance(layer, nn.MaxPool2d):
                 parts.append(list(self.features)[begin : index + 1])

@@ -13,6 +13,7 @@ from functools import partial
 import torch
 import torch.nn as nn
 from mmcv.cnn import ConvModule
+from mmengine.model import normal_init
 from mmengine.structures import PixelData
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
@@ -207,7 +208,6 @@ def shrink_labels(labels: Tensor, size: Sequence[int], align_corners: bool) -> T
     return labels[..., rows[:, None], columns]
 
 
-def start_classifier(classifier: nn.Conv2d) -> None:
+def start_classifier(classifier: nn.Module) -> None:
     """The authors' initial weights of a classifier, in place."""
-    nn.init.normal_(classifier.weight, std=0.01)
-    nn.init.zeros_(classifier.bias)
+    normal_init(classifier, std=0.01)

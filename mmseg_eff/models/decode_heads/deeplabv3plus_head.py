@@ -50,6 +50,8 @@ class DeepLabV3Head(DeepLabHead):
         ValueError: See ``DeepLabHead``, ``ASPP`` and ``DensePredictionCell``.
     """
 
+    context: nn.Module
+
     def __init__(
         self,
         in_channels: int | Sequence[int],

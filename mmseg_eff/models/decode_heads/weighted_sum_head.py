@@ -13,13 +13,14 @@ from itertools import chain
 import torch
 import torch.nn as nn
 from mmcv.cnn import build_activation_layer, build_norm_layer
+from mmengine.model import normal_init
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ..layers import he_fan_out_, weighted_sum
+from ..layers import he_fan_out_, is_constant, weighted_sum
 from .arguments import check_num_classes, refuse_configs
 
 CLASSIFIERS = ('separable', '1x1')
@@ -85,7 +86,7 @@ class WeightedSumHead(BaseDecodeHead):
         )
         self.level_weights = nn.Parameter(torch.ones(len(in_index)))
         self.constants: tuple[float, ...] | None = None
-        self.hidden = nn.Identity()
+        self.hidden: nn.Module = nn.Identity()
         if classifier == 'separable':
             self.hidden = nn.Sequential(
                 *separable_conv(channels, channels),
@@ -95,7 +96,7 @@ class WeightedSumHead(BaseDecodeHead):
             self.conv_seg = separable_conv(channels, self.out_channels)
         he_fan_out_(self)
         last = self.conv_seg[-1] if classifier == 'separable' else self.conv_seg
-        nn.init.normal_(last.weight, std=0.01)  # as mmseg's heads start their classifier
+        normal_init(last, std=0.01)  # as mmseg's heads start their classifier
 
     def coefficients(self) -> Tensor:
         """Factors of the levels, ``(num_levels,)``; their sum is 1."""
@@ -137,9 +138,9 @@ class WeightedSumHead(BaseDecodeHead):
         ones = (1.0,) * len(self.in_index)
         self.constants = ones if use_plain_sum else tuple(self.coefficients().tolist())
         del self.level_weights
-        if isinstance(self.hidden, nn.Sequential):
-            depthwise, pointwise, norm, act = self.hidden
-            self.hidden = nn.Sequential(depthwise, fuse_conv_bn_eval(pointwise, norm), act)
+        match list(self.hidden.children()):
+            case [depthwise, nn.Conv2d() as pointwise, norm, act] if is_constant(norm):
+                self.hidden = nn.Sequential(depthwise, fuse_conv_bn_eval(pointwise, norm), act)
 
 
 def separable_conv(in_channels: int, out_channels: int) -> nn.Sequential:

@@ -1,5 +1,5 @@
 from .backbone import Backbone, check_out_indices
-from .inference import PooledDepthwise, SubpixelConv, stem_with_pool
+from .inference import PooledDepthwise, SubpixelConv, fold_norm, is_constant, stem_with_pool
 from .init import KAIMING_FAN_OUT, he_fan_out_
 from .mbconv import FusedMBConv, MBConv, same_conv
 from .norm import normalise
@@ -21,7 +21,9 @@ __all__ = [
     'check_channels',
     'check_out_indices',
     'check_output_stride',
+    'fold_norm',
     'he_fan_out_',
+    'is_constant',
     'norm_act',
     'normalise',
     'pooled_levels',

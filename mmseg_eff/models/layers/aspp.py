@@ -131,7 +131,8 @@ class PooledConv(nn.Module):
         self.conv = ConvModule(in_channels, out_channels, 1, **layer_cfgs)
 
     def forward(self, x: Tensor) -> Tensor:
-        size = sides = x.shape[2:]
+        size = x.shape[2:]
+        sides = list(size)
         if self.pool_size is not None:
             sides = [min(both) for both in zip(self.pool_size, size, strict=True)]
         kernel = [-(-side // grid) for side, grid in zip(sides, self.grid_size, strict=True)]
@@ -148,9 +149,9 @@ class PooledConv(nn.Module):
 def same_size_conv(
     in_channels: int,
     out_channels: int,
-    kernel_size: tuple[int, int] = (3, 3),
+    kernel_size: Sequence[int] = (3, 3),
     *,
-    dilation: tuple[int, int] = (1, 1),
+    dilation: Sequence[int] = (1, 1),
     use_separable: bool,
     **layer_cfgs,
 ) -> nn.Module:
@@ -177,17 +178,18 @@ def same_size_conv(
     return conv
 
 
-def pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
+def pair(value: int | Sequence[int] | None, name: str) -> tuple[int, int]:
     """Height and width of a number for both or of two.
 
     Raises:
         ValueError: If they are not whole numbers of 1 or more.
     """
     both = [value, value] if isinstance(value, int) else value
-    is_pair = isinstance(both, Sequence) and len(both) == 2
-    if not (is_pair and all(isinstance(side, int) and side >= 1 for side in both)):
-        raise ValueError(f'{name} must be two whole numbers (h, w) of 1 or more, got {value!r}')
-    return tuple(both)
+    if isinstance(both, Sequence) and len(both) == 2:
+        height, width = both
+        if all(isinstance(side, int) and side >= 1 for side in both):
+            return height, width
+    raise ValueError(f'{name} must be two whole numbers (h, w) of 1 or more, got {value!r}')
 
 
 def check_rates(rates: Sequence[int]) -> tuple[int, ...]:

@@ -1,12 +1,15 @@
 """What mmseg's backbones share: frozen stages and statistics, saved memory, levels to return."""
 
 from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
 import torch.nn as nn
 from mmengine.model import BaseModule
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
+
+Output = TypeVar('Output')  # of a part: a tensor or a tuple of tensors
 
 
 class Backbone(BaseModule):
@@ -66,11 +69,11 @@ class Backbone(BaseModule):
                     module.eval()
         return self
 
-    def run(self, part: Callable, *inputs: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+    def run(self, part: Callable[..., Output], *inputs: torch.Tensor | None) -> Output:
         """``part(*inputs)``, with ``with_cp`` block by block."""
         if not (self.with_cp and self.training and torch.is_grad_enabled()):
             return part(*inputs)
-        output = inputs[0]
+        output: Any = inputs[0]
         for block in part if isinstance(part, nn.Sequential) else [part]:
             output = checkpoint(block, *inputs, use_reentrant=False)
             inputs = (output,)

@@ -70,6 +70,7 @@ class DensePredictionCell(nn.Module):
         self.branches = nn.ModuleList()
         for index, branch in enumerate(cell):
             width = in_channels if branch['input'] == -1 else channels
+            module: nn.Module
             if branch['op'] == 'pyramid_pooling':
                 module = PooledConv(
                     width,
@@ -97,7 +98,7 @@ class DensePredictionCell(nn.Module):
         self.projection = ConvModule(len(cell) * channels, channels, 1, **layer_cfgs)
 
     def forward(self, x: Tensor) -> Tensor:
-        outs = []
+        outs: list[Tensor] = []
         for index, branch in zip(self.inputs, self.branches, strict=True):
             outs.append(branch(x if index == -1 else outs[index]))
         return self.projection(self.dropout(torch.cat(outs, dim=1)))

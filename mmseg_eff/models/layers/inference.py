@@ -4,12 +4,14 @@ Weights are copied and frozen into another form: what comes out of here cannot b
 """
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 import torch
 import torch.nn as nn
 from mmcv.cnn.bricks.wrappers import ConvTranspose2d
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
@@ -33,11 +35,12 @@ class SubpixelConv(nn.Module):
             self.conv.bias = frozen(layer.bias.detach().repeat_interleave(4))
 
     @staticmethod
-    def fits(layer: nn.Module) -> bool:
+    def fits(layer: nn.Module) -> TypeGuard[nn.ConvTranspose2d]:
         """Whether a layer can be written so."""
-        is_plain = type(layer).forward in (nn.ConvTranspose2d.forward, ConvTranspose2d.forward)
-        return is_plain and (
-            layer.kernel_size == layer.stride == (2, 2)
+        return (
+            isinstance(layer, nn.ConvTranspose2d)
+            and type(layer).forward in (nn.ConvTranspose2d.forward, ConvTranspose2d.forward)
+            and layer.kernel_size == layer.stride == (2, 2)
             and layer.padding == layer.output_padding == (0, 0)
             and layer.dilation == (1, 1)
             and layer.groups == 1
@@ -53,29 +56,54 @@ class SubpixelConv(nn.Module):
         return F.pixel_shuffle(scores.argmax(1).float(), 2).squeeze(1).long()
 
 
-def stem_with_pool(conv: nn.Conv2d, norm: nn.Module, act: nn.PReLU) -> nn.Sequential:
+def stem_with_pool(stem: nn.Sequential) -> nn.Sequential | None:
     """One convolution for a 3x3 stem of stride 2 and the 3x3 average of the image beside it.
 
     The average counts zeros outside the image, so it is a convolution with weights of 1/9; the
     image's channels pass the activation with a slope of 1.
 
     Args:
-        conv: 3x3 convolution of stride 2 and padding 1 on the image ``(N, C, H, W)``.
-        norm: Its batch normalisation.
-        act: Its activation with one slope per channel.
+        stem: 3x3 convolution of stride 2 and padding 1 on the image ``(N, C, H, W)``, then
+            ``norm_act``.
 
     Returns:
-        Layers that give the stem's channels and behind them the ``C`` of the pooled image.
+        Layers that give the stem's channels and behind them the ``C`` of the pooled image; ``None``
+        if the stem's norm cannot be folded.
     """
-    stem = fuse_conv_bn_eval(conv, norm)
-    channels = conv.in_channels
+    folded = fold_norm(stem)
+    if folded is None:
+        return None
+    weight, bias, act = folded
+    out_channels, channels = weight.shape[:2]
     average = torch.eye(channels)[..., None, None].expand(-1, -1, 3, 3) / 9
-    both = nn.Conv2d(channels, conv.out_channels + channels, 3, stride=2, padding=1)
-    both.weight = frozen(torch.cat([stem.weight, average]))
-    both.bias = frozen(torch.cat([stem.bias, torch.zeros(channels)]))
+    both = nn.Conv2d(channels, out_channels + channels, 3, stride=2, padding=1)
+    both.weight = frozen(torch.cat([weight, average]))
+    both.bias = frozen(torch.cat([bias, torch.zeros(channels)]))
     slopes = nn.PReLU(both.out_channels)
     slopes.weight = frozen(torch.cat([act.weight, torch.ones(channels)]))
     return nn.Sequential(both, slopes)
+
+
+def fold_norm(layers: nn.Sequential) -> tuple[Tensor, Tensor, nn.PReLU] | None:
+    """Weight and bias of a convolution with its norm folded in, and the activation after it.
+
+    Args:
+        layers: A convolution and ``norm_act``, in evaluation mode.
+
+    Returns:
+        The three; ``None`` if the norm depends on its input (see ``is_constant``).
+    """
+    match [layer for layer in layers.modules() if not isinstance(layer, nn.Sequential)]:
+        case [nn.Conv2d() as conv, norm, nn.PReLU() as act] if is_constant(norm):
+            fused = fuse_conv_bn_eval(conv, norm)
+            assert fused.bias is not None  # the norm's shift
+            return fused.weight, fused.bias, act
+    return None
+
+
+def is_constant(norm: nn.Module) -> TypeGuard[_BatchNorm]:
+    """Whether a norm has constant factors at inference: batch normalisation with statistics."""
+    return isinstance(norm, _BatchNorm) and norm.running_mean is not None
 
 
 class PooledDepthwise(nn.Module):
@@ -111,7 +139,7 @@ class PooledDepthwise(nn.Module):
             x = F.conv2d(x, weight, bias, stride=3, padding=1, groups=channels)
             return F.pixel_shuffle(x, 2)
         x = F.conv2d(x, self.weight, self.bias, padding=1, groups=channels)
-        return F.adaptive_avg_pool2d(x, size)
+        return F.adaptive_avg_pool2d(x, (size[0], size[1]))
 
 
 def frozen(value: Tensor) -> nn.Parameter:

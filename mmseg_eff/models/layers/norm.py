@@ -16,9 +16,13 @@ def normalise(norm: nn.Module, x: Tensor) -> Tensor:
         norm: Any layer; other kinds than batch normalisation are simply called.
         x: ``(N, C, H, W)``; the shape stays.
     """
-    is_single = isinstance(norm, _BatchNorm) and x.numel() == x.shape[1]
-    if not (is_single and norm.training and norm.track_running_stats):
-        return norm(x)
-    return F.batch_norm(
-        x, norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0.0, norm.eps
-    )
+    if (
+        isinstance(norm, _BatchNorm)
+        and x.numel() == x.shape[1]
+        and norm.training
+        and norm.track_running_stats
+    ):
+        return F.batch_norm(
+            x, norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0.0, norm.eps
+        )
+    return norm(x)

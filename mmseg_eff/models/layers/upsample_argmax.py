@@ -47,8 +47,8 @@ def make_axis(size: int, out_size: int, align_corners: bool) -> Axis:
         step = np.float32(size - 1) / np.float32(out_size - 1) if out_size > 1 else np.float32(0)
         source = step * np.arange(out_size, dtype=np.float32)
     else:
-        step = float(np.float32(size) / np.float32(out_size))
-        position = step * (np.arange(out_size) + 0.5) - 0.5  # in double precision
+        ratio = float(np.float32(size) / np.float32(out_size))
+        position = ratio * (np.arange(out_size) + 0.5) - 0.5  # in double precision
         source = np.maximum(position.astype(np.float32), np.float32(0))
     low = np.minimum(source.astype(np.int64), size - 1)
     high = np.minimum(low + 1, size - 1)
@@ -127,7 +127,8 @@ def possible_winners(image: Tensor, tolerance: float) -> Tensor:
     winners = corners(running_argmax(enumerate(padded)).long() * padded[0].numel())
     position = torch.arange(padded[0].numel()).view(padded[0].shape)
     means = [
-        sum(padded.take(winner + corner) for winner in winners) / 4 for corner in corners(position)
+        functools.reduce(torch.add, (padded.take(winner + corner) for winner in winners)) / 4
+        for corner in corners(position)
     ]
     best = torch.stack([lower.amax(0), torch.stack(means).amin(0)]).amax(0)
     return upper >= best - tolerance

@@ -1,9 +1,18 @@
 """Class weights as the losses use them."""
 
-from torch import Tensor, nn
+from collections.abc import Sequence
+from typing import Protocol
+
+from torch import Tensor
 
 
-def class_weight_tensor(loss: nn.Module, pred: Tensor) -> Tensor | None:
+class WeightedLoss(Protocol):
+    """A loss with one weight a class, or none."""
+
+    class_weight: Sequence[float] | None
+
+
+def class_weight_tensor(loss: WeightedLoss, pred: Tensor) -> Tensor | None:
     """``loss.class_weight`` as a tensor ``(C,)`` like logits ``(N, C, H, W)``; ``None`` if unset.
 
     Raises:

@@ -20,14 +20,21 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn as nn
-from mmcv.cnn import build_activation_layer, build_norm_layer
+from mmcv.cnn import Scale, build_activation_layer, build_norm_layer
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ..layers import check_channels, he_fan_out_, normalise, pooled_levels, weighted_sum
+from ..layers import (
+    check_channels,
+    he_fan_out_,
+    is_constant,
+    normalise,
+    pooled_levels,
+    weighted_sum,
+)
 
 FUSIONS = ('fast', 'softmax', 'sum')
 EPSILON = 1e-4  # of the fast normalised fusion
@@ -78,10 +85,13 @@ class FusionNode(nn.Module):
         if hasattr(self, 'fusion_weights'):
             del self.fusion_weights
         self.constants = tuple(factors)
-        self.pointwise = fuse_conv_bn_eval(self.pointwise, self.norm)
-        self.pointwise.weight.mul_(scale)
-        self.pointwise.bias.mul_(scale)
-        self.norm = nn.Identity()
+        if is_constant(self.norm):
+            self.pointwise = fuse_conv_bn_eval(self.pointwise, self.norm)
+            for parameter in self.pointwise.parameters():
+                parameter.mul_(scale)
+            self.norm = nn.Identity()
+        elif scale != 1:
+            self.norm = nn.Sequential(self.norm, Scale(scale))
 
 
 class BiFPNCell(nn.Module):
@@ -117,8 +127,10 @@ class BiFPNCell(nn.Module):
     def fix(self, scales: Sequence[float]) -> None:
         """Fix the weights of all nodes; output ``i`` then comes out times ``scales[i]``."""
         for node in self.down:
+            assert isinstance(node, FusionNode)
             node.fix(node.coefficients().tolist(), 1.0)
         for level, node in enumerate(self.up):
+            assert isinstance(node, FusionNode)
             *factors, last = node.coefficients().tolist()
             if level:  # its last input is the level below, which comes scaled already
                 last /= scales[level - 1]
@@ -210,13 +222,14 @@ class BiFPN(BaseModule):
         if self.training:
             raise ValueError('fold() is for inference: call eval() first')
         ones = [1.0] * len(self.laterals)
-        for index, norm in enumerate(self.lateral_norms):
-            self.laterals[index] = fuse_conv_bn_eval(self.laterals[index], norm)
-            self.lateral_norms[index] = nn.Identity()
-        *cells, last = self.cells
-        for cell in cells:
-            cell.fix(ones)
-        last.fix(scales or ones)
+        for index, (conv, norm) in enumerate(zip(self.laterals, self.lateral_norms, strict=True)):
+            if isinstance(conv, nn.Conv2d) and is_constant(norm):
+                self.laterals[index] = fuse_conv_bn_eval(conv, norm)
+                self.lateral_norms[index] = nn.Identity()
+        for cell in self.cells:
+            assert isinstance(cell, BiFPNCell)
+            is_last = cell is self.cells[-1]
+            cell.fix(scales if scales and is_last else ones)
 
 
 def enlarge(x: Tensor, like: Tensor) -> Tensor:

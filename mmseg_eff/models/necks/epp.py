@@ -18,9 +18,8 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_conv_bn_weights
 
-from ..layers import KAIMING_FAN_OUT, PooledDepthwise, check_channels, norm_act
+from ..layers import KAIMING_FAN_OUT, PooledDepthwise, check_channels, fold_norm, norm_act
 
 SCALES = (2.0, 1.5, 1.0, 0.5, 0.1)
 MIN_SIZE = 5  # of a scaled map's sides
@@ -68,13 +67,13 @@ class EfficientPyramidPool(nn.Module):
             ),
             norm_act(proj_channels, norm_cfg),
         )
-        self.expand = nn.Identity()
+        self.expand: nn.Module = nn.Identity()
         if out_channels is not None:
             self.expand = nn.Sequential(
                 nn.Conv2d(proj_channels, out_channels, 1, bias=False),
                 norm_act(out_channels, norm_cfg),
             )
-        self.folded_fuse = None  # of fold()
+        self.folded_fuse: nn.ModuleList | None = None  # of fold()
 
     @torch.no_grad()
     def fold(self) -> None:
@@ -83,26 +82,26 @@ class EfficientPyramidPool(nn.Module):
         The grouped convolution over the shuffled scales is a sum of depth-wise ones. The pyramid's
         normalisation goes into the branches, for it commutes with resizing: weights sum to 1.
         """
-        norm, act = self.norm_act
-        fuse, (fuse_norm, self.act) = self.fuse
-        fuse = fuse_conv_bn_eval(fuse, fuse_norm)
-        channels = fuse.out_channels
+        branches = depthwise(torch.cat(list(self.branches.parameters())), None).eval()
+        pyramid = fold_norm(nn.Sequential(branches, self.norm_act))
+        fuse = fold_norm(self.fuse)
+        if pyramid is None or fuse is None:
+            return
+        weights, biases, act = pyramid
+        fuse_weights, fuse_bias, self.act = fuse
+        num = len(self.scales)
+        parts = (weights.chunk(num), biases.chunk(num), act.weight.chunk(num))
         self.folded_fuse = nn.ModuleList()
-        for i, (scale, branch) in enumerate(zip(self.scales, self.branches, strict=True)):
-            part = slice(i * channels, (i + 1) * channels)
-            statistics = (norm.running_mean[part], norm.running_var[part], norm.eps)
-            weight, bias = fuse_conv_bn_weights(
-                branch.weight, None, *statistics, norm.weight[part], norm.bias[part]
-            )
-            if scale > 1:
+        for i, (weight, bias, slope) in enumerate(zip(*parts, strict=True)):
+            if self.scales[i] > 1:
                 self.branches[i] = PooledDepthwise(weight, bias)
             else:
-                self.branches[i] = depthwise(weight, bias)
-            slopes = nn.PReLU(channels)
-            slopes.weight = nn.Parameter(act.weight[part].clone())
-            weight = fuse.weight[:, i : i + 1].clone()
+                self.branches[i] = depthwise(weight.clone(), bias.clone())
+            slopes = nn.PReLU(len(slope))
+            slopes.weight = nn.Parameter(slope.clone())
+            weight = fuse_weights[:, i : i + 1].clone()
             self.folded_fuse.append(
-                nn.Sequential(slopes, depthwise(weight, None if i else fuse.bias))
+                nn.Sequential(slopes, depthwise(weight, None if i else fuse_bias))
             )
         del self.norm_act, self.fuse
 
@@ -235,7 +234,7 @@ def pool(x: Tensor, size: Sequence[int]) -> Tensor:
     sides = x.shape[2:]  # free in an exported graph for any size, and then not compared
     if all(isinstance(a, int) and a % b == 0 for a, b in zip(sides, size, strict=True)):
         return F.avg_pool2d(x, [a // b for a, b in zip(sides, size, strict=True)])
-    return F.adaptive_avg_pool2d(x, size)
+    return F.adaptive_avg_pool2d(x, (size[0], size[1]))
 
 
 def shuffle(x: Tensor, groups: int) -> Tensor:

@@ -41,7 +41,9 @@ class MeanProbabilityTTAModel(SegTTAModel):
         maps = [view.seg_logits.data for view in views]
         if len(maps[0]) == 1:  # mmseg has applied the sigmoid
             logits = sum(maps) / len(maps)
-            labels = (logits > last_head(self.module).threshold).to(logits)
+            head = last_head(self.module)
+            assert head is not None  # its threshold made each view's labels
+            labels = (logits > head.threshold).to(logits)
         else:
             mean = mean_sigmoid if has_sigmoid_outputs(self.module) else mean_softmax
             logits = mean(maps)

@@ -1,0 +1,83 @@
+"""End a tool in order when Ctrl-C (SIGINT) or SIGTERM asks for it."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+PYTHONS = (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler)
+REPEATED = 2.0  # seconds; launchers pass on a signal that the whole group of processes got
+AGAIN = 0.05  # seconds until a signal is sent anew
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a tool as Ctrl-C does."""
+
+
+STOPS = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated}
+
+
+@contextmanager
+def stopping_in_order() -> Iterator[list[int]]:
+    """Raise ``KeyboardInterrupt`` on SIGINT and ``Terminated`` on SIGTERM in the block, once.
+
+    A second signal, more than ``REPEATED`` seconds later, ends the process at once. Forked
+    children, such as a data loader's workers, leave it to their parent to say and do something:
+    they go on until it ends them, and end on SIGTERM without a word.
+
+    Yields:
+        The signal that came, if any.
+    """
+    if threading.current_thread() is not threading.main_thread():  # which alone has handlers
+        yield []
+        return
+    owner, received, since, timers = os.getpid(), [], 0.0, []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        nonlocal since
+        if os.getpid() != owner:
+            if number == signal.SIGTERM:
+                os._exit(128 + number)
+        elif not received:
+            received.append(number)
+            since = time.monotonic()
+            raise STOPS[number]
+        elif time.monotonic() - since > REPEATED:
+            os._exit(128 + number)
+
+    def send_again(unraisable) -> None:  # Python drops what is raised in a destructor
+        if os.getpid() == owner and issubclass(unraisable.exc_type, KeyboardInterrupt):
+            timers.append(threading.Timer(AGAIN, os.kill, (owner, received.pop())))
+            timers[-1].start()
+        else:
+            hook(unraisable)
+
+    hook, sys.unraisablehook = sys.unraisablehook, send_again
+    before = {number: signal.signal(number, stop) for number in STOPS}
+    try:
+        yield received
+    finally:
+        for timer in timers:  # the work was done before
+            timer.cancel()
+        for number, handler in before.items():
+            if handler not in PYTHONS:  # of tools/*.py, for the imports: now all is done, or said
+                handler = signal.SIG_DFL if received else signal.SIG_IGN
+            signal.signal(number, handler)
+        sys.unraisablehook = hook
+
+
+def follow_parent() -> None:
+    """Let a process of a pool leave Ctrl-C to its parent, and end when that has ended, however."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_after, args=[multiprocessing.parent_process()], daemon=True).start()
+
+
+def end_after(parent: multiprocessing.Process) -> None:
+    """End this process as soon as its parent has ended."""
+    parent.join()
+    os._exit(1)

@@ -1,0 +1,41 @@
+"""Limit what is read as a file: no pipes or devices, and no more bytes than fit into memory."""
+
+import os
+from pathlib import Path
+
+from ..errors import InputError
+from ..files import check_regular
+
+VARIABLE = 'MMSEG_EFF_MAX_FILE_MB'
+DEFAULT = 1024  # MB
+
+
+def check_file(path: str | Path, limit: int = DEFAULT) -> None:
+    """Refuse a file that cannot be read as a whole, before it is opened.
+
+    Args:
+        path: The file.
+        limit: Largest size in MB; the environment variable ``MMSEG_EFF_MAX_FILE_MB`` sets another.
+
+    Raises:
+        MissingFileError: If there is none.
+        InputError: If it is no regular file, empty or too large.
+    """
+    check_regular(path)
+    value = os.environ.get(VARIABLE, str(limit))
+    if not value.isdecimal() or int(value) == 0:
+        raise InputError(f'{VARIABLE} must be a whole number above 0, got {value!r}')
+    size = os.path.getsize(path)
+    if not size:  # or a file of the system's, such as /proc/kmsg, which may block
+        raise InputError(f'{path}: is empty (0 bytes)')
+    if size > int(value) * 1e6:
+        raise InputError(
+            f'{path}: is of {size / 1e6:.0f} MB; at most {value} are read (environment variable '
+            f'{VARIABLE})'
+        )
+
+
+def check_local_file(path: str, limit: int = DEFAULT) -> None:
+    """``check_file`` of a path that is one of this machine's, and not of a storage backend."""
+    if os.path.lexists(path):
+        check_file(path, limit)
