@@ -32,6 +32,7 @@ from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import NamedTuple
 
+from ..hub import PREFIX
 from .allowed_parts import NAMES, REASONS, SECTIONS, VARIABLES
 from .user_errors import shorten
 
@@ -87,7 +88,7 @@ KNOWN_URLS = (  # may stand in a config, and are fetched with --allow-download o
     'torchvision://',
     'mmcls://',
 )
-URLS = ('http://', 'https://', *KNOWN_URLS)
+URLS = ('http://', 'https://', PREFIX, *KNOWN_URLS)
 DOWNLOAD = 'safe mode opens no connection; download it, or add --allow-download'
 
 
@@ -222,7 +223,7 @@ def of_text(text: str, key: str, limits: Limits) -> str:
     """Why a text is not allowed: it names what is fetched, run, or written elsewhere."""
     if not text.isprintable() and re.search(r'[^\s\x21-\U0010ffff]|[\ud800-\udfff]', text):
         return f'{shown(text)}: expected text without control characters'
-    if '://' in text:
+    if is_address(text):
         is_known = text.startswith(URLS if limits.allow_download else KNOWN_URLS)
         if key not in FETCHED or not text.startswith(URLS):
             return f'{shown(text)}: expected a local file'
@@ -236,3 +237,8 @@ def of_text(text: str, key: str, limits: Limits) -> str:
     if key.endswith('_type') and not re.fullmatch(r'[\w-]*', text):
         return f'{shown(text)}: expected a plain name'
     return ''
+
+
+def is_address(text: str) -> bool:
+    """Whether a text where a file is expected is a URL or ``hub:NAME``."""
+    return '://' in text or text.startswith(PREFIX)

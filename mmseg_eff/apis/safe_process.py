@@ -25,7 +25,7 @@ from mmseg.utils import register_all_modules
 
 from ..errors import InputError
 from .allowed_parts import ALLOWED, NAMES
-from .safe_keys import DOWNLOAD, PACKAGES, UNPICKLED, URLS, shown
+from .safe_keys import DOWNLOAD, PACKAGES, UNPICKLED, URLS, is_address, shown
 
 SEAL = ExitStack()  # closing it, as tests do, takes everything back
 Loader = Callable[[str, object], object]
@@ -96,9 +96,9 @@ def loader_of(allow_download: bool) -> Callable[[type, str], Loader]:
     original = CheckpointLoader._get_checkpoint_loader
 
     def loader(cls: type, path: str) -> Loader:
-        if '://' in str(path) and not (allow_download and str(path).startswith(URLS)):
+        if is_address(str(path)) and not (allow_download and str(path).startswith(URLS)):
             raise InputError(f'{shown(path)}: {DOWNLOAD if path.startswith(URLS) else "no file"}')
-        return original(path) if '://' in str(path) else cls._schemes['']
+        return original(path) if is_address(str(path)) else cls._schemes['']
 
     return loader
 
