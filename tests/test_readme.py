@@ -21,6 +21,7 @@ from mmseg_eff.apis import (
     self_train,
     test,
     train,
+    weights,
 )
 
 TOOLS = dict(
@@ -38,6 +39,7 @@ TOOLS = dict(
     self_train=self_train,
     test=test,
     train=train,
+    weights=weights,
 )
 
 

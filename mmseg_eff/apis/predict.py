@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..datasets.image_reader import class_name, inference_pipeline, to_display
 from ..errors import InputError, OutputError
 from ..models import optimize_for_inference, predict_labels_only
-from .arguments import device, finite_number, whole_number
+from .arguments import checkpoint, device, finite_number, whole_number
 from .cli import add_output_stride, config_parser, load_config, tool
 from .dense_crf import add_crf_options, build_crf
 from .inference import (
@@ -177,7 +177,11 @@ def check_export_options(args: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Parse the arguments of ``tools/predict.py`` and predict; 1 if a file failed."""
     parser = config_parser(DESCRIPTION)
-    parser.add_argument('checkpoint', help='checkpoint file; none behind an exported folder')
+    parser.add_argument(
+        'checkpoint',
+        type=checkpoint,
+        help='checkpoint file or hub:NAME; none after an exported folder',
+    )
     parser.add_argument('inputs', nargs='*', metavar='INPUT', help='file, folder, glob or video')
     parser.add_argument('--out', required=True, help='folder for labels/ and overlays/')
     parser.add_argument('--opacity', type=finite_number, default=0.5, help='of the colours, 0 to 1')

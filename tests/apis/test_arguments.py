@@ -53,6 +53,7 @@ def test_devices_exist(capsys, value):
 @pytest.mark.parametrize(
     ('tool', 'arguments'),
     [
+        ('predict', [LEAF, 'hub:none', 'i', '--out', 'o']),
         ('test', [LEAF, 'hub:none']),
         ('export', [LEAF, 'hub:none', '--out', 'o']),
         ('pseudo_label', [LEAF, 'hub:none', 'i', '--out', 'o']),
