@@ -12,8 +12,8 @@ from mmseg.registry import DATASETS, MODELS
 from torch import nn
 
 from mmseg_eff.apis.complexity import complexity
-from mmseg_eff.apis.convert_weights import convert
 from mmseg_eff.converters import load_weights
+from mmseg_eff.converters.convert import convert
 
 CONFIGS = Path(__file__).parent.parent / 'configs'
 LEAVES = sorted(path for path in CONFIGS.glob('*/*.py') if path.parent.name != '_base_')

@@ -1,8 +1,9 @@
 import torch
 from helpers import official
 
-from mmseg_eff.apis.convert_weights import convert, main
+from mmseg_eff.apis.convert_weights import main
 from mmseg_eff.converters import load_checkpoint
+from mmseg_eff.converters.convert import convert
 from mmseg_eff.files import sha256_of
 
 

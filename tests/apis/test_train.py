@@ -15,9 +15,9 @@ from mmseg.registry import MODELS
 
 from mmseg_eff.apis import test as evaluate
 from mmseg_eff.apis import train
-from mmseg_eff.apis.convert_weights import convert
 from mmseg_eff.apis.train import check_pretrained, differences, parts
 from mmseg_eff.converters import load_checkpoint, save_checkpoint
+from mmseg_eff.converters.convert import convert
 from mmseg_eff.engine.hooks.run_record_hook import weights_hash
 from mmseg_eff.errors import InputError
 from mmseg_eff.models import EfficientNet

@@ -6,8 +6,8 @@ import torch
 from helpers import official
 from torch import nn
 
-from mmseg_eff.apis.convert_weights import convert
 from mmseg_eff.converters import load_checkpoint, load_weights, save_checkpoint, zero_denormals
+from mmseg_eff.converters.convert import convert
 from mmseg_eff.errors import InputError
 
 

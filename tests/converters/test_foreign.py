@@ -10,8 +10,9 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from mmengine.runner.checkpoint import load_checkpoint as load_by_mmengine
 from torch import nn
 
-from mmseg_eff.apis.convert_weights import convert, main
+from mmseg_eff.apis.convert_weights import main
 from mmseg_eff.converters import load_checkpoint, load_weights
+from mmseg_eff.converters.convert import convert
 from mmseg_eff.errors import InputError
 
 WEIGHTS = nn.Linear(3, 2).state_dict()
