@@ -167,7 +167,7 @@ def full_disk():
     resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
     try:
         yield
-    finally:  # before pytest writes, perhaps into a file
+    finally:  # pytest's own output may go to a file
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
@@ -193,8 +193,8 @@ def save_picture(path):
     ],
 )
 def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path, write):
-    reason = rf'^{tmp_path}/a\.\w+: cannot be written \(File too large'
-    with pytest.raises(OutputError, match=reason), full_disk():
+    line = rf'^{tmp_path}/a\.\w+: cannot be written \(File too large'
+    with pytest.raises(OutputError, match=line), full_disk():
         write(tmp_path / 'a.txt')
     assert not list(tmp_path.iterdir())
 

@@ -1,9 +1,11 @@
 """A chain of trainings and other tools, stage by stage, that goes on where it was stopped."""
 
 import argparse
+import ctypes
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -15,17 +17,23 @@ from mmengine.config import Config
 from .. import compat
 from ..errors import InputError
 from ..files import replacing
+<<<<<<< HEAD
 from .json_files import read_json
 from .safe_config import read_data
+=======
+>>>>>>> i16-tools
 from .signals import Terminated
 
 STATE = 'state.json'
+DEATH_SIGNAL = 1  # of Linux's prctl: what a process gets when its parent has ended
 PATIENCE = 5  # seconds for a stage to end by itself
 
 
 def start(command: list[str]) -> int:
     """Run a program and return its exit status; what ends this process ends it, too."""
-    with subprocess.Popen(command) as process:
+    call = getattr(ctypes.CDLL(None), 'prctl', None) if os.name == 'posix' else None
+    arguments = dict(preexec_fn=lambda: call(DEATH_SIGNAL, signal.SIGTERM)) if call else {}
+    with subprocess.Popen(command, **arguments) as process:
         try:
             return process.wait()
         except KeyboardInterrupt as error:
@@ -118,7 +126,11 @@ class Chain:
         self.state = dict(options=options, stages={})
         path = folder / STATE
         if path.is_file():
+<<<<<<< HEAD
             self.state = read_state(path)
+=======
+            self.state = json.loads(path.read_text())
+>>>>>>> i16-tools
             refuse_changes(path, self.state['options'], options)
         self.write()
 
