@@ -17,11 +17,8 @@ from mmengine.config import Config
 from .. import compat
 from ..errors import InputError
 from ..files import replacing
-<<<<<<< HEAD
 from .json_files import read_json
 from .safe_config import read_data
-=======
->>>>>>> i16-tools
 from .signals import Terminated
 
 STATE = 'state.json'
@@ -126,11 +123,7 @@ class Chain:
         self.state = dict(options=options, stages={})
         path = folder / STATE
         if path.is_file():
-<<<<<<< HEAD
             self.state = read_state(path)
-=======
-            self.state = json.loads(path.read_text())
->>>>>>> i16-tools
             refuse_changes(path, self.state['options'], options)
         self.write()
 
