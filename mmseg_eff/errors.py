@@ -8,7 +8,10 @@ class InputError(ValueError):
 
 
 class OutputError(InputError, OSError):
-    """A file that cannot be written: the message names it and the system's reason."""
+    """A file that cannot be written: the message names it and the system's reason, ``strerror``."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class MissingFileError(InputError, FileNotFoundError):

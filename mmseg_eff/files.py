@@ -65,7 +65,9 @@ def writing(path: Path) -> Iterator[None]:
             cause = cause.__context__
         if cause is None or not is_about(cause.filename, path):
             raise
-        raise OutputError(f'{path}: cannot be written ({cause.strerror})') from error
+        failure = OutputError(f'{path}: cannot be written ({cause.strerror})')
+        failure.strerror = cause.strerror
+        raise failure from error
 
 
 def is_about(named: object, path: Path) -> bool:

@@ -4,6 +4,7 @@ import resource
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -159,13 +160,15 @@ def test_a_socket_and_a_name_that_no_file_has(tmp_path, monkeypatch):
     check_regular(tmp_path / 'link')
 
 
-@pytest.fixture
+@contextmanager
 def full_disk():
     """Let no file of this process grow above 64 bytes; Python ignores the signal of that."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:  # pytest's own output may go to a file
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def save_tensors(path):
@@ -189,10 +192,9 @@ def save_picture(path):
         pytest.param(lambda path: save_tensors(path.with_suffix('.safetensors')), id='safetensors'),
     ],
 )
-def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path, full_disk, write):
-    with pytest.raises(
-        OutputError, match=rf'^{tmp_path}/a\.\w+: cannot be written \(File too large'
-    ):
+def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path, write):
+    line = rf'^{tmp_path}/a\.\w+: cannot be written \(File too large'
+    with pytest.raises(OutputError, match=line), full_disk():
         write(tmp_path / 'a.txt')
     assert not list(tmp_path.iterdir())
 

@@ -1,9 +1,11 @@
 """A chain of trainings and other tools, stage by stage, that goes on where it was stopped."""
 
 import argparse
+import ctypes
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -20,12 +22,15 @@ from .safe_config import read_data
 from .signals import Terminated
 
 STATE = 'state.json'
+DEATH_SIGNAL = 1  # of Linux's prctl: what a process gets when its parent has ended
 PATIENCE = 5  # seconds for a stage to end by itself
 
 
 def start(command: list[str]) -> int:
     """Run a program and return its exit status; what ends this process ends it, too."""
-    with subprocess.Popen(command) as process:
+    call = getattr(ctypes.CDLL(None), 'prctl', None) if os.name == 'posix' else None
+    arguments = dict(preexec_fn=lambda: call(DEATH_SIGNAL, signal.SIGTERM)) if call else {}
+    with subprocess.Popen(command, **arguments) as process:
         try:
             return process.wait()
         except KeyboardInterrupt as error:

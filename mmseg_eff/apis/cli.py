@@ -54,23 +54,25 @@ def tool(main: Callable[[list[str] | None], int | None]) -> Callable[[list[str] 
                 line = describe(error) if isinstance(error, Exception) else None
                 if line is None or os.environ.get(TRACEBACK_VARIABLE):
                     raise
-                if isinstance(error, OSError) and not error.filename:
-                    drop_unwritten_output()
-                hint = (
-                    '' if isinstance(error, InputError) else f' [{TRACEBACK_VARIABLE}=1 shows more]'
-                )
+                hint = f' [{TRACEBACK_VARIABLE}=1 shows more]'
+                if isinstance(error, InputError):
+                    hint = ''
+                elif isinstance(error, OSError) and not error.filename and is_output_lost():
+                    line, hint = f'standard output: cannot be written ({error.strerror})', ''
                 print(f'error: {line}{hint}', file=sys.stderr)
                 return 1
 
     return run
 
 
-def drop_unwritten_output() -> None:
-    """Give up what stdout still holds if it cannot be written: the end of Python would fail."""
+def is_output_lost() -> bool:
+    """Whether stdout cannot be written; then it is given up, or the end of Python would fail."""
     try:
-        sys.stdout.flush()
+        print(flush=True)
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def quiet_warnings() -> None:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, TracebackType
 
 PYTHONS = (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler)
 REPEATED = 2.0  # seconds; launchers pass on a signal that the whole group of processes got
@@ -46,6 +46,8 @@ def stopping_in_order() -> Iterator[list[int]]:
         elif not received:
             received.append(number)
             since = time.monotonic()
+            if callable(signal.getsignal(signal.SIGCHLD)):  # torch's, for workers that die
+                signal.signal(signal.SIGCHLD, lambda *_: None)
             raise STOPS[number]
         elif time.monotonic() - since > REPEATED:
             os._exit(128 + number)
@@ -57,7 +59,12 @@ def stopping_in_order() -> Iterator[list[int]]:
         else:
             hook(unraisable)
 
+    def show(kind: type, error: BaseException, trace: TracebackType | None) -> None:
+        if os.getpid() == owner or not issubclass(kind, ConnectionError | EOFError):
+            show_any(kind, error, trace)  # a worker's thread says so when the parent is gone
+
     hook, sys.unraisablehook = sys.unraisablehook, send_again
+    show_any, sys.excepthook = sys.excepthook, show
     before = {number: signal.signal(number, stop) for number in STOPS}
     try:
         yield received
@@ -68,7 +75,7 @@ def stopping_in_order() -> Iterator[list[int]]:
             if handler not in PYTHONS:  # of tools/*.py, for the imports: now all is done, or said
                 handler = signal.SIG_DFL if received else signal.SIG_IGN
             signal.signal(number, handler)
-        sys.unraisablehook = hook
+        sys.unraisablehook, sys.excepthook = hook, show_any
 
 
 def follow_parent() -> None:

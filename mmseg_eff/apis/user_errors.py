@@ -32,11 +32,18 @@ LONGEST = 300  # characters of a message of mmengine's, which may quote a whole 
 
 def one_line(error: BaseException) -> str:
     """The last line of an error's message; for one from a loader's worker, its own message."""
+    if isinstance(error, InputError):
+        return last_line(error)
     if isinstance(error, OSError) and error.errno in OF_WRITING and error.strerror:
         file = error.filename2 or error.filename or written_file(error) or 'a file'
         return f'{file}: cannot be written ({error.strerror})'
     if isinstance(error, OSError) and error.strerror:
         return f'{error.filename}: {error.strerror}' if error.filename else error.strerror
+    return last_line(error)
+
+
+def last_line(error: BaseException) -> str:
+    """The last line of what an error was given; for one from a loader's worker, its message."""
     lines = [line for line in str(error.args[0] if error.args else error).splitlines() if line]
     message = lines[-1] if lines else type(error).__name__
     is_from_worker = len(lines) > 1 and 'DataLoader worker' in lines[0]

@@ -1,5 +1,8 @@
 import copy
+import os
 import re
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -190,6 +193,31 @@ def test_a_wrong_config_is_named(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(InputError, match=rf'^{path}: .*{message}'):
         load_config(parse(str(path)))
+
+
+@pytest.mark.parametrize(
+    ('open_output', 'reason'),
+    [
+        pytest.param(Path('/dev/full').open, 'No space left on device', id='full disk'),
+        pytest.param(lambda _mode: open_unread_pipe(), 'Broken pipe', id='nobody reads'),
+    ],
+)
+def test_an_output_that_cannot_be_written(monkeypatch, capsys, open_output, reason):
+    @tool
+    def main(argv=None):
+        print('x' * 10**5)
+
+    with open_output('w') as output:
+        monkeypatch.setattr(sys, 'stdout', output)
+        assert main([]) == 1
+    line = f'error: standard output: cannot be written ({reason})\n'
+    assert capsys.readouterr().err == line
+
+
+def open_unread_pipe():
+    read, write = os.pipe()
+    os.close(read)
+    return open(write, 'w')
 
 
 def test_interrupt_says_what_is_kept(capsys):
