@@ -33,7 +33,10 @@ def check_types(config: Mapping) -> None:
         InputError: Names the first one by its keys.
     """
     check_keys_of(config, SECTIONS, '')
-    check_keys_of(config.get('model') or {}, OF_MODEL, 'model.')
+    model = config.get('model') or {}
+    check_keys_of(model, OF_MODEL, 'model.')
+    if 'data_preprocessor' in model:  # without one, a batch would be a list
+        check_type(model['data_preprocessor'], DICT, 'model.data_preprocessor')
     for name in LOADERS:
         check_keys_of(config.get(name) or {}, {'dataset': DICT}, f'{name}.')
     for where, key, value in walk(dict(config.items()), ''):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
-from mmseg.registry import MODELS
+from mmseg.registry import MODELS, TRANSFORMS
 from torch import nn
 
 from mmseg_eff.apis.cli import (
@@ -151,6 +151,16 @@ def test_what_cannot_be_built_is_one_line(capsys, part, line):
     assert main([]) == 1
     error = capsys.readouterr().err
     assert line in error and error.startswith('error: ') and error.count('\n') == 1
+
+
+def test_a_value_that_fails_in_mmseg_is_one_line_that_says_where(capsys):
+    @tool
+    def main(argv=None):
+        TRANSFORMS.build(dict(type='RandomCrop', crop_size=(4, 4)))({})
+
+    assert main([]) == 1
+    error = capsys.readouterr().err
+    assert re.fullmatch(r'error: \w+Error: .*, in mmseg\.\S+ \[MMSEG_EFF_TRACEBACK=1 .*\]\n', error)
 
 
 def test_a_missing_section_is_one_line(capsys):

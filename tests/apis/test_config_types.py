@@ -11,6 +11,7 @@ from mmseg_eff.errors import InputError
         (dict(model='x'), "model must be a dict, got 'x'"),
         (dict(model=dict(backbone=[])), r'model\.backbone must be a dict'),
         (dict(model=dict(decode_head=5)), r'model\.decode_head must be a dict or a list of dicts'),
+        (dict(model=dict(data_preprocessor=None)), r'model\.data_preprocessor must be a dict'),
         (dict(train_dataloader='x'), 'train_dataloader must be a dict'),
         (dict(train_dataloader=dict(dataset='x')), r'train_dataloader\.dataset must be a dict'),
         (dict(val_dataloader=dict(dataset=dict(pipeline=3))), r'val_dataloader.* must be a list'),

@@ -151,7 +151,8 @@ def test_a_full_disk_is_one_line_and_leaves_the_earlier_export(run, tmp_path, mo
 
     monkeypatch.setattr(deploy, 'write_report', write_report)
     assert run(out) == 1
-    assert capsys.readouterr().err.startswith(f'error: {out}: No space left on device')
+    line = capsys.readouterr().err
+    assert line.startswith(f'error: {out}: cannot be written (No space left on device)')
     assert (out / 'report.json').read_bytes() == before
     assert list(out.parent.iterdir()) == [out]
 
