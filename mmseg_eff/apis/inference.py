@@ -29,7 +29,6 @@ from ..datasets.image_reader import (
 from ..datasets.label_checks import check_palette, class_names
 from ..deploy.runtime import Segmenter, load_runtime
 from ..errors import InputError
-from ..models import fix_random_bases
 from ..models.segmentors.heads import num_labels
 from .cli import argument
 from .datasets import first_dataset
@@ -64,7 +63,7 @@ def load_segmentor(
         raise InputError('the config has no model with a backbone')
     init_default_scope(config.get('default_scope', 'mmseg'))
     config.test_pipeline = inference_pipeline(config)
-    model = fix_random_bases(init_model(config, device='cpu'))
+    model = init_model(config, device='cpu')
     meta = load_weights(model, checkpoint)
     model.dataset_meta = meta.get('dataset_meta') or dataset_meta(model.cfg)
     return model.to(device or default_device())

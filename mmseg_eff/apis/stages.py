@@ -20,7 +20,6 @@ from mmseg.apis import init_model
 from torch import nn
 
 from ..converters import load_weights
-from ..models import fix_random_bases
 from ..models.segmentors.heads import last_head
 from .cli import load_config, quiet_warnings
 from .inference import ImageSegmentor, LabelsImages, load_export
@@ -96,7 +95,7 @@ def load_candidate(
     if keep_size:
         without_resize(config)
     init_default_scope(config.get('default_scope', 'mmseg'))
-    model = fix_random_bases(revert_sync_batchnorm(init_model(config, device='cpu')))
+    model = revert_sync_batchnorm(init_model(config, device='cpu'))
     if candidate.checkpoint:
         load_weights(model, candidate.checkpoint)
 

@@ -11,7 +11,7 @@ from ..converters import load_weights
 from ..datasets.image_reader import ImageReader, inference_pipeline, split_pipeline
 from ..datasets.wrappers import leaf_configs
 from ..errors import InputError
-from ..models import fix_random_bases, predict_labels_only
+from ..models import predict_labels_only
 from .arguments import checkpoint
 from .cli import add_output_stride, load_runner_config, network_of, runner_parser, tool
 from .confusion_matrix import write_confusion_matrix
@@ -87,7 +87,7 @@ def main(argv: list[str] | None = None) -> None:
     check_datasets(config, 'test_dataloader')
     runner = RUNNERS.build(config)
     model = network_of(runner).module if args.tta else network_of(runner)
-    load_weights(fix_random_bases(model), args.checkpoint)
+    load_weights(model, args.checkpoint)
     loop = runner.test_loop
     check_format_only(loop.evaluator, args.out)
     matrix = add_confusion_matrix(loop.evaluator) if args.confusion_matrix else None

@@ -17,7 +17,6 @@ from .decode_heads import (
     ESPNetHead,
     WeightedSumHead,
 )
-from .fixed_bases import fix_random_bases
 from .losses import OHEMCrossEntropy, WeightedCrossEntropy
 from .necks import EPP, BiFPN, PooledLevels
 from .optimize import optimize_for_inference
@@ -46,7 +45,6 @@ __all__ = [
     'WeightedCrossEntropy',
     'WeightedSumHead',
     'Xception',
-    'fix_random_bases',
     'optimize_for_inference',
     'predict_labels_only',
 ]

@@ -5,7 +5,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import nn
 
 from .decode_heads import WeightedSumHead
-from .fixed_bases import fix_random_bases
+from .fixed_bases import keep_bases
 from .fuse_norms import fuse_norms
 from .layers import SubpixelConv
 from .necks import BiFPN
@@ -15,7 +15,7 @@ from .necks import BiFPN
 def optimize_for_inference(model: EncoderDecoder) -> EncoderDecoder:
     """Rewrite a segmentor for inference, in place; the outputs differ by rounding alone.
 
-    - Matrix decompositions start from the same bases every time (``fix_random_bases``).
+    - Matrix decompositions keep their bases (``keep_bases``).
     - Modules that know a cheaper form of themselves take it: every module with a ``fold()``.
     - Batch normalisation goes into the convolution before it where the flow of tensors allows it
       (``fuse_norms``).
@@ -31,7 +31,7 @@ def optimize_for_inference(model: EncoderDecoder) -> EncoderDecoder:
     """
     if model.training:
         raise ValueError('optimize_for_inference() is for inference: call eval() first')
-    fix_random_bases(model)
+    keep_bases(model)
     done = fold_weighted_sum(model)
     for module in list(model.modules()):
         if hasattr(module, 'fold') and module not in done:
