@@ -11,7 +11,11 @@ import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import torch
+
+from mmseg_eff.converters import load_checkpoint
+from mmseg_eff.errors import InputError
 
 SECONDS, MEMORY = 5, 1 << 30  # for each file
 EVENTS = {  # of Python's audit hooks: what no file may lead to
@@ -123,3 +127,9 @@ def bounded():
     seconds = time.process_time() - begin
     assert seconds < SECONDS, f'{seconds:.1f} s'
     assert not events, events
+
+
+def assert_refused(path, message):
+    """Loading a file gives one line within the bounds, which begins with it and has a message."""
+    with bounded(), pytest.raises(InputError, match=f'^{path}: [^\n]*({message})[^\n]*$'):
+        load_checkpoint(path)

@@ -14,7 +14,7 @@ from unittest import mock
 
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import InputError
+from .file_limit import limit_from
 
 VARIABLE = 'MMSEG_EFF_MAX_PIXELS'
 BY_PROGRAMS = ('EPS', 'WMF')  # of which Pillow reads the header only
@@ -28,12 +28,9 @@ def max_pixels(default: int = 2**30) -> int:
         default: Where the environment variable is not set.
 
     Raises:
-        InputError: If the environment variable holds no whole number above 0.
+        InputError: See ``limit_from``.
     """
-    value = os.environ.get(VARIABLE, str(default))
-    if not value.isdecimal() or int(value) == 0:
-        raise InputError(f'{VARIABLE} must be a whole number above 0, got {value!r}')
-    return int(value)
+    return limit_from(VARIABLE, default)
 
 
 def max_image_pixels() -> int:

@@ -117,7 +117,7 @@ def test_configs_of_the_docs_read(root, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('kind', ['ADE20KDataset', 'CityscapesDataset', 'LoveDADataset'])
 def test_data_of_mmseg(root, tmp_path, kind):
-    """A config of one's own with a data set that mmseg registers, and what mmseg's own says."""
+    """A config of one's own with a dataset that mmseg registers, and what mmseg's own says."""
     shutil.copytree(root / 'configs/_base_', tmp_path / '_base_')
     shutil.copytree(root / 'configs/espnet', tmp_path / 'espnet')
     path = tmp_path / 'mine.py'

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from hostile import bounded, entry, header
+from hostile import assert_refused, bounded, entry, header
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader, _load_checkpoint
@@ -249,5 +249,4 @@ SAFETENSORS = [
 def test_safetensors_are_refused_in_one_line(write, message, tmp_path):
     path = tmp_path / 'a.safetensors'
     write(path)
-    with bounded(), pytest.raises(InputError, match=f'^{path}: [^\n]*({message})[^\n]*$'):
-        load_checkpoint(path)
+    assert_refused(path, message)

@@ -63,7 +63,7 @@ def data_record(dataset: Dataset) -> dict | None:
 
 
 def list_data(dataset: Dataset) -> dict | None:
-    """``data_record`` of a data set, which takes a minute for a million samples."""
+    """``data_record`` of a dataset, which takes a minute for a million samples."""
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
     keys = ('img_path', 'seg_map_path')
     paths = [info[key] for info in infos for key in keys if info.get(key)]

@@ -67,7 +67,7 @@ def stem_with_pool(stem: nn.Sequential) -> nn.Sequential | None:
             ``norm_act``.
 
     Returns:
-        Layers that give the stem's channels and behind them the ``C`` of the pooled image; ``None``
+        Layers that give the stem's channels and after them the ``C`` of the pooled image; ``None``
         if the stem's norm cannot be folded.
     """
     folded = fold_norm(stem)
