@@ -13,9 +13,9 @@ import torch
 from timing import interleaved
 from torch import nn
 
-from mmseg_eff.apis.cli import quiet_warnings
 from mmseg_eff.converters import convert_espnet, load_checkpoint, zero_denormals
 from mmseg_eff.converters.espnet import build_espnet
+from mmseg_eff.utils.printing import quiet_warnings
 
 
 def build(state_dict: dict, model: dict) -> nn.Sequential:

@@ -15,14 +15,17 @@ import cv2
 import numpy as np
 import torch
 
-from mmseg_eff.apis.cli import config_parser, load_config, quiet_warnings
-from mmseg_eff.apis.inference import ImageSegmentor, color_table, draw_overlay, load_segmentor
-from mmseg_eff.apis.predict import predict, without_resize
-from mmseg_eff.apis.regions import REGION_SUFFIXES
-from mmseg_eff.apis.sources import collect_sources
-from mmseg_eff.apis.stages import resident
-from mmseg_eff.apis.tiling import Tiling, check_tiling
+from mmseg_eff.benchmarking.memory import resident
+from mmseg_eff.commands._cli import config_parser
+from mmseg_eff.config.load import load_config
 from mmseg_eff.datasets.toy_street import Scene
+from mmseg_eff.inference.inputs import collect_sources
+from mmseg_eff.inference.predict import predict, without_resize
+from mmseg_eff.inference.region_readers import REGION_SUFFIXES
+from mmseg_eff.inference.segmentor import ImageSegmentor, load_segmentor
+from mmseg_eff.inference.tiling import Tiling, check_tiling
+from mmseg_eff.utils.printing import quiet_warnings
+from mmseg_eff.visualization.overlay import color_table, draw_overlay
 
 
 def make_images(folder: Path, count: int, size: tuple[int, int]) -> None:

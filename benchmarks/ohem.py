@@ -16,8 +16,8 @@ from timing import interleaved
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmseg_eff.apis.cli import quiet_warnings
 from mmseg_eff.models.losses.ohem_cross_entropy import OHEMCrossEntropy
+from mmseg_eff.utils.printing import quiet_warnings
 
 MARGINS = {'fresh': (0, 0), 'trained': (12, 4)}  # of the true class: mean and deviation
 

@@ -17,9 +17,9 @@ from timing import CallCounter, interleaved
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmseg_eff.apis.cli import quiet_warnings  # first: stock mmseg needs it
 from mmseg_eff.converters import load_weights
 from mmseg_eff.models import optimize_for_inference
+from mmseg_eff.utils.printing import quiet_warnings  # first: stock mmseg needs it
 
 from mmseg.apis import init_model  # isort: skip
 

@@ -13,9 +13,9 @@ import torch
 from mmengine.structures import PixelData
 from timing import interleaved
 
-from mmseg_eff.apis.cli import quiet_warnings  # first: stock mmseg needs it
-from mmseg_eff.apis.inference import color_table, draw_overlay
 from mmseg_eff.datasets.toy_street import Scene, ToyStreetDataset
+from mmseg_eff.utils.printing import quiet_warnings  # first: stock mmseg needs it
+from mmseg_eff.visualization.overlay import color_table, draw_overlay
 
 from mmseg.structures import SegDataSample  # isort: skip
 from mmseg.visualization import SegLocalVisualizer  # isort: skip

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmseg_eff.apis.plot_curves import read_scalars
-from mmseg_eff.files import replacing
+from mmseg_eff.utils.atomic_io import replacing
+from mmseg_eff.visualization.curves import read_scalars
 
 CLASS_ROW = re.compile(
     r'^\|\s*([^|]+?)\s*\|\s*([\d.]+)\s*\|\s*[\d.]+\s*\|$', re.M

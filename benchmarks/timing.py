@@ -6,7 +6,8 @@ from functools import partial
 
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mmseg_eff.apis.stages import seconds_of, take_turns
+from mmseg_eff.benchmarking.timing import take_turns
+from mmseg_eff.utils.timing import seconds_of
 
 VIEWS = ('alias', 'detach', 'expand', 'permute', 'select', 'slice', 't', 'unsqueeze', 'view')
 

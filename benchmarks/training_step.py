@@ -21,10 +21,10 @@ from mmengine.runner import Runner
 from timing import seconds_of
 from torch import nn
 
-from mmseg_eff.apis.cli import quiet_warnings  # first: stock mmseg needs it
-from mmseg_eff.apis.train import keep_freed_memory
 from mmseg_eff.engine.hooks.channels_last_hook import ChannelsLastHook
 from mmseg_eff.models.layers import PReLU
+from mmseg_eff.training.memory import keep_freed_memory
+from mmseg_eff.utils.printing import quiet_warnings  # first: stock mmseg needs it
 
 from mmengine.optim import build_optim_wrapper  # isort: skip
 from mmengine.registry import init_default_scope  # isort: skip

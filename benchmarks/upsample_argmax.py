@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 
-from mmseg_eff.apis.cli import quiet_warnings
 from mmseg_eff.datasets.toy_street import IGNORED, Scene
 from mmseg_eff.models.layers import upsample_argmax
+from mmseg_eff.utils.printing import quiet_warnings
 
 
 def street_logits(num_classes: int, size: tuple[int, int]) -> Tensor:

@@ -13,9 +13,9 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope, init_default_scope
 from mmseg.visualization import SegLocalVisualizer
 
-from mmseg_eff.apis.safe_process import SEAL
 from mmseg_eff.datasets import make_toy_street
 from mmseg_eff.deploy.runtime import disable_telemetry
+from mmseg_eff.safe_config.process import SEAL
 
 disable_telemetry()  # before tests import the engines to see whether they are there
 ROOT = Path(__file__).parent.parent

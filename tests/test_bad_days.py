@@ -173,7 +173,7 @@ def limit_files(module: ModuleType) -> None:
     def limit() -> None:  # Python ignores SIGXFSZ
         resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_BYTES, MAX_BYTES))
 
-    names = [name for name in ('load_config', 'load_runner_config') if hasattr(module, name)]
+    names = [name for name in ('load_config', 'read_runner_config_of') if hasattr(module, name)]
     for name in names:
         load = getattr(module, name)
         setattr(module, name, lambda args, load=load: (load(args), limit())[0])
@@ -234,7 +234,7 @@ def run_in_child(module: str, arguments: list[str], is_limited: bool, *streams: 
             os.dup2(stream, number)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, runpy.run_path(str(ROOT / 'tools/train.py'))['stop'])
-        tool = importlib.import_module(f'mmseg_eff.apis.{module}')
+        tool = importlib.import_module(f'mmseg_eff.commands.{module}')
         if is_limited:
             limit_files(tool)
         status = tool.main(arguments)
@@ -261,7 +261,7 @@ def rows(folder: Path, tools: dict[str, tuple[str, list[str]]]) -> Iterator[Row]
     """Try every tool on every day."""
     out = folder / 'out'
     for module, _ in tools.values():  # once, before the forks
-        importlib.import_module(f'mmseg_eff.apis.{module}')
+        importlib.import_module(f'mmseg_eff.commands.{module}')
     for tool, (module, arguments) in tools.items():
         clean(out)
         begin = time.monotonic()

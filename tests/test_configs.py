@@ -11,7 +11,7 @@ from mmengine.optim import build_optim_wrapper
 from mmseg.registry import DATASETS, MODELS
 from torch import nn
 
-from mmseg_eff.apis.complexity import complexity
+from mmseg_eff.benchmarking.complexity import complexity
 from mmseg_eff.converters import load_weights
 from mmseg_eff.converters.convert import convert
 

@@ -76,7 +76,7 @@ def tool_of(words: list[str]) -> tuple[Callable[[list[str]], int], list[str]]:
     """``main`` of the tool that a command starts, and its arguments."""
     name = re.fullmatch(r'tools/(\w+)\.py', words[1])[1]
     assert (ROOT / words[1]).is_file(), words[1]
-    return importlib.import_module(f'mmseg_eff.apis.{name}').main, words[2:]
+    return importlib.import_module(f'mmseg_eff.commands.{name}').main, words[2:]
 
 
 def check_command(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +192,9 @@ def test_commands_exist(page, monkeypatch):
     def find(checkpoint):
         return hub.find(checkpoint).name if checkpoint.startswith('hub:') else checkpoint
 
-    monkeypatch.setattr('mmseg_eff.apis.arguments.resolve', find)  # the name exists: no download
+    monkeypatch.setattr(
+        'mmseg_eff.commands._arguments.resolve', find
+    )  # the name exists: no download
     text = (ROOT / 'docs' / page).read_text()
     assert {language for language, _ in blocks(text)} <= {'python', 'bash', 'console', 'text'}
     for language, block in blocks(text):

@@ -30,7 +30,7 @@ from networks import (
 )
 from torch import Tensor, nn
 
-from mmseg_eff.apis.complexity import build_without_memory
+from mmseg_eff.benchmarking.complexity import build_without_memory
 
 FAST = {
     'deeplabv1-vgg16_voc12aug',

@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import DefaultScope, init_default_scope
 
-from mmseg_eff.apis import (
+from mmseg_eff.commands import (
     benchmark,
     check_dataset,
     class_weights,

@@ -2,13 +2,12 @@
 
 import json
 import re
-from argparse import Namespace
 
 import pytest
 import yaml
 
-from mmseg_eff.apis.benchmark import PEERS, known_miou
-from mmseg_eff.apis.cli import load_config
+from mmseg_eff.benchmarking.run import PEERS, known_miou
+from mmseg_eff.config.load import load_config
 
 ROW = re.compile(r'^\| `([^`]+)` \|.*?\| ([\d.]+) \|$', re.M)  # config, …, mIoU
 
@@ -50,7 +49,7 @@ def test_metafiles_have_the_published_figures_of_the_readme(root):
     }
     assert dict(rows).keys() == configs.keys()
     for name, miou in rows:
-        config = load_config(Namespace(config=configs[name], cfg_options=None))
+        config = load_config(configs[name])
         assert known_miou(config) == float(miou), name
 
 

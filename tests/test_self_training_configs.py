@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
-from mmseg_eff.apis import check_dataset, class_weights, train
-from mmseg_eff.apis.datasets import build_datasets
+from mmseg_eff.commands import check_dataset, class_weights, train
+from mmseg_eff.dataset_check.build import build_datasets
 from mmseg_eff.datasets import make_toy_street
 
 CONFIGS = Path(__file__).parent.parent / 'configs'

@@ -7,7 +7,7 @@ if __name__ == '__main__':
 
     end_in_one_line()
 
-from mmseg_eff.apis.check_dataset import main
+from mmseg_eff.commands.check_dataset import main
 
 if __name__ == '__main__':
     sys.exit(main())

@@ -7,7 +7,7 @@ if __name__ == '__main__':
 
     end_in_one_line()
 
-from mmseg_eff.apis.class_weights import main
+from mmseg_eff.commands.class_weights import main
 
 if __name__ == '__main__':
     sys.exit(main())

@@ -7,7 +7,7 @@ if __name__ == '__main__':
 
     end_in_one_line()
 
-from mmseg_eff.apis.demo import main
+from mmseg_eff.commands.demo import main
 
 if __name__ == '__main__':
     sys.exit(main())

@@ -7,7 +7,7 @@ if __name__ == '__main__':
 
     end_in_one_line()
 
-from mmseg_eff.apis.test import main
+from mmseg_eff.commands.test import main
 
 if __name__ == '__main__':
     sys.exit(main())

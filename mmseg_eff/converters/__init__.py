@@ -1,4 +1,4 @@
-from .checkpoint import load_checkpoint, load_weights, save_checkpoint, zero_denormals
+from ..checkpoint.io import load_checkpoint, load_weights, save_checkpoint, zero_denormals
 from .efficientnet import convert_efficientnet
 from .espnet import convert_espnet
 from .espnetv2 import convert_espnetv2

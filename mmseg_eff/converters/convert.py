@@ -6,12 +6,12 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ..checkpoint.foreign import averaged_keys, beginnings, inner_networks
+from ..checkpoint.io import checked_weights, save_checkpoint, zero_denormals
+from ..checkpoint.safe_reading import read_checkpoint
 from ..errors import InputError
-from ..files import remove_leftovers, sha256_of
+from ..utils.atomic_io import remove_leftovers, sha256_of
 from . import CONVERTERS
-from .checkpoint import checked_weights, save_checkpoint, zero_denormals
-from .foreign import averaged_keys, beginnings, inner_networks
-from .safe_reading import read_checkpoint
 
 BACKBONES = ('efficientnet', 'mobilenetv2', 'xception')  # whose weights may be part of a network
 PADDED = 'efficientnet'  # the one network whose files may leave open how it pads

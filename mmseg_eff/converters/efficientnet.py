@@ -12,10 +12,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..checkpoint.io import mismatch, rename
 from ..errors import InputError
 from ..models import EfficientNet
 from ..models.backbones.efficientnet import ARCHS, PADDINGS, scale
-from .checkpoint import mismatch, rename
 
 
 class Layout(NamedTuple):

@@ -11,10 +11,10 @@ import torch
 from mmseg.datasets import CityscapesDataset
 from torch import Tensor, nn
 
+from ..checkpoint.io import mismatch, rename
 from ..datasets.camvid import CamVidDataset
 from ..errors import InputError
 from ..models import ESPNet, ESPNetCHead, ESPNetHead
-from .checkpoint import mismatch, rename
 
 RENAMES = (  # of module names; first those of the whole network, then those inside a block
     (r'^encoder\.classifier\.conv\.', 'decode_head.score3.'),

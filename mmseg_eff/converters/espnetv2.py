@@ -12,10 +12,10 @@ from mmseg.datasets import CityscapesDataset, PascalVOCDataset
 from mmseg.models.decode_heads import FCNHead
 from torch import Tensor, nn
 
+from ..checkpoint.io import mismatch, rename
 from ..errors import InputError
 from ..models import EPP, ESPNetv2
 from ..models.backbones.espnetv2 import WIDTHS
-from .checkpoint import mismatch, rename
 
 NORM_ACT = {'0': 'norm', '1': 'act'}  # position in the authors' BN + PReLU
 RENAMES = (  # of module names; first those of the whole network, then those inside a block

@@ -12,9 +12,9 @@ import torch
 from mmseg.models.utils import make_divisible
 from torch import Tensor, nn
 
+from ..checkpoint.io import mismatch, rename
 from ..errors import InputError
 from ..models.backbones.mobilenetv2 import AtrousMobileNetV2
-from .checkpoint import mismatch, rename
 from .efficientnet import IMAGENET
 
 WIDEN_FACTORS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)

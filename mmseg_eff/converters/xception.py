@@ -9,9 +9,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from ..checkpoint.io import mismatch, rename
 from ..errors import InputError
 from ..models.backbones.xception import ARCHS, Xception
-from .checkpoint import mismatch, rename
 
 RENAMES = (  # of module names
     (r'^blocks\.', 'units.'),

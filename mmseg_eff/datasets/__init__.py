@@ -1,9 +1,8 @@
 from .camvid import CamVidDataset
-from .foreground import ForegroundVOCDataset
 from .mapillary_as_cityscapes import MapillaryAsCityscapesDataset
-from .score_at_input_size import ScoreAtInputSize
 from .toy_street import ToyStreetDataset, make_toy_street
-from .transforms import LoadCheckedAnnotations, LoadCheckedImage
+from .transforms import LoadCheckedAnnotations, LoadCheckedImage, ScoreAtInputSize
+from .voc_foreground import ForegroundVOCDataset
 
 __all__ = [
     'CamVidDataset',

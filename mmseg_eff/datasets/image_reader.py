@@ -6,7 +6,7 @@ see the same pixels only if one function reads them: ``ImageReader``.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -17,8 +17,9 @@ from mmseg.registry import TRANSFORMS
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..utils.file_limit import check_local_file
+from ..utils.image_io import Label
 from .bit_depth import warn_of_dark_image
-from .file_limit import check_local_file
 from .transforms import DECODE_ERRORS, LoadCheckedImage, undecodable
 from .wrappers import pipelines_of
 
@@ -240,3 +241,20 @@ def to_display(image: NDArray, limits: tuple[float, float] | None = None) -> NDA
         scaled = (np.nan_to_num(image.astype(np.float32)) - low) * (255 / (high - low))
         image = scaled.clip(0, 255).round().astype(np.uint8)
     return np.ascontiguousarray(image)
+
+
+class LabelsImages(Protocol):
+    """What prediction, tiles, the export's check and the benchmark need of a network.
+
+    Attributes:
+        reader: Reads images as the network wants them.
+        palette: RGB colour of each class.
+        label_dtype: Of the labels, ``uint8``, or ``uint16`` above 256 of them.
+    """
+
+    reader: ImageReader
+    palette: Sequence[Sequence[int]]
+    label_dtype: np.dtype
+
+    def segment(self, image: Loaded) -> Label:
+        """Labels (H, W) of an image that ``reader`` has loaded."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .label_checks import LabelRules
+from .label_rules import LabelRules
 
 SHIFT = 'reduce_zero_label'  # kind of what other datasets can disprove
 SIGMOID = (  # arguments of a head

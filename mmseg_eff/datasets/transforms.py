@@ -4,18 +4,19 @@ import io
 import os
 
 import cv2
+import mmcv
 import numpy as np
-from mmcv.transforms import LoadImageFromFile
+from mmcv.transforms import BaseTransform, LoadImageFromFile
 from mmengine import fileio
 from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
 from ..errors import InputError
+from ..utils.file_limit import check_local_file
+from ..utils.pixel_limit import open_limited, pixel_limit, too_large
 from .bit_depth import warn_of_dark_image
-from .file_limit import check_local_file
-from .label_checks import DROPPED, format_fault, range_fault, settled_label_map, size_fault
-from .pixel_limit import open_limited, pixel_limit, too_large
+from .label_rules import DROPPED, format_fault, range_fault, settled_label_map, size_fault
 
 DECODE_ERRORS = (  # of OpenCV and Pillow
     MemoryError,
@@ -128,3 +129,23 @@ def read_mode(path: str, backend_args: dict | None = None) -> str:
         raise InputError(f'{path}: {error}') from error
     except DECODE_ERRORS as error:
         raise InputError(f'{path}: cannot be decoded as an image') from error
+
+
+@TRANSFORMS.register_module()
+class ScoreAtInputSize(BaseTransform):
+    """Resize the labels to the image as it is now and have mmseg score there.
+
+    For a test pipeline, behind ``Resize`` and the loading of labels. The ESPNetv2 authors validate
+    so while training (EdgeNets). Without labels it does nothing: inference keeps the image's size.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Set ``gt_seg_map`` (H, W), uint8, and ``ori_shape`` to the size of ``img`` (H, W, C)."""
+        if 'gt_seg_map' in results:
+            height, width = results['img'].shape[:2]
+            # Pillow as in EdgeNets: OpenCV's nearest neighbour is up to half a pixel beside it
+            results['gt_seg_map'] = mmcv.imresize(
+                results['gt_seg_map'], (width, height), interpolation='nearest', backend='pillow'
+            )
+            results['ori_shape'] = (height, width)
+        return results

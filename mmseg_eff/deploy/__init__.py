@@ -1,9 +1,9 @@
 """Exported networks: the graph, its conversion, quantisation, and the runtime of the result."""
 
-from .convert import NEEDS, deploy_package, export_onnx, export_openvino, save_openvino
-from .folder import fill_folder, new_folder, versions, write_report
+from .backends import NEEDS, deploy_package, export_onnx, export_openvino, save_openvino
 from .graph import PARTS, SegmentationGraph
-from .quantise import IGNORED, class_areas, mean_iou, quantise, quantise_all
+from .package import fill_folder, new_folder, versions, write_report
+from .quantize import IGNORED, class_areas, mean_iou, quantise, quantise_all
 from .runtime import Segmenter, load_runtime
 
 __all__ = [

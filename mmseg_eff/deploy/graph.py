@@ -27,8 +27,8 @@ from ..errors import InputError
 from ..models import optimize_for_inference
 from ..models.layers import SubpixelConv
 from ..models.segmentors.heads import num_labels
-from .operations import enlarged_argmax, label_type, whole_factor
 from .runtime import resized_size
+from .trace_ops import enlarged_argmax, label_type, whole_factor
 
 PARTS = ('resize', 'normalise', 'labels')
 PASSIVE = ('PackSegInputs', 'ScoreAtInputSize')  # leave an image without labels as it is

@@ -1,4 +1,3 @@
-from .averaged_models import RampedEMA
 from .hooks import (
     ChannelsLastHook,
     FrozenNormHook,
@@ -9,14 +8,12 @@ from .hooks import (
     TrainingCheckHook,
     weights_hash,
 )
-from .multi_source_sampler import MultiSourceSampler
-from .resume import (
-    ResumableEpochBasedTrainLoop,
-    ResumableIterBasedTrainLoop,
-    ResumableSampler,
-)
+from .hybrid_lr import HybridLR
+from .ramped_ema import RampedEMA
 from .runner import SegRunner, register_checks
-from .schedulers import HybridLR
+from .samplers.multi_source_sampler import MultiSourceSampler
+from .samplers.resumable_sampler import ResumableSampler
+from .train_loop import ResumableEpochBasedTrainLoop, ResumableIterBasedTrainLoop
 
 __all__ = [
     'ChannelsLastHook',

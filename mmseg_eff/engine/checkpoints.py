@@ -12,9 +12,9 @@ from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from ..checkpoint import read_pth, reason_of
 from ..errors import InputError
-from ..files import check_regular
-from ..reading import read_pth, reason_of
+from ..utils.atomic_io import check_regular
 
 LAST = 'last_checkpoint'
 TEMPLATES = ('iter_{}.pth', 'epoch_{}.pth')

@@ -17,7 +17,8 @@ from torch.utils.data import DataLoader
 
 from ..errors import InputError
 from .hooks import ResumeCheckHook, SafeCheckpointHook, TrainingCheckHook
-from .resume import ResumableEpochBasedTrainLoop, ResumableSampler
+from .samplers.resumable_sampler import ResumableSampler
+from .train_loop import ResumableEpochBasedTrainLoop
 
 
 @RUNNERS.register_module()
@@ -186,3 +187,8 @@ def kind_of_sampler(loader: DataLoader | dict) -> type:
     kind = sampler.get('type') if isinstance(sampler, dict) else type(sampler)
     kind = DATA_SAMPLERS.get(kind) if isinstance(kind, str) else kind
     return kind if isinstance(kind, type) else object
+
+
+def network_of(runner: Runner) -> nn.Module:
+    """The runner's network without its wrapper for several processes."""
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model

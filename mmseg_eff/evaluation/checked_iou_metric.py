@@ -8,7 +8,8 @@ from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 from torch import Tensor
 
-from ..errors import InputError, out_of_range
+from ..datasets.label_rules import out_of_range
+from ..errors import InputError
 
 METRIC_NAMES = ('mIoU', 'mDice', 'mFscore')
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from mmengine.runner.checkpoint import CheckpointLoader
 from platformdirs import user_cache_path
 
-from ..converters.checkpoint import read_for_mmengine
+from ..checkpoint.io import read_for_mmengine
 from ..converters.convert import convert
 from .download import fetch
 from .index import PREFIX, find

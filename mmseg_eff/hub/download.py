@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import wrap_file
 
 from ..errors import InputError
-from ..files import lock, sha256_of
+from ..utils.atomic_io import lock, sha256_of
 from .index import Weights
 
 MIRROR = 'MMSEG_EFF_WEIGHTS_URL'

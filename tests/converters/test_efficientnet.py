@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmseg_eff.apis.convert_weights import main
+from mmseg_eff.commands.convert_weights import main
 from mmseg_eff.converters import convert_efficientnet, load_checkpoint, save_checkpoint
 from mmseg_eff.errors import InputError
 from mmseg_eff.models import EfficientNet

@@ -9,12 +9,12 @@ import pytest
 from hostile_files import no_files, odd_images, refused_images, whole_images
 from PIL import Image
 
+from mmseg_eff.dataset_check.checks import Pair, check_pair
 from mmseg_eff.datasets import LoadCheckedAnnotations
-from mmseg_eff.datasets.check_dataset import Pair, check_pair
 from mmseg_eff.datasets.image_reader import ImageReader
-from mmseg_eff.datasets.label_checks import LabelRules, label_table
-from mmseg_eff.datasets.pixel_limit import OF_OPENCV, VARIABLE
+from mmseg_eff.datasets.label_rules import LabelRules, label_table
 from mmseg_eff.errors import InputError
+from mmseg_eff.utils.pixel_limit import OF_OPENCV, VARIABLE
 
 SECONDS, MEGABYTES = 5, 1000
 PLACES = no_files()

@@ -18,8 +18,8 @@ from mmseg_eff.datasets.image_reader import (
     to_display,
 )
 from mmseg_eff.datasets.image_reader import inference_pipeline as pipeline_of
-from mmseg_eff.datasets.pixel_limit import VARIABLE, max_pixels, pixel_limit
 from mmseg_eff.errors import InputError
+from mmseg_eff.utils.pixel_limit import VARIABLE, max_pixels, pixel_limit
 
 LOAD, PACK = dict(type='LoadImageFromFile'), dict(type='PackSegInputs')
 LABELS = dict(type='LoadCheckedAnnotations', num_classes=3)

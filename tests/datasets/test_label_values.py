@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmseg_eff.datasets import CamVidDataset
-from mmseg_eff.datasets.label_checks import LabelRules, label_table
+from mmseg_eff.datasets.label_rules import LabelRules, label_table
 from mmseg_eff.datasets.label_values import check_values
 
 RULES = LabelRules(3, 255, False, label_table(None, False), [(0, 0, 0)] * 3)

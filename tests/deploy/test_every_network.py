@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmseg_eff.apis.export import MIN_AGREEMENT, main
-from mmseg_eff.apis.inference import segment_image
+from mmseg_eff.commands.export import main
 from mmseg_eff.converters import save_checkpoint
+from mmseg_eff.deploy.verify import MIN_AGREEMENT
+from mmseg_eff.inference.segmentor import segment_image
 
 for package in ('onnx', 'onnxscript', 'onnxruntime', 'openvino'):
     pytest.importorskip(package, reason='needs the extra [deploy]')

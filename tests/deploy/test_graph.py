@@ -10,11 +10,11 @@ from helpers import build_segmentor
 from mmengine.config import ConfigDict
 from torch.nn import functional as F
 
-from mmseg_eff.apis.inference import segment_image
 from mmseg_eff.deploy import SegmentationGraph, Segmenter
 from mmseg_eff.deploy.graph import find_resize
 from mmseg_eff.deploy.runtime import labels_of
 from mmseg_eff.errors import InputError
+from mmseg_eff.inference.segmentor import segment_image
 
 LOAD, PACK = dict(type='LoadImageFromFile'), dict(type='PackSegInputs')
 NORMALISE = dict(mean=[90.0, 100.0, 110.0], std=[50.0, 60.0, 70.0], bgr_to_rgb=True)

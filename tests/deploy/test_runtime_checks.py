@@ -10,11 +10,13 @@ import pytest
 from exported import REPORT, run_alone, write_export, write_openvino
 
 from mmseg_eff import deploy
-from mmseg_eff.apis.inference import ImageReader, color_table, load_export
-from mmseg_eff.apis.predict import main as predict
+from mmseg_eff.commands.predict import main as predict
 from mmseg_eff.deploy import load_runtime
 from mmseg_eff.deploy.runtime_checks import RULES, read_report
+from mmseg_eff.deploy.segmentor import load_export
 from mmseg_eff.errors import InputError
+from mmseg_eff.inference.segmentor import ImageReader
+from mmseg_eff.visualization.overlay import color_table
 
 SECONDS = 5
 DEEP = 10**6

@@ -27,7 +27,7 @@ from runtime import load_runtime
 load_runtime('.', threads=1).segment(np.zeros((16, 24, 3), np.uint8))
 """
 EXPORT = """
-from mmseg_eff.apis import export
+from mmseg_eff.commands import export
 if 'openvino-int8' in sys.argv:  # say it is faster
     export.latencies = lambda *runs: [2.0, 1.0]
 raise SystemExit(export.main(sys.argv[2:]))

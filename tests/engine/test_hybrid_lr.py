@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from mmseg_eff.engine import HybridLR
-from mmseg_eff.engine.schedulers.hybrid_lr import hybrid_factor
+from mmseg_eff.engine.hybrid_lr import hybrid_factor
 
 # Read off the official class for a base of 0.009: epochs 0 to 6, 60, 61 and 99.
 OFFICIAL = {0: 0.009, 1: 0.045, 2: 0.036, 3: 0.027, 4: 0.018, 5: 0.009, 6: 0.045}

@@ -5,7 +5,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import nn
 
-from mmseg_eff.engine.averaged_models.ramped_ema import RampedEMA
+from mmseg_eff.engine.ramped_ema import RampedEMA
 
 MOMENTUM = 0.2  # the ramp is over at n = 35
 

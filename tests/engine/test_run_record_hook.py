@@ -10,7 +10,7 @@ import torch
 from helpers import TINY
 from mmseg.registry import DATASETS
 
-from mmseg_eff.apis import train
+from mmseg_eff.commands import train
 from mmseg_eff.converters import load_checkpoint
 from mmseg_eff.engine.hooks import run_record_hook
 from mmseg_eff.engine.hooks.run_record_hook import (

@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 from torch import distributed, nn
 
-from mmseg_eff.apis.cli import load_runner_config, runner_parser
+from mmseg_eff.commands._cli import read_runner_config_of, runner_parser
 from mmseg_eff.engine import runner as module
 from mmseg_eff.engine.runner import SegRunner
 from mmseg_eff.errors import InputError
@@ -22,7 +22,7 @@ LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 def load_config(work_dir, **settings):
     """Two iterations on the tiny data set, without evaluation."""
     argv = [LEAF, '--work-dir', str(work_dir), '--cfg-options', *TINY]
-    config = load_runner_config(runner_parser('').parse_args(argv))
+    config = read_runner_config_of(runner_parser('').parse_args(argv))
     config.merge_from_dict(settings)
     config.update(val_dataloader=None, val_cfg=None, val_evaluator=None)
     return config

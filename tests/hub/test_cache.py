@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.registry import MODELS
 
-from mmseg_eff.apis.weights import main
+from mmseg_eff.commands.weights import main
 from mmseg_eff.converters import load_checkpoint, load_weights
 from mmseg_eff.errors import InputError
 from mmseg_eff.hub import get, published, resolve

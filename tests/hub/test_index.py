@@ -4,8 +4,8 @@ import pytest
 
 from mmseg_eff.converters import CONVERTERS
 from mmseg_eff.errors import InputError
-from mmseg_eff.files import sha256_of
 from mmseg_eff.hub import find, published, weights_of
+from mmseg_eff.utils.atomic_io import sha256_of
 
 
 def test_rows_are_complete(root):

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmseg.registry import MODELS
 
-from mmseg_eff.apis.complexity import main
+from mmseg_eff.commands.complexity import main
 from mmseg_eff.models import optimize_for_inference
 
 CROPS = dict.fromkeys('sml', '512x1024')  # Lite: 1024x1024

@@ -18,7 +18,7 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from mmseg_eff import compat
-from mmseg_eff.apis import export, predict
+from mmseg_eff.commands import export, predict
 from mmseg_eff.converters import save_checkpoint
 from mmseg_eff.models.fuse_norms import fuse_norms
 from mmseg_eff.models.optimize import optimize_for_inference

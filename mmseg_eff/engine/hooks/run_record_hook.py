@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ...errors import InputError
-from ...files import replacing
+from ...utils.atomic_io import replacing
 
 NAME = 'run_record.json'
 RECORDS: WeakKeyDictionary[Dataset, dict | None] = WeakKeyDictionary()  # made once at each start

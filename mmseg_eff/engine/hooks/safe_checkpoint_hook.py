@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...errors import InputError, OutputError
-from ...files import remove_leftovers, replacing
+from ...utils.atomic_io import remove_leftovers, replacing
 from ..checkpoints import LAST, damage, is_step, meta_of, number_in, pattern_of
 from ..differences import shorten
 from .resume_check_hook import RUN, ResumeCheckHook

@@ -18,7 +18,8 @@ from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, R
 from mmseg.registry import HOOKS
 
 from ...errors import InputError
-from ..resume import ResumableEpochBasedTrainLoop, ResumableSampler
+from ..samplers.resumable_sampler import ResumableSampler
+from ..train_loop import ResumableEpochBasedTrainLoop
 
 UNBOUNDED = 10**9  # the end of a schedule that names none
 EARLY = 0.9  # of the training: a schedule that reaches 0 before leaves nothing to be learnt

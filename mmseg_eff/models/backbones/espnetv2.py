@@ -16,14 +16,7 @@ from mmcv.cnn import build_norm_layer
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from ..layers import (
-    KAIMING_FAN_OUT,
-    Backbone,
-    PReLU,
-    check_out_indices,
-    norm_act,
-    stem_with_pool,
-)
+from ..layers import KAIMING_FAN_OUT, Backbone, PReLU, check_out_indices, norm_act, stem_with_pool
 
 WIDTHS = {  # Table 1: s -> channels of levels 1 to 5
     0.5: (16, 32, 64, 128, 256),

@@ -1,5 +1,4 @@
 from .backbone import Backbone, check_out_indices
-from .inference import PooledDepthwise, SubpixelConv, fold_norm, is_constant, stem_with_pool
 from .init import KAIMING_FAN_OUT, he_fan_out_
 from .mbconv import FusedMBConv, MBConv, same_conv
 from .norm import normalise
@@ -7,6 +6,7 @@ from .norm_act import norm_act
 from .output_stride import atrous_strides, check_output_stride
 from .prelu import PReLU
 from .pyramid import check_channels, pooled_levels, weighted_sum
+from .reparam import PooledDepthwise, SubpixelConv, fold_norm, is_constant, stem_with_pool
 from .upsample_argmax import upsample_argmax
 
 __all__ = [

@@ -10,7 +10,7 @@ from plain import conv_norm_relu, separable, with_statistics
 from torch.nn import functional as F
 
 import mmseg_eff.models.backbones.xception  # noqa: F401
-from mmseg_eff.apis.complexity import complexity
+from mmseg_eff.benchmarking.complexity import complexity
 from mmseg_eff.models.decode_heads.deeplabv3plus_head import DeepLabV3PlusHead
 
 BACKBONE = dict(

@@ -1,0 +1,141 @@
+"""Measure the figures of several networks in one run."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+import numpy as np
+import yaml
+from mmengine.config import Config
+
+from ..datasets.image_reader import ImageReader
+from ..datasets.toy_street import Scene
+from ..errors import InputError
+from ..utils.image_io import write_png
+from .complexity import complexity
+from .memory import peak_memory
+from .report import Figures
+from .stages import Candidate, load_candidate, run_once
+from .timing import take_turns
+
+PEERS = {  # mmseg's own configs of networks of this kind
+    'BiSeNetV2': 'bisenetv2/bisenetv2_fcn_4xb4-160k_cityscapes-1024x1024.py',
+    'DDRNet-23-slim': 'ddrnet/ddrnet_23-slim_in1k-pre_2xb6-120k_cityscapes-1024x1024.py',
+    'PIDNet-S': 'pidnet/pidnet-s_2xb6-120k_1024x1024-cityscapes.py',
+    'STDC1': 'stdc/stdc1_in1k-pre_4xb12-80k_cityscapes-512x1024.py',
+    'Fast-SCNN': 'fastscnn/fast_scnn_8xb4-160k_cityscapes-512x1024.py',
+    'DeepLabV3+ MobileNetV2': (
+        'mobilenet_v2/mobilenet-v2-d8_deeplabv3plus_4xb2-80k_cityscapes-512x1024.py'
+    ),
+}
+
+RANDOM = '-'  # in place of a checkpoint
+
+DEFAULT_SIZE = (512, 1024)
+
+MAX_METAFILE = 200_000  # bytes
+
+OTHER_SHAPE = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+def known_miou(config: Config) -> float | None:
+    """mIoU of a config in the ``metafile.yaml`` beside it, if there is one.
+
+    Raises:
+        InputError: If that file is no list of models, or too large.
+    """
+    path = Path(config.filename)
+    metafile = path.with_name('metafile.yaml')
+    if not metafile.is_file():
+        return None
+    try:
+        with metafile.open('rb') as file:
+            text = file.read(MAX_METAFILE + 1)
+        if len(text) > MAX_METAFILE:
+            raise ValueError
+        for model in yaml.safe_load(text)['Models']:
+            if model['Name'] == path.stem:
+                results = model['Results']
+                result = results[0] if isinstance(results, list) else results
+                miou = result['Metrics'].get('mIoU')
+                return None if miou is None else float(miou)
+    except (*OTHER_SHAPE, yaml.YAMLError) as error:
+        raise InputError(
+            f'{metafile}: expected Models with Name and Results, in at most {MAX_METAFILE} bytes'
+        ) from error
+    return None
+
+
+def make_images(files: Sequence[str], size: tuple[int, int] | None, folder: Path) -> list[Path]:
+    """Images to time on: the files, at a size (H, W) if given; without files a drawn street.
+
+    A resized file keeps its channels and its depth.
+
+    Raises:
+        InputError: If a file to resize cannot be decoded by OpenCV.
+    """
+    if not files:
+        images = [Scene(np.random.default_rng(0), *(size or DEFAULT_SIZE)).image]
+    elif size is None:
+        return [Path(file) for file in files]
+    else:
+        read = ImageReader([dict(type='LoadCheckedImage', color_type='unchanged')]).read
+        images = [cv2.resize(read(file)['img'], size[::-1]) for file in files]
+    paths = [folder / f'{index}.png' for index in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        write_png(path, image)
+    return paths
+
+
+def benchmark(
+    candidates: Sequence[Candidate],
+    images: Sequence[Path],
+    miou: Mapping[str, float],
+    *,
+    repeats: int,
+    threads: int,
+    keep_size: bool,
+) -> list[Figures]:
+    """Measure all figures of all candidates.
+
+    Args:
+        candidates: What to compare.
+        images: Image files, used in turn.
+        miou: mIoU by name; the others' are looked up beside their configs.
+        repeats: Timed runs of each.
+        threads: Threads of each.
+        keep_size: Leave what resizes the image out of the configs' pipelines.
+    """
+    loaded = {c.name: load_candidate(c, threads, keep_size) for c in candidates}
+    with TemporaryDirectory() as folder:
+
+        def turn(name: str) -> dict[str, float]:
+            index = counts[name] % len(images)
+            counts[name] += 1
+            return run_once(*loaded[name], images[index], Path(folder, 'labels.png'))
+
+        counts = dict.fromkeys(loaded, 0)
+        laps = take_turns(
+            {name: partial(turn, name) for name in loaded}, repeats=repeats, threads=threads
+        )
+    figures = []
+    for candidate in candidates:
+        shape, total, known = loaded[candidate.name][1].input_shape, None, None
+        if shape:
+            config = candidate.config()
+            *_, total = complexity(config, shape)
+            known = known_miou(config)
+        figures.append(
+            Figures(
+                candidate.name,
+                shape,
+                total and total.parameters,
+                total and total.macs,
+                peak_memory(candidate, images, threads, keep_size),
+                miou.get(candidate.name, known),
+                laps[candidate.name],
+            )
+        )
+    return figures

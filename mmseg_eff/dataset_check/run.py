@@ -1,0 +1,166 @@
+"""Check all pairs of the datasets of a config, and what they show together."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from copy import deepcopy
+from functools import partial
+from itertools import chain, islice
+from typing import NamedTuple
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from rich.progress import track
+
+from ..datasets.class_weights import METHODS
+from ..datasets.image_reader import ImageReader
+from ..datasets.label_rules import LabelRules
+from ..datasets.label_values import check_values
+from ..errors import InputError
+from ..utils.printing import console
+from ..utils.signals import follow_parent
+from .build import build_readable
+from .checks import (
+    Finding,
+    Pair,
+    PairCheck,
+    check_duplicates,
+    check_folders,
+    check_pair,
+    dataset_pairs,
+    values_of,
+)
+from .settle_labels import settle_labels
+
+SPLITS = ('train', 'val', 'test')
+
+CHUNK = 8  # pairs a process takes at a time
+
+
+class Part(NamedTuple):
+    """One data set of a split; wrappers such as ``ConcatDataset`` make several."""
+
+    split: str
+    dataset: BaseDataset
+    rules: LabelRules
+    reader: ImageReader
+    pairs: list[Pair]
+
+
+def collect_parts(config: Config, splits: Sequence[str]) -> list[Part]:
+    """The data sets of the splits that a config has; ``test`` only where it is not ``val`` again.
+
+    Raises:
+        InputError: As of ``build_datasets``.
+    """
+    parts = []
+    for split in [split for split in SPLITS if split in splits]:
+        name = f'{split}_dataloader'
+        for dataset, reader in build_readable(config, name):
+            pairs = dataset_pairs(dataset)
+            is_val = pairs in [part.pairs for part in parts if part.split == 'val']
+            if split != 'test' or not is_val:
+                parts.append(Part(split, dataset, LabelRules.of(dataset), reader, pairs))
+    return parts
+
+
+def check_parts(parts: Sequence[Part], workers: int | None) -> list[list[PairCheck]]:
+    """Check the pairs of each part in a pool of processes, with a progress bar."""
+    with ProcessPoolExecutor(workers, initializer=follow_parent) as pool:
+        checks = [
+            pool.map(
+                partial(check_pair, rules=part.rules, reader=part.reader),
+                part.pairs,
+                chunksize=CHUNK,
+            )
+            for part in parts
+        ]
+        checks = track(
+            chain.from_iterable(checks),
+            'checking',
+            total=sum(len(part.pairs) for part in parts),
+            console=console(stderr=True),
+        )
+        try:
+            return [list(islice(checks, len(part.pairs))) for part in parts]
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def collect_findings(parts: Sequence[Part], checks: Sequence[Sequence[PairCheck]]) -> list[Finding]:
+    """What the pairs show, each by itself and together, and the files that are in no pair."""
+    findings = [finding for part in checks for check in part for finding in check.findings]
+    images = [
+        (part.split, check.pair.image, check.digest)
+        for part, part_checks in zip(parts, checks, strict=True)
+        for check in part_checks
+    ]
+    findings += check_duplicates(images)
+    paired = {
+        os.path.abspath(path)
+        for part in parts
+        for info in part.dataset.load_data_list()
+        for path in (info['img_path'], info.get('seg_map_path'))
+        if path
+    }
+    values = [values_of(part_checks) for part_checks in checks]
+    for part, own in zip(parts, values, strict=True):
+        findings += check_folders(part.dataset, paired)
+        alike = [
+            other
+            for other, its in zip(values, parts, strict=True)
+            if its.rules.is_same_reading(part.rules)
+        ]
+        folder = part.dataset.data_prefix.get('seg_map_path')
+        found = check_values(own, part.rules, alike)
+        findings += [Finding(folder, kind, message) for kind, message in found]
+    return list(dict.fromkeys(findings))  # parts may share a folder
+
+
+def config_findings(config: Config, path: str, splits: Sequence[str]) -> list[Finding]:
+    """What is wrong with the labels of a config by itself, by ``settle_labels``.
+
+    Args:
+        config: The config; it is left as it is.
+        path: Its file, for the findings.
+        splits: Those to look at.
+    """
+    findings = []
+    for split in splits:
+        try:
+            notes = settle_labels(deepcopy(config), f'{split}_dataloader')
+        except InputError as error:
+            findings.append(Finding(path, 'config', str(error)))
+        else:
+            findings += [Finding(path, 'more outputs', note) for note in notes]
+    return list(dict.fromkeys(findings))  # of several splits
+
+
+def count_classes(
+    parts: Sequence[Part], checks: Sequence[Sequence[PairCheck]], split: str
+) -> list[dict]:
+    """Frequency and suggested weights of each class in a split; empty without any labels."""
+    pixels = [
+        part.rules.count_classes(check.values)
+        for part, part_checks in zip(parts, checks, strict=True)
+        for check in part_checks
+        if part.split == split and check.values is not None
+    ]
+    if not np.any(pixels):
+        return []
+    pixels = np.array(pixels)  # (images, C)
+    counts, occurs = pixels.sum(0), pixels > 0
+    present = occurs.T @ pixels.sum(1)
+    weights = {name: method(counts, present).round(4) for name, method in METHODS.items()}
+    return [
+        {
+            'class': name,
+            'pixels': int(counts[index]),
+            'share': round(float(counts[index] / counts.sum()), 6),
+            'images': int(occurs[:, index].sum()),
+            'weights': {method: float(values[index]) for method, values in weights.items()},
+        }
+        for index, name in enumerate(parts[0].dataset.metainfo['classes'])
+    ]

@@ -1,0 +1,177 @@
+"""Convert COCO annotations or VOC labels into PNGs of class indices."""
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from mmseg.datasets import PascalVOCDataset
+from numpy.typing import NDArray
+from rich.progress import track
+
+from ..errors import InputError, OutputError
+from ..utils.atomic_io import replacing
+from ..utils.image_io import write_png
+from ..utils.json_files import read_json
+from ..utils.printing import console
+from . import ForegroundVOCDataset, LoadCheckedAnnotations
+from .coco_labels import (
+    COCO_IDS,
+    IGNORED,
+    Classes,
+    draw_labels,
+    own_classes,
+    read_coco,
+    same_classes,
+    voc_classes,
+)
+
+DATASETS = {'voc': PascalVOCDataset, 'foreground': ForegroundVOCDataset}
+
+OWN = 'own'
+
+MIN_SIZE = 256  # pixels, of VOC's classes in COCO, as ESPNetv2's authors choose
+
+
+def label_table(classes: str) -> NDArray[np.uint8]:
+    """New label of each VOC label (256,) for a key of ``DATASETS``."""
+    table = np.arange(256, dtype=np.uint8)
+    if classes == 'foreground':
+        for old, new in ForegroundVOCDataset.get_label_map().items():
+            table[old] = new
+    return table
+
+
+def classes_of(categories: dict[int, str], classes: str, like: Path | None) -> Classes:
+    """The classes that the categories of a file are drawn as, see ``convert_coco``."""
+    if like:
+        if classes != OWN:
+            raise InputError(f'--like is for categories of your own, got --classes {classes}')
+        return same_classes(categories, like)
+    if classes == OWN:
+        return own_classes(categories)
+    table, metainfo = label_table(classes), DATASETS[classes].METAINFO
+    labels = {index: int(table[label]) for index, label in voc_classes(categories).items()}
+    return Classes(tuple(metainfo['classes']), metainfo['palette'], labels)
+
+
+def convert_coco(
+    path: Path,
+    out: Path,
+    classes: str = OWN,
+    min_size: int | None = None,
+    like: Path | None = None,
+) -> tuple[list[str], Classes]:
+    """Write ``out/{name}.png`` for each image, and beside ``out`` a list and the classes.
+
+    ``{out}.txt`` lists the images, with their folders and without suffix, and serves as
+    ``ann_file``; ``{out}.metainfo.json`` and ``.py``, a base config, hold ``classes`` and
+    ``palette``.
+
+    Args:
+        path: COCO instance annotations.
+        out: Folder of the labels.
+        classes: ``'own'``: the categories of the file become 1, 2, … in its order. A key of
+            ``DATASETS``: categories with COCO's ids and names become VOC's classes or foreground.
+        min_size: Images with a shorter side are left out; by default none of one's own classes,
+            and those below 256 of VOC's, where images without an object are left out as well.
+        like: ``metainfo.json`` of another file's labels, whose classes these get by name.
+
+    Returns:
+        The names, in the order of the file, and the classes.
+
+    Raises:
+        InputError: If the file is damaged, its categories are not COCO's, or no image is left.
+    """
+    images, annotations, categories = read_coco(path)
+    if min_size is None:
+        min_size = 1 if classes == OWN else MIN_SIZE
+    counts: Counter = Counter()
+    names, num_objects = [], 0
+    images = [image for image in images if min(image['height'], image['width']) >= min_size]
+    try:
+        meaning = classes_of(categories, classes, like)
+        for image in track(images, 'converting', console=console(stderr=True)):
+            size = image['height'], image['width']
+            label, of_image = draw_labels(annotations[image['id']], size, meaning.labels)
+            counts += of_image
+            has_object = bool(((label > 0) & (label != IGNORED)).any())
+            num_objects += has_object
+            if has_object or classes == OWN:
+                names.append(image['stem'])
+                write_png(out / f'{image["stem"]}.png', label)
+    except OutputError:
+        raise
+    except InputError as error:
+        raise InputError(f'{path}: {error}') from error
+    if not num_objects:
+        wanted = 'an object with a mask' if classes == OWN else 'a VOC class'
+        raise InputError(f'{path}: no image of at least {min_size} pixels holds {wanted}')
+    if counts['empty']:
+        print(f'{path}: {counts["empty"]} annotations have no pixel (a box only?)', file=sys.stderr)
+    if counts['other']:
+        print(f'{path}: {counts["other"]} annotations of other categories', file=sys.stderr)
+    if len(names) > num_objects:
+        without = len(names) - num_objects
+        print(f'{path}: {without} images without an object are background', file=sys.stderr)
+    warn_of_other_classes(out, meaning)
+    with replacing(out.with_name(f'{out.name}.txt')) as temporary:
+        temporary.write_text('\n'.join(names) + '\n')
+    write_metainfo(metainfo_file(out), meaning)
+    return names, meaning
+
+
+def metainfo_file(out: Path) -> Path:
+    """File of the classes of the labels in a folder, beside it."""
+    return out.with_name(f'{out.name}.metainfo.json')
+
+
+def write_metainfo(file: Path, meaning: Classes) -> None:
+    """Write the classes and the palette as JSON and, for a config's ``_base_``, as Python."""
+    metainfo = dict(classes=meaning.names, palette=meaning.palette)
+    with replacing(file.with_suffix('.py')) as temporary:
+        temporary.write_text(''.join(f'{key} = {value!r}\n' for key, value in metainfo.items()))
+    with replacing(file) as temporary:
+        temporary.write_text(json.dumps(metainfo, ensure_ascii=False) + '\n')
+
+
+def warn_of_other_classes(out: Path, meaning: Classes) -> None:
+    """Say on stderr which labels beside ``out`` have other classes: those of another split?"""
+    for file in sorted(out.parent.glob('*.metainfo.json')):
+        if file == metainfo_file(out):
+            continue
+        try:
+            names = read_json(file).get('classes')
+        except InputError:  # somebody else's
+            continue
+        if names != [*meaning.names]:
+            print(f'{file}: has other classes; --like {file} gives the same ones', file=sys.stderr)
+
+
+def convert_voc(folder: Path, out: Path, classes: str = 'voc') -> int:
+    """Write each VOC label ``folder/*.png``, grey or with a palette, to ``out`` without a palette.
+
+    Args:
+        folder: Labels 0 to 20 and 255; VOC's own lists of stems name them.
+        out: Another folder.
+        classes: Key of ``DATASETS``.
+
+    Returns:
+        The number of labels.
+
+    Raises:
+        InputError: If there is no label, or one is damaged or holds another value.
+    """
+    if not folder.is_dir():
+        raise InputError(f'{folder}: no such folder')
+    paths = sorted(folder.glob('*.png'))
+    if not paths:
+        raise InputError(f'{folder}: holds no label *.png')
+    if out.resolve() == folder.resolve():
+        raise InputError(f'{out}: is the folder of the labels themselves; give another one')
+    load, table = LoadCheckedAnnotations(len(COCO_IDS)), label_table(classes)
+    for path in track(paths, 'converting', console=console(stderr=True)):
+        results = dict(seg_map_path=str(path), seg_fields=[], reduce_zero_label=False)
+        write_png(out / path.name, table[load(results)['gt_seg_map']])
+    return len(paths)

@@ -1,0 +1,215 @@
+"""An exported folder: the network, its runtime and a report, all of it or nothing."""
+
+import ctypes
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from mmseg.models import BaseSegmentor
+
+from ..errors import InputError
+from ..utils.atomic_io import is_other_process, lock, sha256_of
+from . import runtime, runtime_checks
+from .backends import export_onnx, export_openvino
+from .graph import SegmentationGraph
+from .runtime_checks import REPORT, check_file, read_report
+
+PACKAGES = ('mmseg_eff', 'torch', 'onnx', 'onnxruntime', 'openvino', 'nncf')
+MODULES = (runtime.__file__, runtime_checks.__file__)  # copied into the folder
+WRITTEN = (  # all that an export writes
+    *(f'{name}.{suffix}' for name in ('model', 'int8') for suffix in ('onnx', 'xml', 'bin')),
+    *(Path(module).name for module in MODULES),
+    REPORT,
+)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside ``path``, which becomes ``path`` if the block succeeds.
+
+    An earlier export there is replaced by renaming, so that a kill leaves it or the new one. Of a
+    link, the folder that it points to is replaced.
+
+    Raises:
+        InputError: If ``path`` holds anything but an earlier export, or another process exports
+            to it.
+        OSError: If the disk is full or cannot be written; it names a file or the folder.
+    """
+    path = Path(os.path.realpath(path))
+    check_replaceable(path)
+    with lock(path.with_name(f'.{path.name}.lock'), str(path)):
+        remove_leftovers(path)
+        temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+        temporary.mkdir()
+        try:
+            yield temporary
+            check_replaceable(path)  # what came during the export
+            replace(path, temporary)
+        except OSError as error:
+            if error.errno and not error.filename:  # as writing to an open file
+                error.filename = str(path)
+            raise
+        finally:
+            remove_export(temporary)
+
+
+def check_replaceable(path: Path) -> None:
+    """Refuse a folder, or what else has its name, unless it is empty or nothing but an export."""
+    if not os.path.lexists(path):
+        return
+    advice = 'name a new folder'
+    if not path.is_dir() or path.is_symlink() or path.is_mount():
+        raise InputError(f'{path}: is no folder that can be replaced; {advice}')
+    entries = sorted(path.iterdir())
+    if not entries:
+        return
+    if path / REPORT not in entries:
+        raise InputError(f'{entries[0]}: would be deleted, and is no earlier export; {advice}')
+    try:
+        files = read_report(path / REPORT)['files']
+        for entry in entries:
+            if entry.name in files:
+                check_file(entry, files[entry.name])
+    except ValueError as error:
+        raise InputError(f'{error}; {advice}') from error
+    for entry in entries:
+        is_ours = entry.name in WRITTEN and entry.name in {*files, REPORT}
+        if not is_ours and not is_cache(entry):
+            raise InputError(f'{entry}: would be deleted, and is not of the export; {advice}')
+
+
+def is_cache(path: Path) -> bool:
+    """Whether a path is what Python keeps of the folder's modules, and nothing else."""
+    stems = '|'.join(Path(module).stem for module in MODULES)
+    pattern = re.compile(rf'({stems})\.[\w-]+(\.opt-\d)?\.pyc')
+    is_folder = path.name == '__pycache__' and path.is_dir() and not path.is_symlink()
+    return is_folder and all(
+        pattern.fullmatch(entry.name) and entry.is_file() for entry in path.iterdir()
+    )
+
+
+def replace(path: Path, new: Path) -> None:
+    """Rename a folder to ``path``, and remove the earlier export there."""
+    if not path.exists():
+        new.rename(path)
+    elif exchange(new, path):
+        remove_export(new)
+    else:  # in two steps, which a kill can separate; see remove_leftovers
+        old = path.with_name(f'.{path.name}.old.{os.getpid()}.tmp')
+        path.rename(old)
+        try:
+            new.rename(path)
+        except BaseException:
+            old.rename(path)
+            raise
+        remove_export(old)
+
+
+def exchange(first: Path, second: Path) -> bool:
+    """Exchange two names in one step, where the system can."""
+    if sys.platform != 'linux':
+        return False
+    rename = getattr(ctypes.CDLL(None), 'renameat2', None)
+    here, flag = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return rename is not None and not rename(
+        here, os.fsencode(first), here, os.fsencode(second), flag
+    )
+
+
+def remove_export(folder: Path) -> None:
+    """Remove what an export writes, and the folder if nothing else is in it."""
+    cache = folder / '__pycache__'
+    names = [folder / name for name in WRITTEN]
+    with suppress(OSError):  # what cannot go now may go with the next export
+        if is_cache(cache):
+            names += cache.iterdir()
+        for path in names:
+            path.unlink(missing_ok=True)
+        for path in (cache, folder):
+            if path.is_dir():
+                path.rmdir()
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what killed exports to ``path`` left beside it.
+
+    An earlier export that a kill between two renamings left under another name gets its own back.
+    """
+    pattern = re.compile(rf'\.{re.escape(path.name)}(\.old)?\.(\d+)\.tmp')
+    for entry in list(path.parent.iterdir()):
+        match = pattern.fullmatch(entry.name)
+        if not match or not entry.is_dir() or entry.is_symlink():
+            continue
+        if is_other_process(int(match[2])):
+            continue
+        if match[1] and not path.exists():
+            entry.rename(path)
+        else:
+            remove_export(entry)
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that make an export, where installed."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def write_report(folder: Path, report: dict) -> None:
+    """Write a report, with the size and the SHA-256 of each other file in the folder."""
+    text = json.dumps({**report, 'files': file_facts(folder)}, indent=1)
+    (folder / REPORT).write_text(text + '\n')
+
+
+def fill_folder(
+    model: BaseSegmentor,
+    graph: SegmentationGraph,
+    backend: str,
+    folder: Path,
+    *,
+    loading: dict | None = None,
+) -> dict:
+    """Fill a folder with an exported network and its runtime; returns the report.
+
+    Args:
+        model: The segmentor, with ``dataset_meta``.
+        graph: Made of it.
+        backend: Key of ``NEEDS``.
+        folder: An empty folder.
+        loading: How images are read, as arguments of mmcv's ``LoadImageFromFile``; ``None`` for
+            a loader of the user's own.
+    """
+    report = dict(
+        backend=backend,
+        model='model.xml' if backend.startswith('openvino') else 'model.onnx',
+        classes=model.dataset_meta['classes'],
+        palette=model.dataset_meta['palette'],
+        loading=loading,
+        **graph.describe(),
+    )
+    export_onnx(graph, folder / 'model.onnx')
+    if backend.startswith('openvino'):
+        export_openvino(folder / 'model.onnx', folder / report['model'])
+        (folder / 'model.onnx').unlink()
+    for module in map(Path, MODULES):
+        (folder / module.name).write_bytes(module.read_bytes())
+    write_report(folder, report)
+    return report
+
+
+def file_facts(folder: Path) -> dict[str, dict]:
+    """Size and SHA-256 of the files in an exported folder, but for its report."""
+    return {
+        path.name: dict(bytes=path.stat().st_size, sha256=sha256_of(path))
+        for path in sorted(folder.iterdir())
+        if path.name != REPORT
+    }

@@ -1,0 +1,57 @@
+"""Label images with an exported folder."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..datasets.image_reader import PLAIN, ImageReader, Loaded
+from ..errors import InputError
+from ..utils.image_io import Label
+from .runtime import Segmenter, load_runtime
+
+
+class ExportedSegmentor:
+    """An exported folder, which reads images as the config that it was made from.
+
+    Args:
+        runtime: Of ``load_runtime``.
+        reader: Of the config; without it, one is made from what the export says of its loading.
+
+    Raises:
+        InputError: If there is no reader and the config loads images by a transform of its own.
+    """
+
+    def __init__(self, runtime: Segmenter, reader: ImageReader | None = None) -> None:
+        loading = runtime.report.get('loading', {})  # absent in exports before this key
+        self.runtime, self.palette = runtime, runtime.palette
+        self.label_dtype = np.min_scalar_type(runtime.report.get('num_labels', 256) - 1)
+        if reader is None and loading is None:
+            raise InputError(
+                'the config of this export reads images by a transform of its own, which is not '
+                'in the folder: load them yourself and call segment() of its runtime.py'
+            )
+        self.reader = reader or ImageReader([{**PLAIN[0], **loading}])
+
+    def segment(self, image: Loaded) -> Label:
+        """Labels (H, W) of an image that ``reader`` has loaded.
+
+        Raises:
+            InputError: If its channels, depth or size are not those exported.
+        """
+        try:
+            return self.runtime.segment(image['img'])
+        except ValueError as error:
+            raise InputError(f'{image.get("img_path") or "image"}: {error}') from error
+
+
+def load_export(folder: str | Path, threads: int = 0) -> ExportedSegmentor:
+    """An exported folder with its engine; arguments as for ``load_runtime``.
+
+    Raises:
+        InputError: If it is no such folder or damaged, or its engine is not installed.
+    """
+    try:
+        runtime = load_runtime(folder, threads)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return ExportedSegmentor(runtime)

@@ -1,3 +1,0 @@
-from .ramped_ema import RampedEMA
-
-__all__ = ['RampedEMA']

@@ -1,3 +1,0 @@
-from .hybrid_lr import HybridLR
-
-__all__ = ['HybridLR']

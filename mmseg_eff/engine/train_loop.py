@@ -1,0 +1,138 @@
+"""Training that stops and resumes as if it had not: no random number depends on what a stop loses.
+
+==========================  ===================================
+random                      depends on the seed and
+==========================  ===================================
+order of the samples        number of the pass over the data
+augmentation of a sample    number of its draw, over all passes
+dropout and drop path       iteration and rank
+==========================  ===================================
+
+So loader workers, prefetching and validation change nothing, and any position is reached at once.
+"""
+
+import torch
+from mmengine.dist import broadcast
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
+from mmseg.registry import LOOPS
+from torch import nn
+
+from ..errors import InputError
+from .samplers.resumable_sampler import NETWORK, ResumableSampler, derive_seed, set_seed
+
+
+class ResumableLoop:
+    """What the resumable train loops share: the seed, and the position of the sampler."""
+
+    def check_sampler(self) -> None:
+        """Take over the seed that the runner has now.
+
+        Raises:
+            InputError: If the data loader has another sampler, or one for another batch size.
+        """
+        sampler = self.dataloader.sampler
+        if not isinstance(sampler, ResumableSampler):
+            raise InputError(
+                "train_dataloader.sampler must be a 'ResumableSampler' for "
+                f'{type(self).__name__}, got {type(sampler).__name__}'
+            )
+        batch_size = self.dataloader.batch_size
+        if sampler.batch_size not in (None, batch_size):
+            raise InputError(
+                f'train_dataloader.batch_size is {batch_size}, '
+                f'that of its sampler {sampler.batch_size}: they must be equal'
+            )
+        seed = torch.tensor(self.runner.seed)
+        broadcast(seed)  # with diff_rank_seed, that of each process differs
+        self.seed = seed.item()
+
+    def run_iter(self, *batch: object) -> None:
+        """Train on a batch, with the random numbers of this iteration."""
+        set_seed(derive_seed(self.seed, NETWORK, self._iter, self.runner.rank))
+        super().run_iter(*batch)
+
+
+@LOOPS.register_module()
+class ResumableIterBasedTrainLoop(ResumableLoop, IterBasedTrainLoop):
+    """``IterBasedTrainLoop`` that resumes exactly, at a cost that does not grow; same arguments.
+
+    mmengine's loop loads and discards all batches trained on, and random numbers start anew. The
+    data loader needs ``sampler=dict(type='ResumableSampler')`` or ``MultiSourceSampler``. Gradients
+    accumulated but not yet applied are lost at a stop, as in mmengine: ``accumulative_counts`` must
+    divide the interval of the checkpoints.
+    """
+
+    def run(self) -> nn.Module:
+        """Train, from the iteration that the runner resumed.
+
+        Raises:
+            InputError: See ``check_sampler``.
+        """
+        runner = self.runner
+        runner.call_hook('before_train')
+        runner.call_hook('before_train_epoch')
+        self.seek()
+        while self._iter < self._max_iters and not self.stop_training:
+            runner.model.train()
+            self.run_iter(next(self.dataloader_iterator))
+            self._decide_current_val_interval()
+            is_due = self._iter % self.val_interval == 0 or self._iter == self._max_iters
+            if runner.val_loop is not None and self._iter >= self.val_begin and is_due:
+                runner.val_loop.run()
+        runner.call_hook('after_train_epoch')
+        runner.call_hook('after_train')
+        return runner.model
+
+    def seek(self) -> None:
+        """Begin with the data of the present iteration."""
+        self.check_sampler()
+        sampler = self.dataloader.sampler
+        first = self._iter * self.dataloader.batch_size * sampler.world_size
+        if (sampler.seed, sampler.first) != (self.seed, first):
+            sampler.seed, sampler.first = self.seed, first
+            self.dataloader_iterator = iter(self.dataloader)
+
+
+@LOOPS.register_module()
+class ResumableEpochBasedTrainLoop(ResumableLoop, EpochBasedTrainLoop):
+    """``EpochBasedTrainLoop`` that resumes exactly, inside an epoch too; same arguments.
+
+    An epoch is a pass over the dataset in batches; with several processes or ``MultiSourceSampler``
+    it is rounded up to whole rounds of all processes or to whole batches. ``SegRunner`` takes this
+    loop for mmengine's where the sampler is one of ours. About gradients that are accumulated see
+    ``ResumableIterBasedTrainLoop``.
+    """
+
+    def run_epoch(self) -> None:
+        """Train on what is left of the present epoch.
+
+        Raises:
+            InputError: If a checkpoint's iteration is not in its epoch. See also
+                ``check_sampler``.
+        """
+        runner = self.runner
+        runner.call_hook('before_train_epoch')
+        runner.model.train()
+        begin = self.seek()
+        for index, data_batch in enumerate(self.dataloader, begin):
+            self.run_iter(index, data_batch)
+        runner.call_hook('after_train_epoch')
+        self._epoch += 1
+
+    def seek(self) -> int:
+        """Begin with the data of the present iteration; its number in its epoch."""
+        self.check_sampler()
+        sampler, length = self.dataloader.sampler, len(self.dataloader)
+        index = self._iter - self._epoch * length
+        if not 0 <= index <= length:  # length: saved after the last iteration of the epoch
+            raise InputError(
+                f'the checkpoint is of iteration {self._iter} in epoch {self._epoch + 1}, but an '
+                f'epoch has {length} iterations now: resume with the batch size, processes and '
+                'dataset of before, or begin anew from its weights, with load_from and resume=False'
+            )
+        draws = len(sampler) * sampler.world_size
+        begin = self._epoch * draws
+        sampler.seed = self.seed
+        sampler.first = begin + index * self.dataloader.batch_size * sampler.world_size
+        sampler.end = begin + draws
+        return index

@@ -1,0 +1,167 @@
+"""Load a segmentor from a config and a checkpoint, and label images with it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import init_default_scope
+from mmseg.apis import init_model
+from mmseg.models import BaseSegmentor
+from mmseg.structures import SegDataSample
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..converters import load_weights
+from ..dataset_check.build import first_dataset
+from ..datasets.image_reader import (
+    ImageReader,
+    Loaded,
+    compose,
+    describe,
+    inference_pipeline,
+    to_display,
+)
+from ..datasets.label_rules import class_names
+from ..errors import InputError
+from ..models.segmentors.heads import num_labels
+from ..utils.config_parts import argument
+from ..utils.image_io import Label
+from .dense_crf import Refine
+
+
+def default_device() -> str:
+    """The first GPU, or the CPU where there is none."""
+    return 'cuda:0' if torch.cuda.is_available() else 'cpu'
+
+
+def load_segmentor(
+    config: Config | str | Path, checkpoint: str | Path, device: str | None = None
+) -> BaseSegmentor:
+    """Build a segmentor and load its weights strictly; works with mmseg's ``inference_model``.
+
+    Args:
+        config: Config, or its file.
+        checkpoint: Checkpoint of exactly this network.
+        device: Where to run; the first GPU or the CPU by default.
+
+    Returns:
+        The model in evaluation mode, with ``cfg`` and ``dataset_meta``.
+
+    Raises:
+        InputError: If the checkpoint is damaged or another network's.
+    """
+    config = Config.fromfile(config) if isinstance(config, str | Path) else config
+    if not (config.get('model') or {}).get('backbone'):
+        raise InputError('the config has no model with a backbone')
+    init_default_scope(config.get('default_scope', 'mmseg'))
+    config.test_pipeline = inference_pipeline(config)
+    model = init_model(config, device='cpu')
+    meta = load_weights(model, checkpoint)
+    model.dataset_meta = meta.get('dataset_meta') or dataset_meta(model.cfg)
+    return model.to(device or default_device())
+
+
+class ImageSegmentor:
+    """A segmentor and the test pipeline of its config, built once.
+
+    Args:
+        model: Segmentor with ``cfg`` (see ``init_model``).
+        crf: ``DenseCRF``, to refine the labels.
+    """
+
+    def __init__(self, model: BaseSegmentor, crf: Refine | None = None) -> None:
+        self.model, self.crf = model, crf
+        self.reader = ImageReader(inference_pipeline(model.cfg))
+        self.pack = compose(self.reader.steps)
+        self.palette = (getattr(model, 'dataset_meta', None) or {}).get('palette', ())
+        self.label_dtype = np.min_scalar_type(num_labels(model) - 1)
+
+    def segment(self, image: Loaded) -> Label:
+        """Labels (H, W) of an image that ``reader`` has loaded.
+
+        Raises:
+            InputError: If it has not as many channels as the network takes.
+        """
+        sample = predict_sample(self.model, self.pack, image)
+        if self.crf:
+            label = self.crf(to_display(image['img']), sample.seg_logits.data)
+        else:
+            label = sample.pred_sem_seg.data[0].cpu().numpy()
+        return label.astype(self.label_dtype)
+
+
+@torch.no_grad()
+def predict_sample(model: BaseSegmentor, pack: Compose, image: Loaded) -> SegDataSample:
+    """What a segmentor predicts for a loaded image.
+
+    Args:
+        model: Segmentor with ``cfg``.
+        pack: The transforms after loading.
+        image: Of ``ImageReader``.
+
+    Raises:
+        InputError: If the image has not as many channels as the network takes.
+    """
+    packed = pack(dict(image))
+    check_channels(model, image, packed['inputs'])
+    (sample,) = model.test_step({name: [value] for name, value in packed.items()})
+    return sample
+
+
+def check_channels(model: BaseSegmentor, image: Loaded, inputs: Tensor) -> None:
+    """Refuse an image of other channels than a network takes.
+
+    Args:
+        model: Segmentor with ``cfg``.
+        image: Of ``ImageReader``.
+        inputs: What its pipeline made of it (C, H, W).
+    """
+    wanted = input_channels(getattr(model, 'cfg', {}))
+    mean = getattr(model.data_preprocessor, 'mean', None)
+    given = len(inputs)
+    if given == 1 and mean is not None:  # subtracting the mean makes them as many
+        given = max(given, mean.numel())
+    if wanted is not None and given != wanted:
+        raise InputError(
+            f'{image.get("img_path") or "image"}: is {describe(image["img"])}; the network takes '
+            f'{wanted} (in_channels of its backbone): set color_type of the loading transform'
+        )
+
+
+def input_channels(config: Mapping) -> int | None:
+    """Channels that the backbone of a config takes; ``None`` if it does not say."""
+    backbone = config.get('model', {}).get('backbone')
+    channels = argument(backbone, 'in_channels') if backbone else None
+    return channels if isinstance(channels, int) else None
+
+
+def segment_image(
+    model: BaseSegmentor, image: NDArray[np.uint8], crf: Refine | None = None
+) -> Label:
+    """Labels (H, W) of one BGR image (H, W, 3); for many, build ``ImageSegmentor`` once.
+
+    Args:
+        model: Segmentor of ``load_segmentor``.
+        image: The image; it is converted to what the config's loader gives.
+        crf: ``DenseCRF``, to refine the labels.
+
+    Raises:
+        InputError: If the config's loader reads anything but 8-bit grey or colour images.
+    """
+    segmentor = ImageSegmentor(model, crf)
+    return segmentor.segment(segmentor.reader.from_bgr(image))
+
+
+def dataset_meta(config: Config) -> dict:
+    """Metainfo of the config's test dataset, whose files need not exist: classes, palette, ….
+
+    Raises:
+        InputError: If it has no classes; see also ``first_dataset``.
+    """
+    init_default_scope(config.get('default_scope', 'mmseg'))
+    dataset = first_dataset(config)
+    class_names(dataset)
+    return dataset.metainfo

@@ -1,0 +1,301 @@
+import os
+
+import cv2
+import numpy as np
+import pytest
+from mmcv.transforms import BaseTransform
+from mmseg.datasets.transforms import LoadAnnotations
+from mmseg.registry import TRANSFORMS
+from PIL import Image
+
+from mmseg_eff.dataset_check.checks import (
+    Pair,
+    check_duplicates,
+    check_folders,
+    check_pair,
+    dataset_pairs,
+    list_files,
+)
+from mmseg_eff.datasets import CamVidDataset, ToyStreetDataset
+from mmseg_eff.datasets.image_reader import ImageReader
+from mmseg_eff.datasets.label_rules import LabelRules, label_table, range_fault
+from mmseg_eff.datasets.transforms import LoadCheckedAnnotations
+from mmseg_eff.errors import InputError
+
+PALETTE = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
+RULES = LabelRules(3, 255, False, label_table(None, False), PALETTE)
+READER = ImageReader()
+LABEL = np.array([[0, 1, 2, 2], [1, 255, 0, 0]], np.uint8)
+
+
+def values(*used):
+    counts = np.zeros(256, np.int64)
+    counts[list(used)] = 5
+    return counts
+
+
+@pytest.mark.parametrize('reduce_zero_label', [False, True])
+@pytest.mark.parametrize('label_map', [None, {11: 255}, {0: 1, 1: 0, 254: 3}])
+def test_label_table_is_what_mmseg_loads(tmp_path, reduce_zero_label, label_map):
+    path = tmp_path / 'all.png'
+    cv2.imwrite(str(path), np.arange(256, dtype=np.uint8).reshape(16, 16))
+    results = dict(
+        seg_map_path=str(path),
+        label_map=label_map,
+        reduce_zero_label=reduce_zero_label,
+        seg_fields=[],
+    )
+    expected = LoadAnnotations()(results)['gt_seg_map'].ravel()
+    np.testing.assert_array_equal(label_table(label_map, reduce_zero_label), expected)
+
+
+@pytest.mark.parametrize('reduce_zero_label', [False, True])
+@pytest.mark.parametrize('label_map', [None, {11: 255}, {0: 1, 1: 0, 254: 3}])
+@pytest.mark.parametrize('ignore_index', [0, 11, 254])
+def test_label_table_is_what_is_loaded(tmp_path, reduce_zero_label, label_map, ignore_index):
+    """Also where another label than 255 is ignored: what mmseg drops becomes that one."""
+    path = tmp_path / 'all.png'
+    cv2.imwrite(str(path), np.arange(256, dtype=np.uint8).reshape(16, 16))
+    results = dict(
+        seg_map_path=str(path),
+        label_map=label_map,
+        reduce_zero_label=reduce_zero_label,
+        ignore_index=ignore_index,
+        seg_fields=[],
+    )
+    by_mmseg = LoadAnnotations()(dict(results, seg_fields=[]))['gt_seg_map'].ravel()
+    is_dropped = (by_mmseg == 255) & (reduce_zero_label | (np.arange(256) != 255))
+    expected = np.where(is_dropped, ignore_index, by_mmseg)
+    loaded = LoadCheckedAnnotations(256)(results)['gt_seg_map'].ravel()
+    np.testing.assert_array_equal(loaded, expected)
+    table = label_table(label_map, reduce_zero_label, ignore_index)
+    np.testing.assert_array_equal(table, expected)
+
+
+def test_rules_of_a_data_set(toy_root):
+    rules = LabelRules.of(CamVidDataset(lazy_init=True))
+    assert (rules.num_classes, rules.ignore_index, rules.table[11]) == (11, 255, 255)
+    assert rules.palette[3] == (128, 64, 128)
+    assert rules.count(values(0, 11, 255))[[0, 11, 255]].tolist() == [5, 0, 10]
+
+
+def test_ignored_label_that_is_the_index_of_a_class():
+    rules = RULES._replace(ignore_index=1)
+    assert rules.count_classes(values(0, 1, 2)).tolist() == [5, 0, 5]
+    fault = range_fault(values(7), 3, 1)
+    assert fault == 'label value 7 out of range; allowed are 0 to 2 and of these 1 is ignored'
+
+
+@pytest.mark.parametrize(
+    ('used', 'ignore_index', 'bad'),
+    [
+        ((0, 2, 255), 255, None),
+        ((0, 3, 7), 255, '3, 7'),
+        ((0, 254), 254, None),
+        ((0, 255), 254, '255'),
+        (range(3, 30), 255, '3, 4, 5, 6, 7, 8, 9, 10 out'),  # the first ones
+    ],
+)
+def test_range(used, ignore_index, bad):
+    fault = range_fault(values(*used), 3, ignore_index)
+    assert (fault is None) == (bad is None)
+    if bad:
+        assert fault.startswith(f'label value {bad}')
+        assert fault.endswith(f'allowed are 0 to 2 and {ignore_index} (ignored)')
+
+
+@pytest.fixture
+def image(tmp_path):
+    path = tmp_path / 'image.png'
+    cv2.imwrite(str(path), np.zeros((2, 4, 3), np.uint8))
+    return str(path)
+
+
+def label_file(tmp_path, palette=None, label=LABEL, mode='P'):
+    path = tmp_path / 'label.png'
+    picture = Image.fromarray(label)
+    if palette:  # of all 256 colours, or Pillow would store fewer bits a pixel
+        colors = np.zeros((256, 3), np.uint8)
+        colors[: len(palette)] = palette
+        picture.putpalette(colors.tobytes())
+    picture.convert(mode).save(path)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ('palette', 'fault'),
+    [
+        (PALETTE, None),
+        ([(9, 9, 9), (0, 255, 0), (255, 0, 0)], None),  # other colours: says nothing
+        ([(i, i, i) for i in range(256)], None),
+        (PALETTE[::-1], 'palette index 0 would be class 0, but has the colour'),
+    ],
+)
+def test_palette(tmp_path, image, palette, fault):
+    check = check_pair(Pair(image, label_file(tmp_path, palette)), RULES, READER)
+    assert check.values.tolist() == np.bincount(LABEL.ravel(), minlength=256).tolist()
+    assert [finding.kind for finding in check.findings] == (['palette'] if fault else [])
+    assert not fault or check.findings[0].message.startswith(fault)
+
+
+def test_binary_file_holds_0_and_1(tmp_path, image):
+    path = label_file(tmp_path, label=np.where(LABEL == 1, 255, 0).astype(np.uint8), mode='1')
+    check = check_pair(Pair(image, path), RULES, READER)
+    assert check.findings == []
+    assert check.values[:2].tolist() == [6, 2]
+
+
+def test_image_without_label(image):
+    check = check_pair(Pair(image, None), RULES, READER)
+    assert (check.findings, check.values) == ([], None)
+
+
+def test_digest_is_of_the_pixels(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    paths = [str(tmp_path / name) for name in ('a.png', 'b.bmp', 'c.png')]
+    for path in paths:
+        cv2.imwrite(path, picture if path != paths[2] else picture[::-1])
+    a, b, c = (check_pair(Pair(path, None), RULES, READER).digest for path in paths)
+    assert a == b != c
+
+
+@pytest.mark.parametrize('orientation', [1, 2, 6])
+def test_exif(tmp_path, orientation):
+    path = tmp_path / 'a.jpg'
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.new('RGB', (4, 2)).save(path, exif=exif)
+    check = check_pair(Pair(str(path), label_file(tmp_path)), RULES, READER)
+    kinds = [finding.kind for finding in check.findings]
+    assert kinds == ([] if orientation == 1 else ['EXIF rotation'])
+
+
+def test_duplicates():
+    images = [
+        ('train', 'a', b'1'),
+        ('train', 'b', b'2'),
+        ('train', 'a', b'1'),  # listed twice, as to weigh it more
+        ('train', 'c', b'2'),
+        ('train', 'damaged', None),
+        ('val', 'damaged too', None),
+        ('val', 'd', b'1'),
+        ('val', 'a', b'1'),  # the file itself in two splits
+    ]
+    assert list(check_duplicates(images)) == [
+        ('c', 'duplicate', 'same image as b (train)'),
+        ('d', 'duplicate across splits', 'same image as a (train)'),
+        ('a', 'duplicate across splits', 'same image as a (train)'),
+    ]
+
+
+def make_files(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def test_files_are_listed_through_links(tmp_path):
+    make_files(tmp_path, 'data/b/1.png', 'data/a/2.png', 'data/.hidden.png', 'elsewhere/3.png')
+    (tmp_path / 'data/c').symlink_to(tmp_path / 'elsewhere')
+    (tmp_path / 'data/d').symlink_to(tmp_path / 'elsewhere')  # twice is no loop
+    (tmp_path / 'data/e.png').symlink_to('nowhere')
+    names = [os.path.relpath(path, tmp_path / 'data') for path in list_files(tmp_path / 'data')]
+    assert names == ['a/2.png', 'b/1.png', 'c/3.png', 'd/3.png', 'e.png']
+
+
+def test_two_links_that_lead_into_each_other(tmp_path):
+    make_files(tmp_path, 'a/1.png', 'b/2.png')
+    (tmp_path / 'a/to_b').symlink_to(tmp_path / 'b')
+    (tmp_path / 'b/to_a').symlink_to(tmp_path / 'a')
+    with pytest.raises(InputError, match=r'a/to_b/to_a: link that loops, back to '):
+        list(list_files(tmp_path / 'a'))
+
+
+def test_lists_pick_from_their_folders(toy_root, tmp_path):
+    """With a list of images, a label without image is no fault."""
+    listing = tmp_path / 'list.txt'
+    listing.write_text('0000\n0002\n')
+    kwargs = dict(data_root=str(toy_root / 'toystreet'), serialize_data=False)
+    dataset = ToyStreetDataset(ann_file=str(listing), **kwargs)
+    assert len(dataset_pairs(dataset)) == 2
+    assert not list(check_folders(dataset, paired=()))
+    whole = ToyStreetDataset(**kwargs)
+    assert len(list(check_folders(whole, paired=()))) == 8
+
+
+@TRANSFORMS.register_module()
+class LoadArrayOfDoctorTest(BaseTransform):
+    """A loader of the user's own, for what Pillow cannot open."""
+
+    def transform(self, results):
+        results['img'] = np.load(results['img_path'])
+        return results
+
+
+@TRANSFORMS.register_module()
+class LoadTwoOfDoctorTest(BaseTransform):
+    """A loader that needs more of the dataset than a path."""
+
+    def transform(self, results):
+        results['img'] = cv2.imread(results['img_path']) - cv2.imread(results['img_path2'])
+        return results
+
+
+def float_tiff(path):
+    cv2.imwrite(str(path), np.random.default_rng(0).random((2, 4, 3), np.float32))
+
+
+def array(path):
+    np.save(path, np.zeros((2, 4, 12), np.uint16))
+
+
+def few_bits(path):
+    cv2.imwrite(str(path), np.full((2, 4, 3), 4000, np.uint16))
+
+
+def cut_jpeg(path):
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    data = cv2.imencode('.jpg', image)[1].tobytes()
+    path.write_bytes(data[: len(data) // 2])
+
+
+OWN = ImageReader([dict(type='LoadArrayOfDoctorTest')])
+UNCHANGED = ImageReader([dict(type='LoadImageFromFile', color_type='unchanged')])
+
+
+@pytest.mark.parametrize(
+    ('name', 'write', 'reader', 'kinds'),
+    [
+        ('a.tif', float_tiff, UNCHANGED, []),
+        ('a.npy', array, OWN, []),
+        ('a.npy', array, READER, ['damaged file']),
+        ('a.npy', lambda path: path.write_bytes(b'noise'), OWN, ['damaged file']),
+        ('a.png', few_bits, READER, ['dark image']),
+        ('a.png', few_bits, UNCHANGED, []),
+        ('a.jpg', cut_jpeg, READER, ['damaged file']),
+        ('a.png', lambda path: path.touch(), READER, ['empty file']),
+        ('a.png', lambda path: None, READER, ['missing file']),
+    ],
+)
+def test_images_are_what_the_loader_reads(tmp_path, name, write, reader, kinds):
+    path = tmp_path / name
+    write(path)
+    check = check_pair(Pair(str(path), None), RULES, reader)
+    assert [finding.kind for finding in check.findings] == kinds
+    assert all(finding.path == str(path) for finding in check.findings)
+    assert (check.digest is not None) == (kinds in ([], ['dark image']))
+
+
+def test_loader_that_needs_the_dataset_is_no_fault(image):
+    reader = ImageReader([dict(type='LoadTwoOfDoctorTest')])
+    assert check_pair(Pair(image, None), RULES, reader).findings == []
+
+
+def test_size_of_the_loaded_image_counts(tmp_path, image):
+    found = check_pair(Pair(image, label_file(tmp_path, label=LABEL[:1])), RULES, READER).findings
+    assert [finding.kind for finding in found] == ['other size']
+
+
+def test_images_above_the_limit_of_pillow(image, monkeypatch):
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 2)
+    assert check_pair(Pair(image, None), RULES, READER).findings == []

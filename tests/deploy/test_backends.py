@@ -1,0 +1,115 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+from helpers import build_segmentor
+from mmengine.config import ConfigDict
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+from torch.export import Dim
+from torch.nn import functional as F
+
+from mmseg_eff.deploy import SegmentationGraph, export_onnx, save_openvino
+from mmseg_eff.deploy import backends as convert
+from mmseg_eff.deploy.backends import quiet_resize
+from mmseg_eff.deploy.trace_ops import PlainOperations
+from mmseg_eff.errors import InputError
+from mmseg_eff.models.layers import PooledDepthwise
+from mmseg_eff.models.necks.epp import EfficientPyramidPool
+
+BACKBONE = dict(type='ESPNet', arch='C', num_blocks=(1, 1))
+HEAD = dict(
+    type='FCNHead', in_channels=256, channels=256, num_convs=0, num_classes=4, concat_input=False
+)
+
+
+class DoubledAndPooled(nn.Module):
+    """A branch of a folded pyramid."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = PooledDepthwise(torch.randn(3, 1, 3, 3), torch.randn(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        size = x.shape[2:]
+        return self.layer(F.interpolate(x, [2 * side for side in size]), size)
+
+
+class HalfImage(nn.Module):
+    """The image at a scale of 0.5, as a segmentor of several scales resizes it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        config = dict(type='MultiScaleEncoderDecoder', backbone=BACKBONE)
+        self.model = MODELS.build(dict(config, decode_head=dict(HEAD, align_corners=True)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model.resize(x, 0.5)
+
+
+class Predicted(nn.Module):
+    """Logits that mmseg's head enlarges with aligned corners."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = build_segmentor(BACKBONE, dict(HEAD, align_corners=True)).decode_head
+
+    def forward(self, x: Tensor) -> Tensor:
+        size = [2 * side for side in x.shape[2:]]
+        return self.head.predict_by_feat(x, [dict(img_shape=size)])
+
+
+@pytest.mark.parametrize(
+    'build',
+    [
+        DoubledAndPooled,
+        lambda: EfficientPyramidPool(3, 4, scales=(2.0, 1.5, 1.0, 0.1)),
+        HalfImage,
+        Predicted,
+    ],
+    ids=['pooled', 'pyramid', 'scales', 'head'],
+)
+def test_sizes_stay_free(build):
+    layer = build().eval()
+    sides = {2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
+    with torch.no_grad(), PlainOperations(), quiet_resize():
+        example = torch.randn(1, 3, 24, 36)
+        program = torch.export.export(layer, (example,), dynamic_shapes=(sides,)).module()
+    for size in ((24, 36), (33, 70), (51, 16)):
+        x = torch.randn(1, 3, *size)
+        torch.testing.assert_close(program(x), layer(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ('size', 'message'),
+    [
+        (None, 'violated: image.size[1] was specialized to 360; a fixed --size may work'),
+        ((64, 128), 'violated: image.size[1] was specialized to 360'),
+    ],
+)
+def test_what_cannot_be_exported_is_refused_in_one_line(tmp_path, monkeypatch, size, message):
+    def fail(*args, **kwargs):
+        reason = ValueError('Constraints violated:\n  image.size[1] was specialized to 360\n')
+        raise torch.onnx.errors.OnnxExporterError('failed in step 1 of 3') from reason
+
+    monkeypatch.setattr(torch.onnx, 'export', fail)
+    model = build_segmentor(BACKBONE, HEAD).eval()
+    model.cfg = ConfigDict(test_pipeline=[])
+    with pytest.raises(InputError) as info:
+        export_onnx(SegmentationGraph(model, size=size), tmp_path / 'model.onnx')
+    assert str(info.value) == f'torch cannot export this network to ONNX: Constraints {message}'
+
+
+def test_openvino_that_cannot_write_says_why(tmp_path, monkeypatch):
+    def fail(*_args, **_options):
+        raise RuntimeError('basic_ios::clear: iostream error')
+
+    package = SimpleNamespace(save_model=fail)
+    monkeypatch.setattr(convert, 'deploy_package', lambda _name: package)
+    path = tmp_path / 'model.xml'
+    with pytest.raises(InputError, match='OpenVINO cannot write it: basic_ios'):
+        save_openvino(None, path)
+    path.with_suffix('.bin').unlink()
+    path.with_suffix('.bin').symlink_to('/dev/full')
+    with pytest.raises(OSError, match='No space left on device'):
+        save_openvino(None, path)

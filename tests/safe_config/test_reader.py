@@ -1,0 +1,280 @@
+import os
+import re
+import resource
+import shutil
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import mmseg
+import pytest
+from mmengine.config import Config
+
+from mmseg_eff.commands._cli import config_parser, read_config_of, tool
+from mmseg_eff.errors import InputError
+from mmseg_eff.safe_config.evaluator import MAX_BYTES
+from mmseg_eff.safe_config.keys import Limits
+from mmseg_eff.safe_config.reader import read_safe_config
+
+CONFIGS = sorted((Path(__file__).parents[2] / 'configs').rglob('*.py'))
+BLOCK = re.compile(r'^```python\n# (\w+\.py)\n(.*?)^```', re.DOTALL | re.MULTILINE)
+RUN = "__import__('os').system('touch ran')"
+HOSTILE = {  # config -> what the error says
+    f'a = 1\nb = {RUN}': r'config\.py:2: "__import__',
+    f'a = dict(\n    b=1,\n    c={RUN},\n)': r'config\.py:3: ',
+    'import os': r"config\.py:1: 'import os'",
+    'from os import system': r"config\.py:1: 'from os import system'",
+    f'_base_ = {RUN}': 'not allowed in a safe config',
+    f'_base_ = [{RUN}]': 'not allowed in a safe config',
+    f'exec({RUN!r})': 'not allowed in a safe config',
+    f'a = eval({RUN!r})': 'not allowed in a safe config',
+    f'a = lambda: {RUN}': 'not allowed in a safe config',
+    f'a = (b := {RUN})': 'not allowed in a safe config',
+    f'a = f"{{{RUN}}}"': 'not allowed in a safe config',
+    f'a = [{RUN} for i in range(1)]': 'not allowed in a safe config',
+    f'a = [1 for i in {RUN}]': 'not allowed in a safe config',
+    f'a = [1 for i in [2] if {RUN}]': 'one loop and no condition',
+    'a = [1 for a.b in [2]]': 'not allowed in a safe config',
+    f'def a():\n    {RUN}\na()': "'def a",
+    f'class A:\n    {RUN}': "'class A",
+    f'with open("x") as a:\n    {RUN}': 'with open',
+    f'assert {RUN}': 'assert __import__',
+    'dict = 1': "'dict = 1'",
+    'a = dict.__base__': 'not allowed in a safe config',
+    'a = ().__class__.__base__.__subclasses__()': 'not allowed in a safe config',
+    'a = _base_.__class__': 'not allowed in a safe config',
+    'a = "{0.__class__}".format(1)': 'not allowed in a safe config',
+    'a = b"x"': 'not allowed in a safe config',
+    'a = "{{ fileDirname }}"': 'of template variables only',
+    'a = "{{$HOME:x}}"': 'of template variables only',
+    'a = """{{$MMSEG_EFF_DATA:x"""+"y}}"""': 'of template variables only',
+    '_base_ = "/etc/passwd.py"': 'expected an existing file below',
+    '_base_ = "../outside.py"': 'expected an existing file below',
+    '_base_ = "config.py"': 'does not lead back here',
+    '_base_ = 3': 'one path or list of paths',
+    '_base_ = "a"\n_base_ = "b"': 'one path or list of paths',
+    'a = 9 ** 9 ** 9 ** 9': 'not allowed in a safe config',
+    'a = 10 ' + '* 99999999999 ' * 9: 'more than 128 bits',
+    'a = [0] * 99999999': 'takes more than 200000 steps',
+    'a = [0] * 999999\nb = a + a': 'takes more than 200000 steps',
+    'a = "%999999999d" % 1': 'for numbers',
+    'a = f"{1:999999999}"': 'not allowed in a safe config',
+    'a = [[1 for i in range(99999)] for j in range(99999)]': 'takes more than 200000 steps',
+    'a = range(10 * 1000000000)': 'takes more than 200000 steps',
+    'a = 0\n' + ''.join(f'a = [a, a]  # {i}\n' for i in range(40)): 'takes more than 200000',
+    'a = 0\n' + 'a = [a]\n' * 60: 'nested deeper than 50',
+    'a = ' + '-' * 5000 + '1': 'nested too deeply|not Python',
+    'a = ' + '(' * 5000: 'not Python',
+    'a = [1, 2': r'config\.py:1: not Python',
+    'a = 1 / 0': r'config\.py:1: ZeroDivisionError',
+    'a = b': "'b' is not allowed in a safe config, or not defined",
+    'a = [1][2]': r'config\.py:1: IndexError',
+    'a = "\0"': 'not Python',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_our_configs_read_identically(path):
+    safe, usual = read_safe_config(path), Config.fromfile(path)
+    assert safe.to_dict() == usual.to_dict()
+    assert safe.filename == usual.filename
+
+
+def test_no_other_reader_of_foreign_text(root):
+    """Configs are run in three places, each for a file that the user names or that is ours."""
+    sources = {path.name: path.read_text() for path in (root / 'mmseg_eff').rglob('*.py')}
+    unsafe = re.compile(
+        r'yaml\.(?!safe_load|YAMLError)|pickle\.loads?\(|mmengine\.load\(|fileio\.load\(|'
+        r'fromstring\(|(?<![\w.`])(?:eval|exec)\([^)]'
+    )
+    assert {name for name, text in sources.items() if unsafe.search(text)} == set()
+    runs = {name for name, text in sources.items() if 'Config.fromfile(' in text}
+    assert runs == {'cli.py', 'inference.py', 'demo.py'}
+
+
+def test_there_are_configs():
+    assert len(CONFIGS) > 150
+
+
+def test_configs_of_the_docs_read(root, tmp_path, monkeypatch):
+    """The one with a class of one's own is refused."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(root / 'configs', 'configs')
+    pages = '\n'.join(page.read_text() for page in sorted((root / 'docs').glob('*.md')))
+    files = [(name, text) for name, text in BLOCK.findall(pages) if '_base_' in text]
+    assert len(files) > 5
+    for name, text in files:
+        Path(name).write_text(text)
+    for name, _ in files:
+        if 'slimnet' in name:
+            with pytest.raises(InputError, match=r"backbone\.type: 'SlimNet': expected the plain"):
+                read_safe_config(name)
+        else:
+            usual = Config.fromfile(name).to_dict()
+            safe = read_safe_config(name).to_dict()
+            assert safe == {key: usual[key] for key in safe} and 'train_dataloader' in safe
+
+
+@pytest.mark.parametrize('kind', ['ADE20KDataset', 'CityscapesDataset', 'LoveDADataset'])
+def test_data_of_mmseg(root, tmp_path, kind):
+    """A config of one's own with a dataset that mmseg registers, and what mmseg's own says."""
+    shutil.copytree(root / 'configs/_base_', tmp_path / '_base_')
+    shutil.copytree(root / 'configs/espnet', tmp_path / 'espnet')
+    path = tmp_path / 'mine.py'
+    path.write_text(
+        "_base_ = 'espnet/espnet-p2q8_1xb8-69k_camvid-360x480.py'\n"
+        f"mine = dict(_delete_=True, type='{kind}', data_root='my/data', pipeline=[\n"
+        "    dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'),\n"
+        "    dict(type='RandomCrop', crop_size=(64, 64)), dict(type='PackSegInputs')])\n"
+        'train_dataloader = dict(dataset=mine)'
+    )
+    assert read_safe_config(path).train_dataloader.dataset.type == kind
+
+
+def test_configs_of_mmseg():
+    """Of a sample, those read that need no other package."""
+    folder = Path(mmseg.__path__[0], '.mim/configs')
+    configs = [path for path in sorted(folder.glob('*/*.py')) if '_base_' not in path.parts][::30]
+    limits = Limits(Path('work_dirs'), allow_download=True)
+    read = 0
+    for path in configs:
+        with suppress(InputError):
+            read += 'model' in read_safe_config(path, limits)
+    assert read > 0.8 * len(configs) > 10
+
+
+LARGEST = MAX_BYTES - 100
+COSTLY = {
+    'statements': 'a=1\n' * (LARGEST // 4),
+    'numbers': f'model = [{"-1," * (LARGEST // 3)}]',
+    'f-strings': f'model = f"{"{1}" * (LARGEST // 3)}"',
+    'comparisons': f'model = 1{"<1" * (LARGEST // 2)}',
+    'calls': f'model = dict{"()" * (LARGEST // 2)}',
+    'attributes': f'model = _base_{".a" * (LARGEST // 2)}',
+    'sum': f'model = 1{"+1" * (LARGEST // 2)}',
+    'brackets': '[' * LARGEST,
+    'lambdas': f'model = {"lambda:" * (LARGEST // 7)}1',
+    'digits': f'model = {"9" * LARGEST}',
+    'decorators': '@a\n' * (LARGEST // 3) + 'def f(): pass',
+    'doubled lists': 'data = 0\n' + 'data = [data, data]\n' * 40,
+    'doubled dicts': 'model = dict()\n' + 'model = dict(a=model, b=model)\n' * 40,
+    'doubled text': 'data = "a" * 1000\n' + 'data = f"{data}{data}"\n' * 40,
+    'power': 'model = 9' + ' * 999999999999' * 99,
+    'names': '\n'.join(f'data{i} = 1' for i in range(LARGEST // 14)),
+    'too large': '#' * (MAX_BYTES + 1),
+    'long type': f'model = dict(type="{"a" * (LARGEST - 50)}")',
+}
+
+
+@pytest.mark.parametrize('text', COSTLY.values(), ids=COSTLY)
+def test_costly_files(tmp_path, text):
+    path = tmp_path / 'config.py'
+    path.write_text(text)
+    with bounded(), pytest.raises(InputError, match=f'^{path}'):
+        read_safe_config(path)
+
+
+@contextmanager
+def bounded():
+    """Check the time of the block, and how much the memory of this process grows at most."""
+    before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    yield
+    assert time.process_time() - begin < 5
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**20  # kB
+
+
+def test_a_tree_of_bases(tmp_path):
+    """Each file is read once, however often it is named: 2**24 times here."""
+    for level in range(24):
+        bases = f'_base_ = ["a{level + 1}.py", "b{level + 1}.py"]' if level < 23 else ''
+        for side in 'ab':
+            (tmp_path / f'{side}{level}.py').write_text(bases)
+    (tmp_path / 'a0.py').write_text('_base_ = ["a1.py", "b1.py"]\nresume = True')
+    with bounded():
+        assert read_safe_config(tmp_path / 'a0.py').to_dict() == dict(resume=True)
+
+
+@pytest.mark.parametrize(
+    ('last', 'message'),
+    [
+        ('', 'builds on more than 50 files'),
+        ('model = dict(a=[0] * 99999)', 'more than 200000 steps'),
+    ],
+)
+def test_a_chain_of_bases(tmp_path, last, message):
+    length = 60 if not last else 40
+    for level in range(length):
+        (tmp_path / f'{level}.py').write_text(f'_base_ = "{level + 1}.py"')
+    (tmp_path / f'{length}.py').write_text(last)
+    with bounded(), pytest.raises(InputError, match=message):
+        read_safe_config(tmp_path / '0.py')
+
+
+@pytest.mark.parametrize(('text', 'message'), HOSTILE.items(), ids=range(len(HOSTILE)))
+def test_hostile_configs_run_nothing(text, message, tmp_path, monkeypatch, capsys):
+    (tmp_path / 'outside.py').write_text('a = 1')
+    path = tmp_path / 'inside/config.py'
+    path.parent.mkdir()
+    path.write_text(text)
+    monkeypatch.chdir(tmp_path)
+
+    @tool
+    def main(argv=None):
+        read_config_of(config_parser('test').parse_args(argv))
+
+    assert main([str(path), '--safe-config']) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f'error: {path}') and error.count('\n') == 1
+    with pytest.raises(InputError, match=message):
+        read_safe_config(path)
+    assert not Path('ran').exists() and not Path('inside/ran').exists()
+
+
+def test_the_first_of_them_runs_without_the_option(tmp_path, monkeypatch):
+    """The canary can appear: else the test above would show nothing."""
+    (tmp_path / 'config.py').write_text(next(iter(HOSTILE)))
+    monkeypatch.chdir(tmp_path)
+    read_config_of(config_parser('test').parse_args(['config.py']))
+    assert Path('ran').exists()
+
+
+@pytest.mark.parametrize('name', ['config.yaml', 'config.json', 'config'])
+def test_only_python_files(tmp_path, name):
+    (tmp_path / name).write_text('a: !!python/object/apply:os.system ["touch ran"]')
+    with pytest.raises(InputError, match=r'expected a \.py config'):
+        read_safe_config(tmp_path / name)
+
+
+def test_bases_below_the_configs_folder(tmp_path):
+    for name, text in {
+        'configs/_base_/a.py': 'model = dict(a=[1, 2], b=2)\nresume = True',
+        'configs/net/b.py': '_base_ = "../_base_/a.py"\nmodel = dict(b=_base_.model.a[::-1])',
+        'configs/net/c.py': '_base_ = ["b.py"]\nmodel = dict(_delete_=True, c=3)',
+        'configs/twice.py': '_base_ = ["_base_/a.py", "net/b.py"]',
+        'd.py': '',
+        'configs/up.py': '_base_ = "../d.py"',
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    configs = tmp_path / 'configs'
+    assert read_safe_config(configs / 'net/b.py').model == dict(a=[1, 2], b=[2, 1])
+    assert read_safe_config(configs / 'net/c.py').to_dict() == dict(model=dict(c=3), resume=True)
+    with pytest.raises(InputError, match='several bases define model, resume'):
+        read_safe_config(configs / 'twice.py')
+    with pytest.raises(InputError, match=f'expected an existing file below {configs}'):
+        read_safe_config(configs / 'up.py')
+    (configs / 'link.py').symlink_to('../d.py')
+    (configs / 'up.py').write_text('_base_ = "link.py"')
+    with pytest.raises(InputError, match='expected an existing file below'):
+        read_safe_config(configs / 'up.py')
+
+
+def test_data_folder_is_the_only_variable(tmp_path, monkeypatch):
+    path = tmp_path / 'config.py'
+    path.write_text('data_root = "{{$MMSEG_EFF_DATA:data}}/camvid"')
+    monkeypatch.delenv('MMSEG_EFF_DATA', raising=False)
+    assert read_safe_config(path).data_root == 'data/camvid'
+    monkeypatch.setenv('MMSEG_EFF_DATA', f'{os.sep}x" + str(1) + "')
+    with pytest.raises(InputError, match='not allowed in a safe config'):
+        read_safe_config(path)
