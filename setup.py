@@ -50,10 +50,11 @@ common = [
     'rich',
     'safetensors',
     'setuptools',
+    'shtab',
 ]
 setup(
     name='mmseg_eff',
-    version=re.search(r"__version__ = '(.+)'", (ROOT / 'mmseg_eff/__init__.py').read_text())[1],
+    version=re.search(r"__version__ = '(.+)'", (ROOT / 'mmseg_eff/version.py').read_text())[1],
     description='Efficient semantic segmentation networks for MMSegmentation',
     long_description=(ROOT / 'README.md').read_text(),
     long_description_content_type='text/markdown',
@@ -71,6 +72,7 @@ setup(
     package_data={'mmseg_eff': ['py.typed'], 'mmseg_eff.hub': ['index.json']},
     cmdclass=dict(build_py=BuildWithConfigs),
     # One of the two stacks is needed, and pip cannot say "or": choose it by the extra.
+    entry_points=dict(console_scripts=['mmseg-eff = mmseg_eff.commands:main']),
     install_requires=common,
     extras_require={
         name: requirements(name)

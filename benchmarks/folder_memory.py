@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from mmseg_eff.benchmarking.memory import resident
-from mmseg_eff.commands._cli import config_parser
-from mmseg_eff.config.load import load_config
+from mmseg_eff.commands._arguments import ToolParser
+from mmseg_eff.commands._cli import add_config_arguments, read_config_of
 from mmseg_eff.datasets.toy_street import Scene
 from mmseg_eff.inference.inputs import collect_sources
 from mmseg_eff.inference.predict import predict, without_resize
@@ -45,7 +45,8 @@ def make_array(path: Path, size: tuple[int, int]) -> None:
 
 
 def main() -> None:
-    parser = config_parser(__doc__.splitlines()[0])
+    parser = ToolParser(description=__doc__.splitlines()[0])
+    add_config_arguments(parser)
     parser.add_argument('checkpoint')
     parser.add_argument('--images', type=int, default=1000)
     parser.add_argument('--size', type=int, nargs=2, default=(360, 480), metavar=('H', 'W'))
@@ -56,7 +57,7 @@ def main() -> None:
     quiet_warnings()
     torch.set_num_threads(args.threads)
 
-    config, tiling = load_config(args), None
+    config, tiling = read_config_of(args), None
     if args.tile:
         check_tiling(args.tile, args.overlap)
         without_resize(config)

@@ -1,10 +1,55 @@
-"""Efficient semantic segmentation for MMSegmentation: importing it registers its parts."""
+"""Efficient semantic segmentation for MMSegmentation: importing it registers its parts.
 
-from . import compat
+The functions of ``mmseg_eff.apis`` are names of this package, too: ``mmseg_eff.predict(…)``.
+"""
 
-compat.apply()  # before anything of mmseg is imported
+import sys
+from importlib import import_module
+from multiprocessing import parent_process
+from pathlib import Path
+from typing import Any
 
-from . import converters, datasets, engine, evaluation, models, registry  # noqa: E402
+from . import _moved
+from .apis import EXPORTS
+from .version import __version__
 
-__version__ = '0.1.0'
-__all__ = ['__version__', 'converters', 'datasets', 'engine', 'evaluation', 'models', 'registry']
+__all__ = ['__version__', 'register', *EXPORTS]
+
+REGISTERING = ('registry', 'models', 'datasets', 'engine', 'evaluation', 'converters')
+
+
+def register() -> None:
+    """Register the parts in mmseg's registries, after the fixes that mmseg needs (``compat``)."""
+    import_module('.compat', __name__).apply()  # before anything of mmseg is imported
+    for name in REGISTERING:
+        import_module(f'.{name}', __name__)
+
+
+def is_command() -> bool:
+    """Whether this process is a command, which parses its arguments before it registers.
+
+    It is ``mmseg-eff``, ``python -m mmseg_eff`` or one of the project's ``tools/``.
+    """
+    if parent_process() is not None:  # a worker has its parent's arguments
+        return False
+    program = (getattr(sys, 'argv', None) or [''])[0]
+    if program == '-m':  # Python puts it there while it looks for the module
+        return '-m mmseg_eff' in ' '.join(sys.orig_argv)
+    package = Path(__file__).resolve().parent
+    tools = (package.parent / 'tools', (package / '.mim/tools').resolve())
+    return Path(program).stem == 'mmseg-eff' or Path(program).resolve().parent in tools
+
+
+def __getattr__(name: str) -> Any:
+    if name in EXPORTS:
+        return getattr(import_module('.apis', __name__), name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *EXPORTS})
+
+
+_moved.install()
+if not is_command():
+    register()

@@ -10,6 +10,8 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from mmseg_eff.commands._arguments import ToolParser
+from mmseg_eff.commands._cli import add_config_arguments
 from mmseg_eff.datasets.image_reader import ImageReader
 from mmseg_eff.models.backbones.xception import Unit
 
@@ -177,3 +179,11 @@ def official_shapes(q: int, classes: int, skip_channels: int | None) -> dict[str
 
 def official(*args) -> dict[str, torch.Tensor]:
     return {name: torch.rand(shape) for name, shape in official_shapes(*args).items()}
+
+
+def parsed(argv, *adders):
+    """Arguments of a command that takes a config, or to whose parser ``adders`` add theirs."""
+    parser = ToolParser()
+    for add in adders or (add_config_arguments,):
+        add(parser)
+    return parser.parse_args(argv)

@@ -192,9 +192,7 @@ def test_commands_exist(page, monkeypatch):
     def find(checkpoint):
         return hub.find(checkpoint).name if checkpoint.startswith('hub:') else checkpoint
 
-    monkeypatch.setattr(
-        'mmseg_eff.commands._arguments.resolve', find
-    )  # the name exists: no download
+    monkeypatch.setattr('mmseg_eff.hub.resolve', find)  # the name exists: no download
     text = (ROOT / 'docs' / page).read_text()
     assert {language for language, _ in blocks(text)} <= {'python', 'bash', 'console', 'text'}
     for language, block in blocks(text):

@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / 'mmseg_eff'
 OUTSIDE = {'torch', 'numpy', 'mmcv.cnn', 'mmengine.model', 'mmseg.registry'}
 LAYERS = (  # a module imports its own folder and what stands above it in this list
-    ('errors',),
+    ('errors', 'version', '_moved'),
     ('utils',),
     ('models/layers',),
     ('models/backbones', 'models/necks', 'models/losses'),
@@ -143,10 +143,10 @@ def test_backbones_do_not_import_each_other():
 
 
 def test_tools_are_doors():
-    tools = sorted((PACKAGE.parent / 'tools').glob('[!_]*.py'))
+    tools = sorted((PACKAGE.parent / 'tools').glob('*.py'))
     assert tools
     alike = set()
     for path in tools:
-        assert set(imports(path)) == {'sys', '_interrupts', f'mmseg_eff.commands.{path.stem}'}
+        assert set(imports(path)) == {'sys', f'mmseg_eff.commands.{path.stem}'}
         alike.add(path.read_text().partition('\n')[2].replace(f'.{path.stem} ', '.NAME '))
-    assert len(alike) == 1 and len(alike.pop().splitlines()) <= 14
+    assert len(alike) == 1 and len(alike.pop().splitlines()) <= 10

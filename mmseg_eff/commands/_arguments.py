@@ -1,7 +1,7 @@
-"""Arguments of the tools: numbers that are checked, one line for a wrong one, settings of configs.
+"""Arguments of the commands: numbers that are checked, one line for a wrong one, config settings.
 
 A type here raises ``ArgumentTypeError``; ``ToolParser`` turns it into an ``InputError`` that names
-the option.
+the option. Libraries are imported only where a value needs one, so that ``--help`` comes at once.
 """
 
 import argparse
@@ -11,11 +11,8 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable
 from typing import NoReturn
 
-import torch
-from mmengine.config import DictAction
-
 from ..errors import InputError
-from ..hub import resolve
+from ..utils.names import HUB
 
 
 class ToolParser(argparse.ArgumentParser):
@@ -59,6 +56,8 @@ def whole_number(at_least: int) -> Callable[[str], int]:
 
 def device(text: str) -> str:
     """The type of an option that is a device of torch, present on this machine."""
+    import torch
+
     try:
         torch.empty(0, device=text)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
@@ -69,22 +68,29 @@ def device(text: str) -> str:
 
 def checkpoint(text: str) -> str:
     """The type of an argument that is a checkpoint: a file, or ``hub:NAME``, which is fetched."""
+    if not text.startswith(HUB):
+        return text
+    from ..hub import resolve
+
     try:
         return resolve(text)
     except InputError as error:
         raise ArgumentTypeError(f'must be a file or published weights: {error}') from error
 
 
-class Settings(DictAction):
+class Settings(argparse.Action):
     """mmengine's ``DictAction`` with an ``InputError`` for what is no key=value, or not finite."""
 
     def __call__(self, parser, namespace, values, option_string=None) -> None:
+        from mmengine.config import DictAction
+
+        read = DictAction(self.option_strings, self.dest)
         for item in values:
             key, is_pair, value = item.partition('=')
             if not key or not is_pair:
                 raise InputError(f'{option_string} takes key=value, got {item!r}')
             try:
-                super().__call__(parser, namespace, [item], option_string)
+                read(parser, namespace, [item], option_string)
             except (AssertionError, ValueError) as error:
                 raise InputError(f'{option_string} {key}: cannot read {value!r}') from error
             if not is_finite(getattr(namespace, self.dest)[key]):

@@ -1,4 +1,4 @@
-"""What the command-line tools share: one-line errors, config files, their options."""
+"""What the commands share: parse first and import later, one-line errors, options of configs."""
 
 import argparse
 import functools
@@ -6,17 +6,80 @@ import os
 import sys
 from collections.abc import Callable
 from signal import SIGINT
+from typing import TYPE_CHECKING, Protocol
 
-from mmengine.config import Config
-
-from ..config.load import load_config
-from ..config.run_settings import prepare_run
 from ..errors import InputError
-from ..inference.dense_crf import DenseCRF, crf_parameters
-from ..utils.printing import quiet_warnings
-from ..utils.signals import stopping_in_order
-from ..utils.user_errors import TRACEBACK_VARIABLE, describe, kept_after
+from ..utils.names import TRACEBACK_VARIABLE
+from ..utils.signals import end_in_one_line, ending_at_once, stopping_in_order
 from ._arguments import Settings, ToolParser, whole_number
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from ..inference.dense_crf import DenseCRF
+
+CRF_KEYS = ('w1', 'sigma_alpha', 'sigma_beta', 'w2', 'sigma_gamma', 'iterations')  # of DenseCRF
+Run = Callable[[argparse.Namespace], int | None]
+
+
+class Command(Protocol):
+    """A command of this package: ``main`` of its module."""
+
+    add_arguments: Callable[[ToolParser], None]
+
+    def __call__(self, argv: list[str] | None = None, prog: str | None = None) -> int: ...
+
+
+def command(
+    add_arguments: Callable[[ToolParser], None], *, intermixed: bool = False
+) -> Callable[[Run], Command]:
+    """Make a function of parsed arguments the ``main`` of a command.
+
+    The description of the command is the docstring of its module. What the function imports itself
+    is imported after the arguments are parsed and mmseg_eff's parts are registered.
+
+    Args:
+        add_arguments: Adds the command's arguments to a parser.
+        intermixed: Let options stand between the values of a positional argument.
+
+    Returns:
+        A decorator. The ``main`` that it makes takes the arguments, those of the process by
+        default, and the name of the program; it returns the exit status. See ``tool``.
+    """
+
+    def decorate(run: Run) -> Command:
+        description = sys.modules[run.__module__].__doc__
+
+        @functools.wraps(run)
+        def main(argv: list[str] | None = None, prog: str | None = None) -> int:
+            if argv is None:
+                end_in_one_line()
+            parser = ToolParser(
+                prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+            )
+            add_arguments(parser)
+            parse = parser.parse_intermixed_args if intermixed else parser.parse_args
+
+            def work(argv: list[str] | None) -> int | None:
+                with ending_at_once():
+                    args = parse(argv)
+                    register()
+                return run(args)
+
+            return tool(work)(argv)
+
+        main.add_arguments = add_arguments
+        return main
+
+    return decorate
+
+
+def register() -> None:
+    """Register mmseg_eff's parts, where ``import mmseg_eff`` has left it to the command."""
+    sys.modules[__package__.partition('.')[0]].register()
+    from ..utils.printing import quiet_warnings
+
+    quiet_warnings()
 
 
 def tool(main: Callable[[list[str] | None], int | None]) -> Callable[[list[str] | None], int]:
@@ -28,7 +91,6 @@ def tool(main: Callable[[list[str] | None], int | None]) -> Callable[[list[str] 
 
     @functools.wraps(main)
     def run(argv: list[str] | None = None) -> int:
-        quiet_warnings()
         with stopping_in_order() as signals:
             try:
                 status = main(argv) or 0
@@ -36,11 +98,13 @@ def tool(main: Callable[[list[str] | None], int | None]) -> Callable[[list[str] 
                 return status
             except BaseException as error:
                 if signals or isinstance(error, KeyboardInterrupt):
+                    from ..utils.user_errors import kept_after
+
                     number = signals[0] if signals else SIGINT
                     name = '' if number == SIGINT else ' by SIGTERM'
                     print(f'interrupted{name}: {kept_after(error)}', file=sys.stderr)
                     return 128 + number
-                line = describe(error) if isinstance(error, Exception) else None
+                line = line_of(error)
                 if line is None or os.environ.get(TRACEBACK_VARIABLE):
                     raise
                 hint = f' [{TRACEBACK_VARIABLE}=1 shows more]'
@@ -54,6 +118,15 @@ def tool(main: Callable[[list[str] | None], int | None]) -> Callable[[list[str] 
     return run
 
 
+def line_of(error: BaseException) -> str | None:
+    """The line for an error that the user can mend; ``None`` for any other."""
+    if not isinstance(error, Exception):
+        return None
+    from ..utils.user_errors import describe
+
+    return describe(error)
+
+
 def is_output_lost() -> bool:
     """Whether stdout cannot be written; then it is given up, or the end of Python would fail."""
     try:
@@ -64,17 +137,17 @@ def is_output_lost() -> bool:
     return False
 
 
-def config_parser(description: str, nargs: str | None = None) -> argparse.ArgumentParser:
-    """A parser with the arguments of every tool that takes a config.
+def add_config_arguments(parser: ToolParser, nargs: str | None = None) -> None:
+    """Add the arguments of every command that takes a config; ``read_config_of`` reads them.
 
     Args:
-        description: What the tool does.
+        parser: Parser of the command.
         nargs: ``'+'`` for several configs, which ``args.config`` then lists.
     """
-    parser = ToolParser(description=description)
     parser.add_argument(
         'config',
         nargs=nargs,
+        metavar='CONFIG',
         help='config file, mmseg_eff::espnet/….py, or the bare name of a config in the package',
     )
     parser.add_argument(
@@ -93,11 +166,10 @@ def config_parser(description: str, nargs: str | None = None) -> argparse.Argume
         action='store_true',
         help='with --safe-config, fetch weights from URLs in the config',
     )
-    return parser
 
 
-def add_output_stride(parser: argparse.ArgumentParser) -> None:
-    """Add ``--output-stride``, which ``load_config`` obeys."""
+def add_output_stride(parser: ToolParser) -> None:
+    """Add ``--output-stride``, which ``read_config_of`` obeys."""
     parser.add_argument(
         '--output-stride',
         type=whole_number(1),
@@ -105,9 +177,9 @@ def add_output_stride(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def runner_parser(description: str) -> argparse.ArgumentParser:
-    """``config_parser`` with the arguments of the tools that start mmengine's runner."""
-    parser = config_parser(description)
+def add_runner_arguments(parser: ToolParser) -> None:
+    """Add the arguments of the commands that start mmengine's runner."""
+    add_config_arguments(parser)
     parser.add_argument('--work-dir', help='folder of logs and checkpoints')
     parser.add_argument(
         '--launcher',
@@ -121,16 +193,17 @@ def runner_parser(description: str) -> argparse.ArgumentParser:
         action='store_true',
         help="equal runs on equal machines, from the config's seed or from 0",
     )
-    return parser
 
 
-def read_config_of(args: argparse.Namespace, source: str | None = None) -> Config:
-    """``load_config`` with the arguments of ``config_parser``, and of those that extend it.
+def read_config_of(args: argparse.Namespace, source: str | None = None) -> 'Config':
+    """``load_config`` with the arguments of ``add_config_arguments`` and those that extend them.
 
     Args:
         args: Arguments of a command.
         source: Another config than ``args.config``, to read with the same arguments.
     """
+    from ..config.load import load_config
+
     return load_config(
         source or args.config,
         args.cfg_options,
@@ -141,8 +214,10 @@ def read_config_of(args: argparse.Namespace, source: str | None = None) -> Confi
     )
 
 
-def read_runner_config_of(args: argparse.Namespace) -> Config:
-    """``read_config_of`` and ``prepare_run`` with the arguments of ``runner_parser``."""
+def read_runner_config_of(args: argparse.Namespace) -> 'Config':
+    """``read_config_of`` and ``prepare_run`` with the arguments of ``add_runner_arguments``."""
+    from ..config.run_settings import prepare_run
+
     config = read_config_of(args)
     prepare_run(
         config,
@@ -154,27 +229,31 @@ def read_runner_config_of(args: argparse.Namespace) -> Config:
     return config
 
 
-def add_crf_options(parser: argparse.ArgumentParser) -> None:
+def add_crf_options(parser: ToolParser) -> None:
     """Add ``--crf`` and ``--crf-options``."""
     parser.add_argument('--crf', action='store_true', help='refine with a dense CRF; extra [crf]')
     parser.add_argument(
         '--crf-options',
         nargs='+',
         action=Settings,
-        help=f'--crf with key=value …; the keys are {", ".join(crf_parameters())}',
+        help=f'--crf with key=value …; the keys are {", ".join(CRF_KEYS)}',
     )
 
 
-def build_crf(args: argparse.Namespace) -> DenseCRF | None:
+def build_crf(args: argparse.Namespace) -> 'DenseCRF | None':
     """The CRF that the options ask for, or ``None``.
 
     Raises:
         InputError: As of ``DenseCRF``; if an option does not exist.
     """
     options = args.crf_options or {}
-    unknown = [name for name in options if name not in crf_parameters()]
+    unknown = [name for name in options if name not in CRF_KEYS]
     if unknown:
         raise InputError(
-            f'--crf-options: no {", ".join(unknown)}; allowed are {", ".join(crf_parameters())}'
+            f'--crf-options: no {", ".join(unknown)}; allowed are {", ".join(CRF_KEYS)}'
         )
-    return DenseCRF(**options) if args.crf or options else None
+    if not (args.crf or options):
+        return None
+    from ..inference.dense_crf import DenseCRF
+
+    return DenseCRF(**options)

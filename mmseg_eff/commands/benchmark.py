@@ -20,8 +20,8 @@ from ..benchmarking.report import plot, print_table, write_json
 from ..benchmarking.run import PEERS, RANDOM, benchmark, known_miou, make_images
 from ..benchmarking.stages import Candidate
 from ..errors import InputError
-from ._arguments import checkpoint, finite_number, whole_number
-from ._cli import config_parser, tool
+from ._arguments import ToolParser, checkpoint, finite_number, whole_number
+from ._cli import add_config_arguments, command
 
 DESCRIPTION = """Parameters, multiply-adds, memory and the time of each stage from an image file to
 its label file, of configs (with random weights unless --checkpoints are given) and of folders of
@@ -96,10 +96,9 @@ def check_outputs(
             raise InputError('--plot needs the --miou of one network at least')
 
 
-@tool
-def main(argv: list[str] | None = None) -> None:
-    """Parse the arguments of ``tools/benchmark.py``, measure and print."""
-    parser = config_parser(DESCRIPTION, nargs='+')
+def add_arguments(parser: ToolParser) -> None:
+    """Add the arguments of ``mmseg-eff benchmark``."""
+    add_config_arguments(parser, nargs='+')
     parser.add_argument(
         '--checkpoints',
         nargs='+',
@@ -120,7 +119,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--markdown', action='store_true', help='print a Markdown table')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write every measured second')
     parser.add_argument('--plot', type=Path, metavar='FILE', help='draw mIoU over time, a PNG')
-    args = parser.parse_args(argv)
+
+
+@command(add_arguments)
+def main(args: argparse.Namespace) -> None:
+    """Parse the arguments of ``tools/benchmark.py``, measure and print."""
     size = check_size(args.size) if args.size else None
     candidates = find_candidates(args)
     miou = read_miou(args.miou, [candidate.name for candidate in candidates])

@@ -1,5 +1,6 @@
 """Check the files of all datasets of a config: every fault by file name, class frequencies."""
 
+import argparse
 import json
 import time
 from collections import Counter
@@ -36,8 +37,8 @@ from ..utils.printing import console
 from ..utils.user_errors import on_interrupt
 from ..visualization.contact_sheet import contact_sheet
 from ..visualization.overlay import color_table, draw_overlay
-from ._arguments import whole_number
-from ._cli import config_parser, read_config_of, tool
+from ._arguments import ToolParser, whole_number
+from ._cli import add_config_arguments, command, read_config_of
 
 SHOWN = 20  # findings of a kind that are printed; the report holds all
 NUM_ROWS = 8  # of the contact sheet
@@ -93,10 +94,9 @@ def write_report(path: Path, findings: Sequence[Finding], splits: dict[str, dict
         temporary.write_text(json.dumps(dict(findings=listed, splits=splits), indent=1) + '\n')
 
 
-@tool
-def main(argv: list[str] | None = None) -> int:
-    """Parse the arguments of ``tools/check_dataset.py`` and check; 1 if there is an error."""
-    parser = config_parser(__doc__)
+def add_arguments(parser: ToolParser) -> None:
+    """Add the arguments of ``mmseg-eff check_dataset``."""
+    add_config_arguments(parser)
     parser.add_argument('--out', help='folder for report.json and contact_sheet.png')
     parser.add_argument(
         '--splits', nargs='+', choices=SPLITS, default=SPLITS, help='those to check'
@@ -104,8 +104,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         '--workers', type=whole_number(1), help='processes; as many as cores by default'
     )
-    args = parser.parse_args(argv)
 
+
+@command(add_arguments)
+def main(args: argparse.Namespace) -> int:
+    """Parse the arguments of ``tools/check_dataset.py`` and check; 1 if there is an error."""
     config = read_config_of(args)
     init_default_scope(config.get('default_scope', 'mmseg'))
     parts = collect_parts(config, args.splits)

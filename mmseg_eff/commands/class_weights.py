@@ -1,5 +1,6 @@
 """Class weights of a data set, ready to paste into a config."""
 
+import argparse
 import json
 from pathlib import Path
 
@@ -15,14 +16,13 @@ from ..datasets.label_rules import class_names
 from ..errors import InputError
 from ..utils.atomic_io import remove_leftovers, replacing
 from ..utils.printing import console
-from ._arguments import finite_number
-from ._cli import config_parser, read_config_of, tool
+from ._arguments import ToolParser, finite_number
+from ._cli import add_config_arguments, command, read_config_of
 
 
-@tool
-def main(argv: list[str] | None = None) -> None:
-    """Parse the arguments of ``tools/class_weights.py``, count and print."""
-    parser = config_parser(__doc__)
+def add_arguments(parser: ToolParser) -> None:
+    """Add the arguments of ``mmseg-eff class_weights``."""
+    add_config_arguments(parser)
     parser.add_argument('--method', choices=sorted(METHODS), default='inverse-log')
     parser.add_argument(
         '--log-offset',
@@ -34,8 +34,11 @@ def main(argv: list[str] | None = None) -> None:
         '--count-ignored', action='store_true', help='treat ignored pixels as one more class'
     )
     parser.add_argument('--out', help='JSON file for the weights; class_weight can name it')
-    args = parser.parse_args(argv)
 
+
+@command(add_arguments)
+def main(args: argparse.Namespace) -> None:
+    """Parse the arguments of ``tools/class_weights.py``, count and print."""
     config = read_config_of(args)
     init_default_scope(config.get('default_scope', 'mmseg'))
     dataset = dataset_of(config, 'train_dataloader')

@@ -20,6 +20,7 @@ logits, in neither counting. Shapes are all that is computed (torch's meta devic
 network and image costs no memory.
 """
 
+import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +31,8 @@ from ..benchmarking.complexity import Row, check_size, complexity
 from ..errors import InputError
 from ..utils.atomic_io import remove_leftovers, replacing
 from ..utils.printing import console
-from ._cli import config_parser, read_config_of, tool
+from ._arguments import ToolParser
+from ._cli import add_config_arguments, command, read_config_of
 
 HEADER = ('parameters M', 'MACs G', 'paper G')
 DESCRIPTION = """Count the parameters and multiply-adds of segmentors: MACs, and with the
@@ -58,16 +60,19 @@ def format_figures(row: Row) -> tuple[str, str, str]:
     )
 
 
-@tool
-def main(argv: list[str] | None = None) -> None:
-    """Parse the arguments of ``tools/complexity.py``, count and print."""
-    parser = config_parser(DESCRIPTION, nargs='+')
+def add_arguments(parser: ToolParser) -> None:
+    """Add the arguments of ``mmseg-eff complexity``."""
+    add_config_arguments(parser, nargs='+')
     parser.add_argument(
         '--size', nargs=2, metavar=('H', 'W'), help="of the image; the config's crop_size without"
     )
     parser.add_argument('--markdown', action='store_true', help='print one Markdown table')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures to a file')
-    args = parser.parse_args(argv)
+
+
+@command(add_arguments)
+def main(args: argparse.Namespace) -> None:
+    """Parse the arguments of ``tools/complexity.py``, count and print."""
     wanted = check_size(args.size) if args.size else None
 
     records = []

@@ -1,5 +1,6 @@
 """Convert COCO annotations or VOC labels into PNGs of class indices."""
 
+import argparse
 from pathlib import Path
 
 from ..datasets.coco_labels import (
@@ -9,7 +10,7 @@ from ..datasets.convert_labels import DATASETS, OWN, convert_coco, convert_voc, 
 from ..utils.output_folder import output_folder
 from ..utils.user_errors import on_interrupt
 from ._arguments import ToolParser, whole_number
-from ._cli import tool
+from ._cli import command
 
 USE = (
     'OUT.metainfo.json and .py hold the classes, background first, and a palette: name the .py in '
@@ -17,10 +18,8 @@ USE = (
 )
 
 
-@tool
-def main(argv: list[str] | None = None) -> None:
-    """Parse the arguments of ``tools/convert_labels.py`` and convert."""
-    parser = ToolParser(description=__doc__)
+def add_arguments(parser: ToolParser) -> None:
+    """Add the arguments of ``mmseg-eff convert_labels``."""
     sources = parser.add_subparsers(dest='source', required=True)
     coco = sources.add_parser(
         'coco', help='instance annotations; also writes OUT.txt, OUT.metainfo.json', epilog=USE
@@ -46,7 +45,11 @@ def main(argv: list[str] | None = None) -> None:
     voc.add_argument('--classes', choices=DATASETS, default='voc', help='what labels mean')
     for source in (coco, voc):
         source.add_argument('out', help='folder for the label PNGs')
-    args = parser.parse_args(argv)
+
+
+@command(add_arguments)
+def main(args: argparse.Namespace) -> None:
+    """Parse the arguments of ``tools/convert_labels.py`` and convert."""
     out = Path(args.out).resolve()
     kept = f'the labels written so far are kept in {out}; start the command again'
     with output_folder(out), on_interrupt(kept):

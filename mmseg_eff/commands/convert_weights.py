@@ -1,17 +1,17 @@
 """Convert the weights of a paper's authors into a checkpoint for our configs."""
 
-from ..converters import CONVERTERS
-from ..converters.convert import convert
-from ..models.backbones.efficientnet import PADDINGS
+import argparse
+
 from ._arguments import ToolParser
-from ._cli import tool
+from ._cli import command
+
+NETWORKS = ('efficientnet', 'espnet', 'espnetv2', 'mobilenetv2', 'xception')  # of CONVERTERS
+PADDINGS = ('same', 'symmetric')
 
 
-@tool
-def main(argv: list[str] | None = None) -> None:
-    """Parse the arguments of ``tools/convert_weights.py`` and convert."""
-    parser = ToolParser(description=__doc__)
-    parser.add_argument('network', choices=sorted(CONVERTERS), help='whose weights they are')
+def add_arguments(parser: ToolParser) -> None:
+    """Add the arguments of ``mmseg-eff convert_weights``."""
+    parser.add_argument('network', choices=NETWORKS, help='whose weights they are')
     parser.add_argument('source', help="the authors' file")
     parser.add_argument('target', help='checkpoint to write: .pth or .safetensors')
     parser.add_argument(
@@ -23,7 +23,13 @@ def main(argv: list[str] | None = None) -> None:
         '--key',
         help='where the weights are in the file, such as state_dict_ema; usual keys are found',
     )
-    args = parser.parse_args(argv)
+
+
+@command(add_arguments)
+def main(args: argparse.Namespace) -> None:
+    """Convert, and print what is known of the network."""
+    from ..converters.convert import convert
+
     meta = convert(args.network, args.source, args.target, padding=args.padding, key=args.key)
     model, preprocessing = (
         ', '.join(f'{key}={value}' for key, value in meta.get(part, {}).items())

@@ -1,5 +1,6 @@
 """The demo: make a toy data set, train ESPNet on it, evaluate it, draw what it sees."""
 
+import argparse
 import time
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from ..utils.user_errors import on_interrupt
 from ..visualization.contact_sheet import contact_sheet
 from ..visualization.overlay import color_table, draw_overlay
 from ._arguments import ToolParser, whole_number
-from ._cli import tool
+from ._cli import command
 
 CONFIG = 'configs/espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 NUM_OVERLAYS = 6
@@ -35,15 +36,17 @@ def train(config: Config) -> float:
     return float(runner.message_hub.get_scalar('val/mIoU').current())
 
 
-@tool
-def main(argv: list[str] | None = None) -> None:
-    """Parse the arguments of ``tools/demo.py`` and run it."""
-    parser = ToolParser(description=__doc__)
+def add_arguments(parser: ToolParser) -> None:
+    """Add the arguments of ``mmseg-eff demo``."""
     parser.add_argument('--work-dir', default='work_dirs/demo', help='folder for all results')
     parser.add_argument(
         '--iters', type=whole_number(1), help='training iterations instead of the config’s'
     )
-    args = parser.parse_args(argv)
+
+
+@command(add_arguments)
+def main(args: argparse.Namespace) -> None:
+    """Parse the arguments of ``tools/demo.py`` and run it."""
     begin = time.perf_counter()
     out = Path(args.work_dir)
     config = Config.fromfile(Path(compat.PACKAGE_ROOT, '.mim', CONFIG))

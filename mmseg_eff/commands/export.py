@@ -16,8 +16,8 @@ from ..errors import InputError
 from ..inference.inputs import SUFFIXES, collect_sources, suffixes_of
 from ..inference.segmentor import ImageSegmentor, load_segmentor
 from ..utils.atomic_io import sha256_of
-from ._arguments import checkpoint, finite_number, whole_number
-from ._cli import add_output_stride, config_parser, read_config_of, tool
+from ._arguments import ToolParser, checkpoint, finite_number, whole_number
+from ._cli import add_config_arguments, add_output_stride, command, read_config_of
 
 
 def choose_images(args: argparse.Namespace, config: Config) -> list[Path]:
@@ -95,47 +95,6 @@ def quantise(folder: Path, report: dict, config: Config, args: argparse.Namespac
     return dict(images=len(samples), miou=miou, network_ms=times)
 
 
-def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = config_parser(__doc__)
-    parser.add_argument('checkpoint', type=checkpoint, help='checkpoint file or hub:NAME')
-    parser.add_argument('--out', type=Path, required=True, help='folder to make')
-    parser.add_argument('--backend', choices=sorted(deploy.NEEDS), default='onnx')
-    sizes = parser.add_mutually_exclusive_group()
-    sizes.add_argument(
-        '--size', nargs=2, metavar=('H', 'W'), help="of all images; the first image's without"
-    )
-    sizes.add_argument('--any-size', action='store_true', help='images of any size; not all can')
-    parser.add_argument(
-        '--inside',
-        nargs='*',
-        choices=deploy.PARTS,
-        default=['normalise', 'labels'],
-        help='what the graph does itself, not the runtime (normalise labels)',
-    )
-    parser.add_argument('--images', nargs='+', metavar='INPUT', help='to compare the labels on')
-    parser.add_argument(
-        '--num-images', type=whole_number(1), default=8, help='or so many of the test data (8)'
-    )
-    parser.add_argument(
-        '--threads', type=whole_number(0), default=0, help='CPU threads; the engine chooses'
-    )
-    int8 = parser.add_argument_group('openvino-int8')
-    int8.add_argument(
-        '--calibration', type=whole_number(1), default=100, help='training images (100)'
-    )
-    int8.add_argument(
-        '--validation', type=whole_number(1), default=100, help='test images with labels (100)'
-    )
-    int8.add_argument('--max-drop', type=finite_number, default=0.5, help='mIoU it may lose (0.5)')
-    add_output_stride(parser)
-    args = parser.parse_args(argv)
-    if args.backend == 'openvino-int8' and 'labels' not in args.inside:
-        raise InputError(f'openvino-int8 needs labels --inside, got {args.inside}')
-    for package in deploy.NEEDS[args.backend]:
-        deploy.deploy_package(package)
-    return args
-
-
 def export(folder: Path, args: argparse.Namespace) -> dict:
     """Fill an empty folder with the network that ``args`` ask for; returns its report.
 
@@ -175,10 +134,54 @@ def export(folder: Path, args: argparse.Namespace) -> dict:
     return report
 
 
-@tool
-def main(argv: list[str] | None = None) -> None:
+def add_arguments(parser: ToolParser) -> None:
+    """Add the arguments of ``mmseg-eff export``."""
+    add_config_arguments(parser)
+    parser.add_argument('checkpoint', type=checkpoint, help='checkpoint file or hub:NAME')
+    parser.add_argument('--out', type=Path, required=True, help='folder to make')
+    parser.add_argument('--backend', choices=sorted(deploy.NEEDS), default='onnx')
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument(
+        '--size', nargs=2, metavar=('H', 'W'), help="of all images; the first image's without"
+    )
+    sizes.add_argument('--any-size', action='store_true', help='images of any size; not all can')
+    parser.add_argument(
+        '--inside',
+        nargs='*',
+        choices=deploy.PARTS,
+        default=['normalise', 'labels'],
+        help='what the graph does itself, not the runtime (normalise labels)',
+    )
+    parser.add_argument('--images', nargs='+', metavar='INPUT', help='to compare the labels on')
+    parser.add_argument(
+        '--num-images', type=whole_number(1), default=8, help='or so many of the test data (8)'
+    )
+    parser.add_argument(
+        '--threads', type=whole_number(0), default=0, help='CPU threads; the engine chooses'
+    )
+    int8 = parser.add_argument_group('openvino-int8')
+    int8.add_argument(
+        '--calibration', type=whole_number(1), default=100, help='training images (100)'
+    )
+    int8.add_argument(
+        '--validation', type=whole_number(1), default=100, help='test images with labels (100)'
+    )
+    int8.add_argument('--max-drop', type=finite_number, default=0.5, help='mIoU it may lose (0.5)')
+    add_output_stride(parser)
+
+
+def check_arguments(args: argparse.Namespace) -> None:
+    """Refuse what cannot be exported, before any work."""
+    if args.backend == 'openvino-int8' and 'labels' not in args.inside:
+        raise InputError(f'openvino-int8 needs labels --inside, got {args.inside}')
+    for package in deploy.NEEDS[args.backend]:
+        deploy.deploy_package(package)
+
+
+@command(add_arguments)
+def main(args: argparse.Namespace) -> None:
     """Parse the arguments of ``tools/export.py``, export, compare and report."""
-    args = parse(argv)
+    check_arguments(args)
     with deploy.new_folder(args.out) as folder:
         report = export(folder, args)
     times = report['latency_ms'].values()

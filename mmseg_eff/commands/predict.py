@@ -18,8 +18,15 @@ from ..models import optimize_for_inference, predict_labels_only
 from ..utils.output_folder import output_folder
 from ..utils.user_errors import on_interrupt
 from ..visualization.overlay import color_table, draw_overlay
-from ._arguments import checkpoint, device, finite_number, whole_number
-from ._cli import add_crf_options, add_output_stride, build_crf, config_parser, read_config_of, tool
+from ._arguments import ToolParser, checkpoint, device, finite_number, whole_number
+from ._cli import (
+    add_config_arguments,
+    add_crf_options,
+    add_output_stride,
+    build_crf,
+    command,
+    read_config_of,
+)
 
 DESCRIPTION = __doc__ + """ An exported folder takes the place of config and checkpoint."""
 NOT_OF_LABELS = ('checkpoint', 'inputs', 'out', 'device')  # its time and size count
@@ -33,10 +40,9 @@ def check_export_options(args: argparse.Namespace) -> None:
             raise InputError(f'--{option} is for a config; {args.config} is an exported folder')
 
 
-@tool
-def main(argv: list[str] | None = None) -> int:
-    """Parse the arguments of ``tools/predict.py`` and predict; 1 if a file failed."""
-    parser = config_parser(DESCRIPTION)
+def add_arguments(parser: ToolParser) -> None:
+    """Add the arguments of ``mmseg-eff predict``."""
+    add_config_arguments(parser)
     parser.add_argument(
         'checkpoint',
         type=checkpoint,
@@ -62,7 +68,11 @@ def main(argv: list[str] | None = None) -> int:
     )
     add_output_stride(parser)
     add_crf_options(parser)
-    args = parser.parse_intermixed_args(argv)  # inputs may be none before --out and some behind
+
+
+@command(add_arguments, intermixed=True)
+def main(args: argparse.Namespace) -> int:
+    """Parse the arguments of ``tools/predict.py`` and predict; 1 if a file failed."""
     if not 0 <= args.opacity <= 1:
         raise InputError(f'--opacity must be between 0 and 1, got {args.opacity}')
     if args.tile is not None:

@@ -34,8 +34,8 @@ from ..utils.image_io import IMAGE_SUFFIXES
 from ..utils.output_folder import output_folder
 from ..utils.user_errors import on_interrupt
 from ..visualization.overlay import color_table
-from ._arguments import checkpoint, device, finite_number, whole_number
-from ._cli import config_parser, read_config_of, tool
+from ._arguments import ToolParser, checkpoint, device, finite_number, whole_number
+from ._cli import add_config_arguments, command, read_config_of
 
 MORE = (
     ' A run that was stopped goes on where it was. Processes of torchrun with --launcher pytorch '
@@ -43,9 +43,9 @@ MORE = (
 )
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of ``tools/pseudo_label.py``."""
-    parser = config_parser(__doc__ + MORE)
+def add_arguments(parser: ToolParser) -> None:
+    """Add the arguments of ``mmseg-eff pseudo_label``."""
+    add_config_arguments(parser)
     parser.add_argument(
         'checkpoint', type=checkpoint, help="the teacher's checkpoint file or hub:NAME"
     )
@@ -87,13 +87,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--launcher', choices=('none', 'pytorch'), default='none', help='job launcher'
     )
-    return parser
 
 
-@tool
-def main(argv: list[str] | None = None) -> int:
+@command(add_arguments, intermixed=True)
+def main(args: argparse.Namespace) -> int:
     """Parse the arguments of ``tools/pseudo_label.py`` and label; 1 if an image failed."""
-    args = build_parser().parse_intermixed_args(argv)
     if min(args.scales) <= 0:
         raise InputError(f'--scales must be above 0, got {min(args.scales):g}')
     if bool(args.images) == bool(args.images_of):

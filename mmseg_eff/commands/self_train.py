@@ -23,15 +23,15 @@ from ..self_training.pipeline import Chain, move_labels
 from ..self_training.summary import TEACHER, show, summarise
 from ..utils.output_folder import output_folder
 from ..utils.user_errors import on_interrupt
-from ._cli import config_parser, read_config_of, tool
+from ._arguments import ToolParser
+from ._cli import add_config_arguments, command, read_config_of
 
 PRETRAIN = '0_pretrain'
 
 
-@tool
-def main(argv: list[str] | None = None) -> None:
-    """Parse the arguments of ``tools/self_train.py`` and run what is not finished."""
-    parser = config_parser('Self-training: CONFIG trains the teacher, STUDENT the student')
+def add_arguments(parser: ToolParser) -> None:
+    """Add the arguments of ``mmseg-eff self_train``."""
+    add_config_arguments(parser)
     parser.add_argument('student', help='config with labelled and pseudo-labelled data sets')
     parser.add_argument('--work-dir', required=True, help='folder of all stages; resumable')
     parser.add_argument('--pretrain', metavar='CONFIG', help='train this first, and start from it')
@@ -49,7 +49,11 @@ def main(argv: list[str] | None = None) -> None:
         default=[],
         help='options of tools/pseudo_label.py: all that follows',
     )
-    args = parser.parse_args(argv)
+
+
+@command(add_arguments)
+def main(args: argparse.Namespace) -> None:
+    """Parse the arguments of ``tools/self_train.py`` and run what is not finished."""
     for name in ('rounds', 'processes'):
         if getattr(args, name) < 1:
             raise InputError(f'--{name} must be at least 1, got {getattr(args, name)}')

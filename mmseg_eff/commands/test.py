@@ -1,5 +1,6 @@
 """Evaluate a checkpoint on the test data of its config."""
 
+import argparse
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -25,23 +26,22 @@ from ..models import predict_labels_only
 from ..utils.output_folder import output_folder
 from ..utils.user_errors import on_interrupt
 from ..visualization.confusion_matrix import write_confusion_matrix
-from ._arguments import checkpoint
+from ._arguments import ToolParser, checkpoint
 from ._cli import (
     add_crf_options,
     add_output_stride,
+    add_runner_arguments,
     build_crf,
+    command,
     read_runner_config_of,
-    runner_parser,
-    tool,
 )
 
 NEEDED = ('test_dataloader', 'test_evaluator', 'test_cfg')
 
 
-@tool
-def main(argv: list[str] | None = None) -> None:
-    """Parse the arguments of ``tools/test.py``, evaluate and print the metrics."""
-    parser = runner_parser('Evaluate a segmentor')
+def add_arguments(parser: ToolParser) -> None:
+    """Add the arguments of ``mmseg-eff test``."""
+    add_runner_arguments(parser)
     parser.add_argument('checkpoint', type=checkpoint, help='checkpoint file or hub:NAME')
     parser.add_argument(
         '--out',
@@ -59,7 +59,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--tta', action='store_true', help='test-time augmentation of the config')
     add_output_stride(parser)
     add_crf_options(parser)
-    args = parser.parse_args(argv)
+
+
+@command(add_arguments)
+def main(args: argparse.Namespace) -> None:
+    """Parse the arguments of ``tools/test.py``, evaluate and print the metrics."""
     crf = build_crf(args)
     if crf and args.tta:
         raise InputError('--crf and --tta exclude each other: the CRF refines a single view')

@@ -1,5 +1,6 @@
 """Train a model from its config, as mmseg's own ``tools/train.py`` does, with checks before it."""
 
+import argparse
 from functools import partial
 
 import torch
@@ -16,19 +17,22 @@ from ..training.memory import keep_freed_memory
 from ..training.start_checks import check_optimizer, check_pretrained, check_start
 from ..training.work_dir import kept_by, one_training_in
 from ..utils.user_errors import on_interrupt
-from ._cli import read_runner_config_of, runner_parser, tool
+from ._arguments import ToolParser
+from ._cli import add_runner_arguments, command, read_runner_config_of
 
 
-@tool
-def main(argv: list[str] | None = None) -> None:
-    """Parse the arguments of ``tools/train.py`` and train."""
-    parser = runner_parser('Train a segmentor')
+def add_arguments(parser: ToolParser) -> None:
+    """Add the arguments of ``mmseg-eff train``."""
+    add_runner_arguments(parser)
     parser.add_argument(
         '--resume', action='store_true', help='go on from the last checkpoint in the work dir'
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
-    args = parser.parse_args(argv)
 
+
+@command(add_arguments)
+def main(args: argparse.Namespace) -> None:
+    """Parse the arguments of ``tools/train.py`` and train."""
     config = read_runner_config_of(args)
     if args.amp:
         config.optim_wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic')

@@ -1,12 +1,14 @@
 """List published weights, fetch them into the cache, or say where they are."""
 
+import argparse
+
 from rich.console import Console
 from rich.table import Table
 
 from ..hub import Weights, find, get, published
 from ..hub.cache import converted_path, original_path
 from ._arguments import ToolParser
-from ._cli import tool
+from ._cli import command
 
 
 def table(rows: list[Weights]) -> Table:
@@ -32,16 +34,18 @@ def status(name: str) -> str:
     return f'not in the cache; would be {converted}, made from {original}'
 
 
-@tool
-def main(argv: list[str] | None = None) -> None:
-    """Parse the arguments of ``tools/weights.py`` and list, fetch or locate weights."""
-    parser = ToolParser(description=__doc__)
+def add_arguments(parser: ToolParser) -> None:
+    """Add the arguments of ``mmseg-eff weights``."""
     actions = parser.add_subparsers(dest='action', required=True)
     listing = actions.add_parser('list', help='all names with dataset, mIoU, size and licence')
     listing.add_argument('filter', nargs='?', default='', help='part of the names to list')
     for action, text in (('get', 'fetch and convert'), ('where', 'print where the cache has them')):
         actions.add_parser(action, help=text).add_argument('names', nargs='+', metavar='NAME')
-    args = parser.parse_args(argv)
+
+
+@command(add_arguments)
+def main(args: argparse.Namespace) -> None:
+    """Parse the arguments of ``tools/weights.py`` and list, fetch or locate weights."""
     if args.action == 'list':
         rows = [row for row in published().values() if args.filter in row.name]
         Console().print(table(rows))

@@ -1,6 +1,7 @@
 """Find a config, read it, override its settings and check them."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -47,11 +48,7 @@ def load_config(
         config = read_safe_config(path, Limits(Path(work_dir or 'work_dirs'), allow_download))
     else:
         config = read_config(path)
-    if options:
-        check_paths(config, options)
-        before = config._cfg_dict
-        config.merge_from_dict(dict(options))
-        check_keys(before, config, options)
+    merge_options(config, options or {})
     try:
         check_types(config)
     except InputError as error:
@@ -59,6 +56,32 @@ def load_config(
     if output_stride is not None:
         set_output_stride(config, output_stride)
     return config
+
+
+def as_config(source: str | Path | Config, options: Mapping[str, object] | None = None) -> Config:
+    """A config that the caller may change: ``load_config``, or a copy of a config with options.
+
+    Raises:
+        InputError: See ``load_config``.
+    """
+    if isinstance(source, Config):
+        config = deepcopy(source)
+        merge_options(config, options or {})
+        return config
+    return load_config(source, options)
+
+
+def merge_options(config: Config, options: Mapping[str, object]) -> None:
+    """Override settings of a config, in place.
+
+    Raises:
+        InputError: If nothing reads an option.
+    """
+    if options:
+        check_paths(config, options)
+        before = config._cfg_dict
+        config.merge_from_dict(dict(options))
+        check_keys(before, config, options)
 
 
 def find_config(source: str | Path) -> str:

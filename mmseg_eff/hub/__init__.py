@@ -1,8 +1,7 @@
 from .cache import cache_folder, get, resolve
-from .index import PREFIX, Weights, find, published, weights_of
+from .index import Weights, find, published, weights_of
 
 __all__ = [
-    'PREFIX',
     'Weights',
     'cache_folder',
     'find',

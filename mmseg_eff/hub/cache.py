@@ -8,8 +8,9 @@ from platformdirs import user_cache_path
 
 from ..checkpoint.io import read_for_mmengine
 from ..converters.convert import convert
+from ..utils.names import HUB
 from .download import fetch
-from .index import PREFIX, find
+from .index import find
 
 VARIABLE = 'MMSEG_EFF_CACHE'
 LAYOUT = 1  # of converted files: raise it when a converter writes another one
@@ -49,10 +50,10 @@ def get(name: str) -> Path:
 
 def resolve(checkpoint: str) -> str:
     """A checkpoint's path as it is; for ``hub:NAME`` that of the weights of this name."""
-    return str(get(checkpoint)) if checkpoint.startswith(PREFIX) else checkpoint
+    return str(get(checkpoint)) if checkpoint.startswith(HUB) else checkpoint
 
 
-@CheckpointLoader.register_scheme(prefixes=PREFIX, force=True)
+@CheckpointLoader.register_scheme(prefixes=HUB, force=True)
 def read_published(filename: str, map_location: str | None = None) -> object:
     """``hub:NAME`` in mmengine's ``load_from``, ``Pretrained`` and inferencers."""
     return read_for_mmengine(resolve(filename), map_location)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError
+from ..utils.names import HUB
 
 INDEX = Path(__file__).with_name('index.json')
-PREFIX = 'hub:'  # of a name where a checkpoint is expected
 
 
 class Weights(NamedTuple):
@@ -63,7 +63,7 @@ def find(name: str) -> Weights:
     Raises:
         InputError: If there is none; names the nearest.
     """
-    name = name.removeprefix(PREFIX)
+    name = name.removeprefix(HUB)
     if name in published():
         return published()[name]
     near = difflib.get_close_matches(name, published(), 3)

@@ -1,5 +1,6 @@
 """Load a segmentor from a config and a checkpoint, and label images with it."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmseg.apis import init_model
 from mmseg.models import BaseSegmentor
@@ -14,6 +16,7 @@ from mmseg.structures import SegDataSample
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..checkpoint.preprocessing import preprocessing_differences
 from ..converters import load_weights
 from ..dataset_check.build import first_dataset
 from ..datasets.image_reader import (
@@ -60,6 +63,8 @@ def load_segmentor(
     config.test_pipeline = inference_pipeline(config)
     model = init_model(config, device='cpu')
     meta = load_weights(model, checkpoint)
+    for difference in preprocessing_differences(meta, config.model):
+        print_log(f'{checkpoint}: {difference}', logger='current', level=logging.WARNING)
     model.dataset_meta = meta.get('dataset_meta') or dataset_meta(model.cfg)
     return model.to(device or default_device())
 

@@ -32,7 +32,7 @@ from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import NamedTuple
 
-from ..hub import PREFIX
+from ..utils.names import HUB
 from ..utils.user_errors import shorten
 from .allowed_parts import NAMES, REASONS, SECTIONS, VARIABLES
 
@@ -88,7 +88,7 @@ KNOWN_URLS = (  # may stand in a config, and are fetched with --allow-download o
     'torchvision://',
     'mmcls://',
 )
-URLS = ('http://', 'https://', PREFIX, *KNOWN_URLS)
+URLS = ('http://', 'https://', HUB, *KNOWN_URLS)
 DOWNLOAD = 'safe mode opens no connection; download it, or add --allow-download'
 
 
@@ -241,4 +241,4 @@ def of_text(text: str, key: str, limits: Limits) -> str:
 
 def is_address(text: str) -> bool:
     """Whether a text where a file is expected is a URL or ``hub:NAME``."""
-    return '://' in text or text.startswith(PREFIX)
+    return '://' in text or text.startswith(HUB)

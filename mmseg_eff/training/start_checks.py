@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from itertools import groupby
 
-import numpy as np
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmengine.runner import Runner
@@ -14,6 +13,7 @@ from torch import nn
 
 from ..checkpoint.foreign import WRAPPERS
 from ..checkpoint.io import mismatch
+from ..checkpoint.preprocessing import preprocessing_differences
 from ..converters import load_checkpoint
 from ..engine.runner import network_of
 from ..errors import InputError
@@ -95,25 +95,8 @@ def check_pretrained(model: nn.Module, config: ConfigDict) -> None:
             if reason:
                 raise InputError(f'{path}: does not fit {type(module).__name__}: {reason}')
             if name == 'backbone':
-                for warning in differences(checkpoint['meta'], config):
+                for warning in preprocessing_differences(checkpoint['meta'], config):
                     print_log(f'{path}: {warning}', logger='current', level=logging.WARNING)
-
-
-def differences(meta: dict, config: ConfigDict) -> list[str]:
-    """Where a model's config differs from what a converted file was trained with."""
-    record = {**meta.get('preprocessing', {}), **meta.get('model', {})}
-    norm_cfg = config.backbone.get('norm_cfg')
-    used = dict(
-        mean=config.data_preprocessor.get('mean'),
-        std=config.data_preprocessor.get('std'),
-        padding=config.backbone.get('padding', 'same'),
-        bn_eps=norm_cfg and norm_cfg.get('eps', 1e-5),
-    )
-    return [
-        f'was trained with {name} {record[name]}, the config has {value}'
-        for name, value in used.items()
-        if name in record and value is not None and not np.array_equal(record[name], value)
-    ]
 
 
 def check_optimizer(config: Config) -> None:

@@ -72,10 +72,36 @@ def stopping_in_order() -> Iterator[list[int]]:
         for timer in timers:  # the work was done before
             timer.cancel()
         for number, handler in before.items():
-            if handler not in PYTHONS:  # of tools/*.py, for the imports: now all is done, or said
+            if handler not in PYTHONS:  # ``end_at_once``: now all is done, or said
                 handler = signal.SIG_DFL if received else signal.SIG_IGN
             signal.signal(number, handler)
         sys.unraisablehook, sys.excepthook = hook, show_any
+
+
+def end_in_one_line() -> None:
+    """Let both signals end this process at once, with one line, until something else is set."""
+    for number in STOPS:
+        signal.signal(number, end_at_once)
+
+
+def end_at_once(number: int, _frame: FrameType | None) -> None:
+    """Leave: there is nothing to keep, and Python may drop an exception in an import."""
+    os.write(2, b'interrupted: nothing was written; start the command again\n')
+    os._exit(128 + number)
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """``end_in_one_line`` in a block, such as one of imports."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, end_at_once) for number in STOPS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def follow_parent() -> None:

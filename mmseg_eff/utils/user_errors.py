@@ -19,10 +19,10 @@ from types import FrameType
 from mmengine.registry import Registry
 
 from ..errors import InputError
+from .names import TRACEBACK_VARIABLE
 
 BUILD = 'mmengine.registry.build_functions'
 OF_ARGUMENTS = (AssertionError, ImportError, ValueError)  # what constructors refuse them with
-TRACEBACK_VARIABLE = 'MMSEG_EFF_TRACEBACK'
 OUT_OF_MEMORY = (
     r"not enough memory|can't allocate memory|out of memory|Insufficient memory|OutOfMem"
 )

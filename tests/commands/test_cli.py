@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers import parsed
 from mmengine.config import Config
 from mmseg.registry import MODELS, TRANSFORMS
 from torch import nn
 
-from mmseg_eff.commands._cli import add_output_stride, config_parser, read_config_of, tool
+from mmseg_eff.commands._cli import add_config_arguments, add_output_stride, read_config_of, tool
 from mmseg_eff.config.output_stride import set_output_stride
 from mmseg_eff.errors import InputError
 from mmseg_eff.utils.user_errors import on_interrupt, one_line
@@ -19,7 +20,7 @@ LEAF = 'espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 
 
 def parse(*argv):
-    return config_parser('test').parse_args(argv)
+    return parsed(argv)
 
 
 def test_config_by_path_and_by_package(tmp_path, monkeypatch, root):
@@ -332,10 +333,9 @@ def test_wrong_output_stride(config, output_stride, message):
 
 def test_option_reaches_the_config(tmp_path):
     deeplab().dump(tmp_path / 'config.py')
-    parser = config_parser('test')
-    add_output_stride(parser)
     for argv, expected in (([], None), (['--output-stride', '8'], 8)):
-        config = read_config_of(parser.parse_args([str(tmp_path / 'config.py'), *argv]))
+        argv = [str(tmp_path / 'config.py'), *argv]
+        config = read_config_of(parsed(argv, add_config_arguments, add_output_stride))
         assert config.model.backbone.get('output_stride') == expected
         assert config.model.decode_head.get('output_stride') == expected
 

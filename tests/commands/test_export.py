@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from helpers import read_image
+from helpers import parsed, read_image
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
@@ -209,7 +209,7 @@ def test_int8_that_is_not_worth_it(
     monkeypatch.setattr(deploy, 'load_runtime', lambda folder, threads: runtime)
     monkeypatch.setattr(module, 'latencies', lambda *runs: times)
     argv = [LEAF, str(checkpoint), '--out', 'x', '--backend', 'openvino-int8', *options]
-    args = module.parse([*argv, *SMALL])
+    args = parsed([*argv, *SMALL], module.add_arguments)
     with pytest.raises(ValueError, match=message):
         module.quantise(tmp_path, report, module.read_config_of(args), args)
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from helpers import FunctionSegmentor, read_image
+from helpers import FunctionSegmentor, parsed, read_image
 
 from mmseg_eff.commands import predict as module
 from mmseg_eff.commands.predict import main
@@ -76,9 +76,7 @@ def test_folder_video_and_a_bad_file(checkpoint, tmp_path, make_image, capsys):
     ]
     label = cv2.imread(str(out / 'labels/deep/b.png'), cv2.IMREAD_UNCHANGED)
     assert label.shape == (37, 51) and label.max() < 9
-    model = load_segmentor(
-        module.read_config_of(module.config_parser('').parse_args([LEAF])), checkpoint
-    )
+    model = load_segmentor(module.read_config_of(parsed([LEAF])), checkpoint)
     image = read_image(source / 'deep/b.jpg')
     expected = draw_overlay(image, label, color_table(model.dataset_meta['palette']))
     assert np.array_equal(read_image(out / 'overlays/deep/b.png'), expected)

@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers import TINY
+from helpers import TINY, parsed
 from mmengine.config import Config
 
-from mmseg_eff.commands._cli import config_parser, read_config_of
+from mmseg_eff.commands._cli import read_config_of
 from mmseg_eff.commands.self_train import main
 from mmseg_eff.self_training import pipeline as chain
 from mmseg_eff.self_training.pipeline import start
@@ -351,7 +351,7 @@ def test_what_ends_the_chain_ends_the_stage():
 @pytest.mark.slow
 def test_the_tools_themselves(toy_root, tmp_path):
     """Labels of half the images by a teacher trained on the other half; all pixels are kept."""
-    teacher = read_config_of(config_parser('').parse_args([LEAF, '--cfg-options', *TINY]))
+    teacher = read_config_of(parsed([LEAF, '--cfg-options', *TINY]))
     for loader in (teacher.train_dataloader, teacher.val_dataloader):
         loader.dataset.data_root = f'{toy_root}/toystreet'
     labelled = teacher.train_dataloader.dataset

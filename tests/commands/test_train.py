@@ -13,6 +13,7 @@ from helpers import TINY, build_segmentor
 from mmengine.config import Config, ConfigDict
 from mmseg.registry import MODELS
 
+from mmseg_eff.checkpoint.preprocessing import preprocessing_differences
 from mmseg_eff.commands import test as evaluate
 from mmseg_eff.commands import train
 from mmseg_eff.converters import load_checkpoint, save_checkpoint
@@ -21,7 +22,7 @@ from mmseg_eff.engine.hooks.run_record_hook import weights_hash
 from mmseg_eff.errors import InputError
 from mmseg_eff.models import EfficientNet
 from mmseg_eff.training import work_dir as work_dir_lock
-from mmseg_eff.training.start_checks import check_pretrained, differences, parts
+from mmseg_eff.training.start_checks import check_pretrained, parts
 
 LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 C_LEAF = 'mmseg_eff::espnet/espnet-c-p2q8_1xb14-39k_camvid-360x480.py'
@@ -384,7 +385,7 @@ def with_lite0(path, **kwargs):
 def test_pretrained_weights_that_fit_pass(lite0, kwargs, capsys):
     model, config = with_lite0(lite0, **kwargs)
     check_pretrained(model, config)
-    assert not differences(load_checkpoint(lite0)['meta'], config)
+    assert not preprocessing_differences(load_checkpoint(lite0)['meta'], config)
 
 
 @pytest.mark.parametrize('other', [dict(width=0.5), dict(depth=2.0), dict(arch='b0')])
@@ -410,5 +411,5 @@ def test_other_settings_than_the_weights_are_named(lite0, change, expected):
     _, config = with_lite0(lite0)
     for part, settings in change.items():
         config[part].update(settings)
-    (line,) = differences(load_checkpoint(lite0)['meta'], config)
+    (line,) = preprocessing_differences(load_checkpoint(lite0)['meta'], config)
     assert expected in line

@@ -1,6 +1,7 @@
 import pytest
+from helpers import parsed
 
-from mmseg_eff.commands._cli import config_parser, read_config_of
+from mmseg_eff.commands._cli import read_config_of
 from mmseg_eff.errors import InputError
 
 LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
@@ -9,7 +10,7 @@ RESNET = 'mmseg_eff::mix/resnet50_epp_fcn.py'
 
 
 def load(config, *options):
-    return read_config_of(config_parser('test').parse_args([config, '--cfg-options', *options]))
+    return read_config_of(parsed([config, '--cfg-options', *options]))
 
 
 @pytest.mark.parametrize(

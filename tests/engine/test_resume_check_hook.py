@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import TINY
+from helpers import TINY, parsed
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
-from mmseg_eff.commands._cli import read_runner_config_of, runner_parser
+from mmseg_eff.commands._cli import add_runner_arguments, read_runner_config_of
 from mmseg_eff.engine import SegRunner
 from mmseg_eff.engine.differences import TABLE
 from mmseg_eff.engine.hooks import resume_check_hook
@@ -50,7 +50,7 @@ def quick(monkeypatch):
 def build(work_dir, changes=None, runner=SegRunner, hooks=(EMA,), **settings):
     """A training of two iterations, with the changes in place of what they name."""
     argv = [LEAF, '--work-dir', str(work_dir), '--cfg-options', *TINY]
-    config = read_runner_config_of(runner_parser('').parse_args(argv))
+    config = read_runner_config_of(parsed(argv, add_runner_arguments))
     config.merge_from_dict(
         {
             'optim_wrapper.optimizer': SGD,

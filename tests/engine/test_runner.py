@@ -4,14 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from helpers import TINY
+from helpers import TINY, parsed
 from mmengine.config import Config
 from mmengine.model import MMDistributedDataParallel
 from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 from torch import distributed, nn
 
-from mmseg_eff.commands._cli import read_runner_config_of, runner_parser
+from mmseg_eff.commands._cli import add_runner_arguments, read_runner_config_of
 from mmseg_eff.engine import runner as module
 from mmseg_eff.engine.runner import SegRunner
 from mmseg_eff.errors import InputError
@@ -22,7 +22,7 @@ LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 def load_config(work_dir, **settings):
     """Two iterations on the tiny data set, without evaluation."""
     argv = [LEAF, '--work-dir', str(work_dir), '--cfg-options', *TINY]
-    config = read_runner_config_of(runner_parser('').parse_args(argv))
+    config = read_runner_config_of(parsed(argv, add_runner_arguments))
     config.merge_from_dict(settings)
     config.update(val_dataloader=None, val_cfg=None, val_evaluator=None)
     return config

@@ -5,10 +5,11 @@ import re
 import time
 
 import pytest
+from helpers import parsed
 from mmengine.runner import Runner
 from watch import watch
 
-from mmseg_eff.commands._cli import config_parser, read_config_of, runner_parser, tool
+from mmseg_eff.commands._cli import add_runner_arguments, read_config_of, tool
 from mmseg_eff.errors import InputError
 from mmseg_eff.safe_config.allowed_parts import SECTIONS, VARIABLES
 from mmseg_eff.safe_config.keys import DOWNLOAD
@@ -241,7 +242,7 @@ def test_refused_with_its_key(inside, capsys, text, message):
 
     @tool
     def main(argv=None):
-        read_config_of(config_parser('test').parse_args(argv))
+        read_config_of(parsed(argv))
 
     with watch(inside.parent) as seen:
         assert main([str(path), '--safe-config']) == 1
@@ -263,16 +264,16 @@ def test_known_weights_may_be_named(inside, url):
 def test_any_url_of_weights_on_request(inside):
     (inside / 'config.py').write_text("load_from = 'https://example.org/a.pth'")
     argv = [str(inside / 'config.py'), '--safe-config', '--allow-download']
-    assert read_config_of(config_parser('test').parse_args(argv)).load_from
+    assert read_config_of(parsed(argv)).load_from
 
 
 def test_folders_in_the_work_dir(inside):
     path = inside / 'config.py'
     path.write_text("default_hooks = dict(checkpoint=dict(out_dir='runs/a/copies'))")
     argv = [str(path), '--safe-config', '--work-dir', 'runs/a']
-    assert read_config_of(runner_parser('test').parse_args(argv))
+    assert read_config_of(parsed(argv, add_runner_arguments))
     with pytest.raises(InputError, match=OUTSIDE):
-        read_config_of(runner_parser('test').parse_args([*argv[:-1], 'runs/b']))
+        read_config_of(parsed([*argv[:-1], 'runs/b'], add_runner_arguments))
 
 
 def test_variables_in_use_are_left_out(inside):

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import mmseg
 import pytest
+from helpers import parsed
 from mmengine.config import Config
 
-from mmseg_eff.commands._cli import config_parser, read_config_of, tool
+from mmseg_eff.commands._cli import read_config_of, tool
 from mmseg_eff.errors import InputError
 from mmseg_eff.safe_config.evaluator import MAX_BYTES
 from mmseg_eff.safe_config.keys import Limits
@@ -220,7 +221,7 @@ def test_hostile_configs_run_nothing(text, message, tmp_path, monkeypatch, capsy
 
     @tool
     def main(argv=None):
-        read_config_of(config_parser('test').parse_args(argv))
+        read_config_of(parsed(argv))
 
     assert main([str(path), '--safe-config']) == 1
     error = capsys.readouterr().err
@@ -234,7 +235,7 @@ def test_the_first_of_them_runs_without_the_option(tmp_path, monkeypatch):
     """The canary can appear: else the test above would show nothing."""
     (tmp_path / 'config.py').write_text(next(iter(HOSTILE)))
     monkeypatch.chdir(tmp_path)
-    read_config_of(config_parser('test').parse_args(['config.py']))
+    read_config_of(parsed(['config.py']))
     assert Path('ran').exists()
 
 

@@ -1,0 +1,28 @@
+"""Compare what a checkpoint records of its preprocessing with a config."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from mmengine.config import ConfigDict
+
+
+def preprocessing_differences(meta: Mapping, config: ConfigDict) -> list[str]:
+    """Where a model's config differs from what the weights of a checkpoint were trained with.
+
+    Args:
+        meta: ``meta`` of a checkpoint; converted ones record ``preprocessing`` and ``model``.
+        config: Config of the model, with ``data_preprocessor`` and ``backbone``.
+    """
+    record = {**meta.get('preprocessing', {}), **meta.get('model', {})}
+    norm_cfg = config.backbone.get('norm_cfg')
+    used = dict(
+        mean=config.data_preprocessor.get('mean'),
+        std=config.data_preprocessor.get('std'),
+        padding=config.backbone.get('padding', 'same'),
+        bn_eps=norm_cfg and norm_cfg.get('eps', 1e-5),
+    )
+    return [
+        f'was trained with {name} {record[name]}, the config has {value}'
+        for name, value in used.items()
+        if name in record and value is not None and not np.array_equal(record[name], value)
+    ]
