@@ -1,5 +1,6 @@
 """Label images with an exported folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,8 @@ class ExportedSegmentor:
 
     def __init__(self, runtime: Segmenter, reader: ImageReader | None = None) -> None:
         loading = runtime.report.get('loading', {})  # absent in exports before this key
-        self.runtime, self.palette = runtime, runtime.palette
+        self.runtime = runtime
+        self.palette: Sequence[Sequence[int]] = runtime.palette
         self.label_dtype = np.min_scalar_type(runtime.report.get('num_labels', 256) - 1)
         if reader is None and loading is None:
             raise InputError(
