@@ -82,8 +82,8 @@ def run(tmp_path, images, nncf, monkeypatch):
     The times of both networks are given, for every time that they are taken.
     """
 
-    def run(wrong=0, max_drop=0.5, times=((2.0, 1.0), (2.0, 1.0)), int8_labels=None):
-        def float32_labels(inputs):
+    def run(wrong=0, max_drop=0.5, times=((2.0, 1.0), (2.0, 1.0)), networks=None):
+        def right_labels(inputs):
             return true_labels(inputs['image'])
 
         def faulty_labels(inputs):
@@ -91,9 +91,11 @@ def run(tmp_path, images, nncf, monkeypatch):
             labels.reshape(-1)[:wrong] = (labels.reshape(-1)[:wrong] + 1) % NUM_CLASSES
             return labels
 
+        float32, int8 = networks or (right_labels, faulty_labels)
+
         def load_network(folder, report, threads):
             assert (folder / report['model']).read_bytes() == b'network'
-            return Segmenter(report, int8_labels or faulty_labels)
+            return Segmenter(report, int8)
 
         def save(model, path):
             path.write_bytes(model)
@@ -113,9 +115,8 @@ def run(tmp_path, images, nncf, monkeypatch):
             (folder / name).write_bytes(b'network')
         data = Int8Data(images[:4], images[4:], max_drop)
         original = FunctionSegmentor(true_labels)
-        float32 = Segmenter(FLOAT32, float32_labels)
         paths = [image.path for image in images[4:6]]
-        return (folder, *quantize(folder, float32, original, paths, data))
+        return (folder, *quantize(folder, Segmenter(FLOAT32, float32), original, paths, data))
 
     return run
 
@@ -175,16 +176,38 @@ def test_a_network_that_became_slower_is_refused_with_its_accuracy(run):
         run(times=[(2.0, 1.0), (1.0, 2.0)])
 
 
-def test_the_time_measured_is_that_of_int8_after_float32(run, monkeypatch):
-    """An int8 network that takes 20 ms more is not faster."""
+def fast_labels(inputs):
+    return true_labels(inputs['image'])
+
+
+def slow_labels(inputs):
+    time.sleep(0.02)
+    return true_labels(inputs['image'])
+
+
+def test_times_are_those_of_both_networks(run, monkeypatch):
     monkeypatch.setattr(verify, 'TIMED_RUNS', 1)
+    _, _, figures = run(times=None, networks=(slow_labels, fast_labels))
+    assert figures.network_ms[0] >= 20  # and int8 takes less, or it would be refused
 
-    def slow(inputs):
-        time.sleep(0.02)
-        return true_labels(inputs['image'])
 
+def test_a_slow_int8_network_is_refused(run, monkeypatch):
+    monkeypatch.setattr(verify, 'TIMED_RUNS', 1)
     with pytest.raises(InputError, match='int8 is not faster than float32'):
-        run(times=None, int8_labels=slow)
+        run(times=None, networks=(fast_labels, slow_labels))
+
+
+def test_accuracy_is_that_on_all_validation_images(run, images):
+    """All labels of the last of four images are wrong: a quarter of the pixels of each class."""
+    last = true_labels(cv2.imread(str(images[-1].path)))
+
+    def fail_on_the_last(inputs):
+        labels = true_labels(inputs['image'])
+        return (labels + 1) % NUM_CLASSES if np.array_equal(labels[0], last) else labels
+
+    _, _, figures = run(networks=(fast_labels, fail_on_the_last), max_drop=50)
+    assert figures.miou[0] == 100
+    assert 58 < figures.miou[1] < 62  # 3/4 right of 5/4, one of four counted twice
 
 
 def test_mean_iou_of_several_images():

@@ -54,7 +54,7 @@ def test_one_label_in_ten_thousand_may_differ(wrong, is_refused):
 
 def test_latencies_are_medians_in_milliseconds_and_in_order(monkeypatch):
     monkeypatch.setattr(verify, 'TIMED_RUNS', 3)
-    naps = iter([0.5, 0.02, 0.02, 0.2])  # the warm-up, and an outlier
+    naps = iter([0.5, 0.02, 0.02, 0.3])  # the warm-up, and an outlier
     calls = []
 
     def second():
@@ -65,6 +65,6 @@ def test_latencies_are_medians_in_milliseconds_and_in_order(monkeypatch):
         time.sleep(next(naps))
 
     times = latencies(first, second)
-    assert 20 <= times[0] < 200
+    assert 20 <= times[0] < 100
     assert times[1] < 10
     assert calls == ['first', 'second'] * 4
