@@ -26,8 +26,8 @@ class ExportedSegmentor:
         loading = runtime.report.get('loading', {})  # absent in exports before this key
         self.runtime = runtime
         self.palette: Sequence[Sequence[int]] = runtime.palette
-        self.classes: Sequence[str] = runtime.classes
         self.label_dtype = np.min_scalar_type(runtime.report.get('num_labels', 256) - 1)
+        self.classes: Sequence[str] = runtime.classes
         if reader is None and loading is None:
             raise InputError(
                 'the config of this export reads images by a transform of its own, which is not '
