@@ -10,9 +10,13 @@ TTA_MODEL = 'MeanProbabilityTTAModel'
 
 
 def augment(config: Config, path: str) -> None:
-    """Make a config test with its augmentation, in place, on images read as without it.
+    """Switch a config, in place, to test-time augmentation; images are loaded as without it.
 
-    mmseg's ``SegTTAModel`` is replaced by ours, which merges sigmoid outputs, too.
+    ``MeanProbabilityTTAModel`` replaces mmseg's ``SegTTAModel``: it merges sigmoid outputs, too.
+
+    Args:
+        config: The config.
+        path: Its name in the error.
 
     Raises:
         InputError: If the config has no ``tta_pipeline``.
