@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -25,10 +26,9 @@ from .checks import (
     check_pair,
     dataset_pairs,
     decode,
-    folders,
-    list_files,
     values_of,
 )
+from .listing import list_once
 
 LIST_MB = 256  # of a list of images or classes
 SAMPLE = 64  # pairs of a dataset that are decoded before a training, evenly spaced
@@ -61,8 +61,9 @@ class Sample(NamedTuple):
     def example(self, fault: tuple[str, str]) -> str:
         """A label file that shows the fault by itself, or the folder of all."""
         for check in self.checks:
-            if check.values is not None and fault in check_values(check.values, self.rules):
-                return check.pair.label
+            label, values = check.pair.label, check.values
+            if label and values is not None and fault in check_values(values, self.rules):
+                return label
         return self.dataset.data_prefix['seg_map_path']
 
 
@@ -175,9 +176,7 @@ def build_dataset(config: ConfigDict, name: str) -> BaseDataset:
     where = f'{name}.dataset ({config.type})'
     try:
         dataset = DATASETS.build(unread(config))
-        for folder, _ in folders(dataset):
-            for _ in list_files(folder):  # mmengine would follow links that loop
-                pass
+        list_once(dataset)
         dataset.full_init()
     except FileNotFoundError as error:
         raise InputError(
@@ -193,8 +192,8 @@ def build_dataset(config: ConfigDict, name: str) -> BaseDataset:
             f'the indices in {where} go up to {max(config["indices"])}'
         ) from error
     except AssertionError as error:
-        paths = [config.get('ann_file'), *config.get('data_prefix', {}).values()]
-        paths = ', '.join(os.path.join(config.get('data_root') or '', p) for p in paths if p)
+        given = [config.get('ann_file'), *config.get('data_prefix', {}).values()]
+        paths = ', '.join(os.path.join(config.get('data_root') or '', p) for p in given if p)
         raise InputError(f'{where}: {str(error) or f"one of {paths} does not exist"}') from error
     except InputError:
         raise
@@ -206,21 +205,24 @@ def build_dataset(config: ConfigDict, name: str) -> BaseDataset:
     return dataset
 
 
-def check_datasets(config: ConfigDict, *names: str) -> None:
+def check_datasets(config: ConfigDict, *names: str) -> dict[str, list[BaseDataset]]:
     """The fast part of ``tools/check_dataset.py``, for the named data loaders, where present.
 
     Every file must exist and not be empty; ``SAMPLE`` pairs of each dataset are decoded and
     checked.
 
+    Returns:
+        The datasets of each loader, for ``hand_over``.
+
     Raises:
         InputError: See ``build_datasets``, or the first error found.
     """
-    samples = [
-        read_sample(dataset, reader)
+    samples = {
+        name: [read_sample(dataset, reader) for dataset, reader in build_readable(config, name)]
         for name in names
-        for dataset, reader in build_readable(config, name)
-    ]
-    check_together(samples)
+    }
+    check_together(list(chain.from_iterable(samples.values())))
+    return {name: [sample.dataset for sample in read] for name, read in samples.items()}
 
 
 def read_sample(dataset: BaseDataset, reader: ImageReader) -> Sample:
