@@ -18,6 +18,7 @@ from mmseg_eff.commands import test as evaluate
 from mmseg_eff.commands import train
 from mmseg_eff.converters import load_checkpoint, save_checkpoint
 from mmseg_eff.converters.convert import convert
+from mmseg_eff.engine import SegRunner
 from mmseg_eff.engine.hooks.run_record_hook import weights_hash
 from mmseg_eff.errors import InputError
 from mmseg_eff.models import EfficientNet
@@ -187,10 +188,19 @@ def test_deterministic_runs_are_equal(
     options = [*TINY, f'train_dataloader.num_workers={num_workers}', 'val_cfg=None']
     options += ['val_dataloader=None', 'val_evaluator=None']
 
+    enabled = []
+    train_epoch = SegRunner.train
+
+    def train_watched(runner):
+        enabled.append(torch.are_deterministic_algorithms_enabled())
+        return train_epoch(runner)
+
+    monkeypatch.setattr(SegRunner, 'train', train_watched)
+
     def train_and_hash(name, *more):
         argv = [LEAF, '--deterministic', '--work-dir', str(tmp_path / name)]
         assert train.main([*argv, '--cfg-options', *options, *more]) == 0
-        assert torch.are_deterministic_algorithms_enabled()
+        assert enabled.pop() and not torch.are_deterministic_algorithms_enabled()
         return weights_hash(load_checkpoint(tmp_path / name / 'iter_2.pth')['state_dict'])
 
     first = train_and_hash('first')
