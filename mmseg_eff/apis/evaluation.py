@@ -16,8 +16,8 @@ from ..checkpoint.io import load_weights
 from ..checkpoint.preprocessing import preprocessing_differences
 from ..config.load import as_config
 from ..config.run_settings import prepare_run
-from ..dataset_check.build import check_datasets
 from ..dataset_check.listing import hand_over
+from ..dataset_check.sample import check_datasets
 from ..dataset_check.settle_labels import settle_labels
 from ..datasets.image_reader import ImageReader, inference_pipeline
 from ..engine.hooks.label_files_hook import LabelFilesHook

@@ -13,8 +13,8 @@ from torch import nn
 
 from ..config.load import as_config
 from ..config.run_settings import prepare_run
-from ..dataset_check.build import check_datasets
 from ..dataset_check.listing import hand_over
+from ..dataset_check.sample import check_datasets
 from ..dataset_check.settle_labels import settle_labels
 from ..engine.isolated_run import isolated_run
 from ..engine.runner import network_of, register_checks

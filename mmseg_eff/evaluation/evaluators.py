@@ -1,4 +1,4 @@
-"""What a test evaluates with: which metrics need logits, and where they write."""
+"""Set up the evaluator of a test: output folders, confusion matrix, IoU of each class."""
 
 import inspect
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a training has left: its checkpoints, and the metrics of its last validation."""
+"""Find the checkpoints and the metrics that a training has left."""
 
 from pathlib import Path
 

@@ -24,7 +24,7 @@ from ..utils.user_errors import known_types
 def check_start(runner: Runner) -> None:
     """Say what ``load_from`` gives to the network, and refuse a checkpoint of another backbone.
 
-    A ``SegRunner`` gets what was read, so that it need not read the file again.
+    A ``SegRunner`` gets what was read, so that it need not read the checkpoint again.
 
     Raises:
         InputError: If the checkpoint cannot be read, or fits less than half of the backbone.
@@ -60,7 +60,7 @@ def parts(
 
     Args:
         wanted: Shapes of the network's tensors by name, in its order.
-        given: Those in a file.
+        given: Those in a checkpoint.
     """
     for part, group in groupby(wanted, lambda name: name.partition('.')[0]):
         names = list(group)
@@ -76,16 +76,16 @@ def parts(
 
 
 def check_pretrained(model: nn.Module, config: ConfigDict) -> None:
-    """Refuse a ``Pretrained`` file of another network, of which mmengine would load what fits.
+    """Refuse a ``Pretrained`` checkpoint of another network; mmengine would load what fits.
 
-    Warns where the record of a converted file differs from the config.
+    Warns where the record of a converted checkpoint differs from the config.
 
     Args:
         model: The network, before its weights are loaded.
         config: Its config, with ``data_preprocessor`` and ``backbone``.
 
     Raises:
-        InputError: If a tensor of a part is missing in its file or has another shape there.
+        InputError: If a tensor of a part is missing in its checkpoint or has another shape there.
     """
     for name, module in model.named_modules():
         configs = getattr(module, 'init_cfg', None) or []

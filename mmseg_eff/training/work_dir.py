@@ -1,4 +1,4 @@
-"""Hold the work dir of a training, and say what an interrupted one leaves."""
+"""Lock the work dir of a training, and say what an interrupted one leaves."""
 
 import os
 from contextlib import AbstractContextManager, nullcontext

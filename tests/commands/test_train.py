@@ -13,6 +13,7 @@ from helpers import TINY, build_segmentor
 from mmengine.config import Config, ConfigDict
 from mmseg.registry import MODELS
 
+from mmseg_eff.apis import training
 from mmseg_eff.checkpoint.preprocessing import preprocessing_differences
 from mmseg_eff.commands import test as evaluate
 from mmseg_eff.commands import train
@@ -65,6 +66,30 @@ def test_resume_where_the_config_begins_with_weights(trained, tmp_path):
     more = ['train_cfg.max_iters=3', 'train_cfg.val_interval=3']
     assert train.main([*arguments, *more, 'default_hooks.checkpoint.interval=3']) == 0
     assert load_checkpoint(work_dir / 'iter_3.pth')['meta']['iter'] == 3
+
+
+@pytest.mark.parametrize(
+    ('argv', 'resume'),
+    [
+        ([], False),
+        (['--resume'], True),
+        (['--resume', '--cfg-options', 'load_from=a.pth'], 'a.pth'),
+        (['--cfg-options', 'load_from=a.pth'], False),
+    ],
+)
+def test_what_to_resume_from(monkeypatch, argv, resume):
+    """A checkpoint named in the command goes before the last one."""
+    given = {}
+    monkeypatch.setattr(training, 'train', lambda config, **options: given.update(options))
+    assert train.main([LEAF, '--launcher', 'pytorch', '--local-rank', '1', *argv]) == 0
+    assert given == dict(
+        work_dir=None,
+        resume=resume,
+        amp=False,
+        launcher='pytorch',
+        local_rank=1,
+        deterministic=False,
+    )
 
 
 LONGER = ['train_cfg.max_iters=3', 'train_cfg.val_interval=3']

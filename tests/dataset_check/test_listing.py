@@ -14,8 +14,9 @@ from mmseg.registry import RUNNERS
 
 from mmseg_eff.config.load import load_config
 from mmseg_eff.config.run_settings import prepare_run
-from mmseg_eff.dataset_check.build import build_dataset, check_datasets
+from mmseg_eff.dataset_check.build import build_dataset
 from mmseg_eff.dataset_check.listing import CHECKED, CheckedListing, hand_over
+from mmseg_eff.dataset_check.sample import check_datasets
 from mmseg_eff.errors import InputError
 
 

@@ -1,4 +1,4 @@
-"""Say what a training goes on from, and refuse or name what has changed since."""
+"""Find the checkpoint to resume from, and compare it with the settings of the training."""
 
 import logging
 import os
@@ -72,7 +72,7 @@ class ResumeCheckHook(Hook):
         self.source = found.path
         runner._load_from = str(found.path)
         self.take_over(runner, found.content if isinstance(found.content, Mapping) else {})
-        if hasattr(runner, 'keep_checkpoint'):  # a SegRunner; mmengine's reads the file again
+        if hasattr(runner, 'keep_checkpoint'):  # a SegRunner; mmengine's reads again
             runner.keep_checkpoint(runner._load_from, found.content)
 
     def take_over(self, runner: Runner, checkpoint: Mapping) -> None:
