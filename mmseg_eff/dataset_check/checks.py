@@ -221,13 +221,14 @@ def list_files(folder: str, above: tuple[str, ...] = ()) -> Iterator[str]:
     if any(Path(parent).is_relative_to(real) for parent in above):
         raise InputError(f'{folder}: link that loops, back to {real}; remove it and check again')
     with os.scandir(folder) as entries:
-        paths = sorted(entry.path for entry in entries)
-    for path in paths:
-        if os.path.isdir(path):
+        ordered = sorted(entries, key=lambda entry: entry.path)
+    for entry in ordered:
+        path, is_link = entry.path, entry.is_symlink()
+        if os.path.isdir(path) if is_link else entry.is_dir():
             yield from list_files(path, (*above, real))
-        elif os.path.islink(os.path.realpath(path)):  # cannot be resolved
+        elif is_link and os.path.islink(os.path.realpath(path)):  # cannot be resolved
             raise InputError(f'{path}: link that loops; remove it and check again')
-        elif not os.path.basename(path).startswith('.'):
+        elif not entry.name.startswith('.'):
             yield path
 
 

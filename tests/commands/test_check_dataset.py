@@ -8,7 +8,8 @@ from mmengine.config import ConfigDict
 from PIL import Image
 
 from mmseg_eff.commands.check_dataset import main
-from mmseg_eff.dataset_check.build import build_datasets, check_datasets
+from mmseg_eff.dataset_check.build import build_datasets
+from mmseg_eff.dataset_check.sample import check_datasets
 from mmseg_eff.datasets import CamVidDataset, ToyStreetDataset
 from mmseg_eff.datasets.class_weights import count_pixels, inverse_log_weights
 from mmseg_eff.errors import InputError

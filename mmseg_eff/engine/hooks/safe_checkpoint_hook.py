@@ -14,9 +14,9 @@ from mmseg.registry import HOOKS
 
 from ...errors import InputError, OutputError
 from ...utils.atomic_io import remove_leftovers, replacing
-from ..checkpoints import LAST, damage, is_step, meta_of, number_in, pattern_of
+from ..checkpoints import LAST, damage, is_step, number_in, pattern_of
 from ..differences import shorten
-from .resume_check_hook import RUN, ResumeCheckHook
+from .resume_check_hook import ResumeCheckHook
 
 BACKEND = dict(backend='safe_checkpoint')
 
@@ -154,7 +154,7 @@ class SafeCheckpointHook(CheckpointHook):
             is_file = stat.S_ISREG(path.lstat().st_mode)
         except (OSError, ValueError):  # the latter for a name with a null
             return False
-        return is_file and (name in self.written or meta_of(path).get(RUN) == self.check.run)
+        return is_file and (name in self.written or self.check.mark_of(path) == self.check.run)
 
     def remove(self, name: str) -> None:
         """Remove a checkpoint of this training; anything else stays."""
