@@ -22,19 +22,19 @@ from PIL.PngImagePlugin import PngInfo
 from torch.nn import functional as F
 
 from mmseg_eff import compat
-from mmseg_eff.commands import pseudo_label as module
-from mmseg_eff.commands.pseudo_label import main
+from mmseg_eff.commands.pseudo_label import LAUNCHERS, main
 from mmseg_eff.converters import save_checkpoint
 from mmseg_eff.datasets import ToyStreetDataset
 from mmseg_eff.datasets.image_reader import ImageReader
 from mmseg_eff.errors import InputError
 from mmseg_eff.inference.segmentor import load_segmentor
+from mmseg_eff.self_training import label_images, teacher
 from mmseg_eff.self_training.label_files import read_record
 from mmseg_eff.self_training.teacher import (
     build_views,
     choose_labels,
+    foreground_threshold,
     mean_probabilities,
-    threshold_of,
 )
 from mmseg_eff.visualization.overlay import color_table, draw_overlay
 
@@ -122,6 +122,10 @@ def slide(model, x, crop, stride):
     return total / count
 
 
+def test_launchers():
+    assert LAUNCHERS == label_images.LAUNCHERS
+
+
 @pytest.mark.parametrize('flip', [False, True])
 @pytest.mark.parametrize('kind', ['plain', 'resized', 'padded', 'slide'])
 def test_mean_probabilities(kind, flip):
@@ -195,7 +199,7 @@ def test_one_sigmoid_output_is_two_classes():
     assert foreground.std() > 0.1
     torch.testing.assert_close(found, torch.stack([1 - foreground, foreground]))
     # as the network's own prediction: label 1 above its threshold, 0.3
-    made = choose_labels(found, [-1.0, -1.0], foreground=threshold_of(model))
+    made = choose_labels(found, [-1.0, -1.0], foreground=foreground_threshold(model))
     assert np.array_equal(made.label, (found[1] > 0.3).numpy())
     assert (made.confidence[made.label == 1] < 0.5).any()
     chosen = torch.where(found[1] > 0.3, found[1], found[0])
@@ -207,7 +211,7 @@ def test_several_sigmoid_outputs_are_taken_one_by_one():
     model = random_segmentor(decode_head=dict(loss_decode=loss))
     image = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
     found = mean_probabilities(model, build_views([LOAD, PACK], [1.0], flip=False), loaded(image))
-    assert threshold_of(model) is None
+    assert foreground_threshold(model) is None
     x = torch.from_numpy((image.astype(np.float32) - 100) / 50).permute(2, 0, 1)[None]
     with torch.no_grad():
         logits = model.encode_decode(x, [dict(img_shape=(32, 48), ori_shape=(32, 48))])[0]
@@ -228,7 +232,7 @@ def test_several_sigmoid_outputs_are_taken_one_by_one():
     ],
 )
 def test_resizing_of_the_pipeline_is_scaled(step, scale, expected):
-    """No second resizing behind it, and the config stays as it is."""
+    """No second resizing after it, and the config stays as it is."""
     steps = [LOAD, dict(step), PACK]
     (view,) = build_views(steps, [scale], flip=False)
     assert [type(part).__name__ for part in view.transforms] == [
@@ -447,7 +451,7 @@ def test_a_fault_of_the_network_is_a_line_of_its_image(
             raise RuntimeError('out of memory')
         return mean_probabilities(model, views, image)
 
-    monkeypatch.setattr(module, 'mean_probabilities', fault)
+    monkeypatch.setattr(teacher, 'mean_probabilities', fault)
     assert main(arguments(checkpoint, tmp_path / 'out', images)) == 1
     assert f'error: {images}/b.png: does not fit into memory' in capsys.readouterr().err
     assert len(list((tmp_path / 'out/labels').rglob('*.png'))) == 4
@@ -473,8 +477,8 @@ def test_a_label_with_another_record_is_made_anew(tmp_path, record):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (['--class-confidence', 'rod=0.3'], 'rod=0.3: expected CLASS=NUMBER with a class of road,'),
-        (['--class-confidence', 'road'], "got ''"),
+        (['--class-confidence', 'rod=0.3'], 'class_confidence: expected classes of road,'),
+        (['--class-confidence', 'road'], "road: expected CLASS=NUMBER, got ''"),
         (['--class-confidence', 'road=x'], "of road must be a number from 0 to 1, got 'x'"),
         (['--confidence', '1.5'], '--confidence must be a number from 0 to 1, got 1.5'),
         (['--scales', '1', '0'], '--scales must be above 0, got 0'),
@@ -491,7 +495,7 @@ def test_wrong_options(checkpoint, images, tmp_path, capsys, options, message):
 
 
 def write_training(path, root, labels, **unlabelled):
-    """A config that trains on two data sets, the second without labels."""
+    """A config that trains on two datasets, the second without labels."""
     common = dict(type='ToyStreetDataset', pipeline=[LOAD, ANNOTATIONS, PACK])
     prefix = dict(img_path=str(root / 'extra'), seg_map_path=str(labels))
     second = {**common, 'data_prefix': prefix, **unlabelled}
@@ -503,7 +507,7 @@ def write_training(path, root, labels, **unlabelled):
 
 
 def test_images_of_a_training(checkpoint, toy_root, tmp_path, monkeypatch):
-    """Each label is where the data set will look for it, with its suffix."""
+    """Each label is where the dataset will look for it, with its suffix."""
     monkeypatch.chdir(tmp_path)  # OUT is relative, the config's path is not
     make_images(tmp_path / 'extra', ('x_image', 'deep/y_image', 'deep/z_image'))
     (tmp_path / 'toystreet').symlink_to(toy_root / 'toystreet')
@@ -531,7 +535,7 @@ def test_images_of_a_training(checkpoint, toy_root, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ('labels', 'unlabelled', 'message'),
     [
-        ('elsewhere', {}, 'no data set of train_dataloader has a seg_map_path below out/labels'),
+        ('elsewhere', {}, 'no dataset of train_dataloader has a seg_map_path below out/labels'),
         (
             'out/labels',
             dict(reduce_zero_label=True),

@@ -247,7 +247,7 @@ def test_other_settings_than_before_are_named(run, tools, capsys, options, expec
     tools.forget()
     capsys.readouterr()
     assert run(*options) == 1
-    assert re.fullmatch(rf'error: .*{expected}.*; choose another --work-dir\n', error(capsys))
+    assert re.fullmatch(rf'error: .*{expected}.*; choose another work dir\n', error(capsys))
     assert not tools.commands
 
 
@@ -300,7 +300,7 @@ def test_a_damaged_state_is_one_line(run, tools, tmp_path, capsys, text):
 @pytest.mark.parametrize('options', [['--rounds', '0'], ['--processes', '-1']])
 def test_counts_begin_at_1(run, tools, capsys, options):
     assert run(*options) == 1
-    assert error(capsys) == f'error: {options[0]} must be at least 1, got {options[1]}\n'
+    assert error(capsys) == f'error: {options[0]} must be 1 or more, got {options[1]}\n'
 
 
 def no_variable(config):
