@@ -84,8 +84,9 @@ def pseudo_label(
         InputError: If an argument is wrong, the checkpoint does not fit, there are no images, or
             ``out`` holds labels made with other settings.
     """
-    if not scales or min(scales) <= 0:
-        raise InputError(f'scales must be numbers above 0, got {list(scales)}')
+    scales = [float(scale) for scale in scales]
+    if not scales or not all(scale > 0 for scale in scales):
+        raise InputError(f'scales must be numbers above 0, got {scales}')
     given = [images] if isinstance(images, str | Path) else list(images or ())
     if bool(given) == (images_of is not None):
         raise InputError('give either images or images_of')

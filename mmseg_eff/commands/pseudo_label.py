@@ -1,4 +1,7 @@
-"""Label images by a network, the teacher, where it is sure, to train another one on them."""
+"""Label images by a network, the teacher, where it is sure, to train another one on them.
+
+A run that was stopped resumes. Processes of torchrun with --launcher pytorch share the images.
+"""
 
 import argparse
 import math

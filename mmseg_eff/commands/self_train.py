@@ -1,5 +1,7 @@
 """Self-training in one command: pre-train, fine-tune a teacher, let it label, train a student.
 
+CONFIG trains the teacher, STUDENT the student. The same command resumes a run that was stopped.
+
 ==================  ============================================================================
 stage               what runs
 ==================  ============================================================================

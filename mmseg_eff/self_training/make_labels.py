@@ -67,7 +67,7 @@ class LabelOptions:
     def settings(self) -> dict[str, Any]:
         """These options as ``settings.json`` and ``report.json`` hold them."""
         settings = dict(
-            scales=[float(scale) for scale in self.scales],
+            scales=list(self.scales),
             flip=self.flip,
             confidence=self.thresholds.confidence,
             class_confidence=dict(self.thresholds.class_confidence),

@@ -58,7 +58,7 @@ class Teacher:
     def __init__(self, model: BaseSegmentor, scales: Sequence[float], flip: bool) -> None:
         self.model = model
         self.views = build_views(model.cfg.test_pipeline, scales, flip)
-        self.foreground = foreground_threshold(model)
+        self.foreground = threshold_of(model)
 
     @property
     def classes(self) -> list[str]:
@@ -141,7 +141,7 @@ def view_probabilities(model: BaseSegmentor, view: Compose, image: Loaded) -> Te
     return logits.sigmoid() if has_sigmoid_outputs(model) else logits.softmax(0)
 
 
-def foreground_threshold(model: BaseSegmentor) -> float | None:
+def threshold_of(model: BaseSegmentor) -> float | None:
     """The probability that makes a pixel foreground; ``None`` for more than one output."""
     head: Any = last_head(model)
     return head.threshold if head.out_channels == 1 else None

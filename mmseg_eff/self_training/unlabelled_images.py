@@ -31,18 +31,18 @@ def training_images(
     """
     root = labels.resolve()
     images: dict[Path, str] = {}  # label -> image
-    for leaf in leaf_configs(dataset_of(config, 'train_dataloader')):
+    for part in leaf_configs(dataset_of(config, 'train_dataloader')):
         where = f'{name}: train_dataloader.dataset'
-        folder = Path(build_unread(leaf, where).data_prefix.get('seg_map_path') or '').resolve()
+        folder = Path(build_unread(part, where).data_prefix.get('seg_map_path') or '').resolve()
         if not folder.is_relative_to(root):
             continue
         folder.mkdir(parents=True, exist_ok=True)
-        dataset = build_dataset(leaf, f'{name}: train_dataloader')
+        dataset = build_dataset(part, f'{name}: train_dataloader')
         is_same = list(dataset.metainfo['classes']) == list(classes)
         read_as = LabelRules.of(dataset).table[: len(classes)]
         if not is_same or not np.array_equal(read_as, np.arange(len(classes))):
             raise InputError(
-                f'{name}: {leaf.type} would read the labels in {labels} as other classes; its '
+                f'{name}: {part.type} would read the labels in {labels} as other classes; its '
                 f"classes must be the network's ({', '.join(classes)}), reduce_zero_label=False"
             )
         for image, label in dataset_pairs(dataset):

@@ -143,7 +143,7 @@ def test_images_of_a_training_that_is_a_config(label, images, tmp_path):
     ('arguments', 'message'),
     [
         (dict(scales=[]), 'scales must be numbers above 0, got []'),
-        (dict(scales=[1, 0]), 'scales must be numbers above 0, got [1, 0]'),
+        (dict(scales=[1, 0]), 'scales must be numbers above 0, got [1.0, 0.0]'),
         (dict(inputs=None), 'give either images or images_of'),
         (dict(images_of=CONFIG), 'give either images or images_of'),
         (dict(confidence=1.5), 'confidence must be a number from 0 to 1, got 1.5'),

@@ -33,12 +33,12 @@ from mmseg_eff.self_training.label_files import read_record
 from mmseg_eff.self_training.teacher import (
     build_views,
     choose_labels,
-    foreground_threshold,
     mean_probabilities,
+    threshold_of,
 )
 from mmseg_eff.visualization.overlay import color_table, draw_overlay
 
-LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
+CONFIG = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 CLASSES = ToyStreetDataset.METAINFO['classes']
 TOOL = Path(__file__).parents[2] / 'tools/pseudo_label.py'
 LOAD, PACK = dict(type='LoadImageFromFile'), dict(type='PackSegInputs')
@@ -49,8 +49,8 @@ def loaded(image):
     return ImageReader().from_loaded(image)
 
 
-def leaf_config(**model):
-    config = Config.fromfile(compat.PACKAGE_ROOT / '.mim/configs' / LEAF.partition('::')[2])
+def small_config(**model):
+    config = Config.fromfile(compat.PACKAGE_ROOT / '.mim/configs' / CONFIG.partition('::')[2])
     config.merge_from_dict(dict(model=dict(backbone=dict(num_blocks=(1, 1)), **model)))
     return config
 
@@ -59,7 +59,7 @@ def random_segmentor(gain=60, **model):
     """The demo's network, smaller, sure of some pixels and not of others."""
     init_default_scope('mmseg')
     torch.manual_seed(0)
-    segmentor = MODELS.build(leaf_config(**model).model).eval()
+    segmentor = MODELS.build(small_config(**model).model).eval()
     with torch.no_grad():
         segmentor.decode_head.conv_seg.weight.mul_(gain)
     return segmentor
@@ -89,7 +89,7 @@ def images(tmp_path):
 
 
 def arguments(checkpoint, out, *inputs_and_options):
-    argv = [LEAF, str(checkpoint), *map(str, inputs_and_options), '--out', str(out)]
+    argv = [CONFIG, str(checkpoint), *map(str, inputs_and_options), '--out', str(out)]
     argv += ['--device', 'cpu', '--cfg-options', 'model.backbone.num_blocks=(1,1)']
     return argv if '--scales' in argv else [*argv, '--scales', '0.5', '1']
 
@@ -199,7 +199,7 @@ def test_one_sigmoid_output_is_two_classes():
     assert foreground.std() > 0.1
     torch.testing.assert_close(found, torch.stack([1 - foreground, foreground]))
     # as the network's own prediction: label 1 above its threshold, 0.3
-    made = choose_labels(found, [-1.0, -1.0], foreground=foreground_threshold(model))
+    made = choose_labels(found, [-1.0, -1.0], foreground=threshold_of(model))
     assert np.array_equal(made.label, (found[1] > 0.3).numpy())
     assert (made.confidence[made.label == 1] < 0.5).any()
     chosen = torch.where(found[1] > 0.3, found[1], found[0])
@@ -211,7 +211,7 @@ def test_several_sigmoid_outputs_are_taken_one_by_one():
     model = random_segmentor(decode_head=dict(loss_decode=loss))
     image = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
     found = mean_probabilities(model, build_views([LOAD, PACK], [1.0], flip=False), loaded(image))
-    assert foreground_threshold(model) is None
+    assert threshold_of(model) is None
     x = torch.from_numpy((image.astype(np.float32) - 100) / 50).permute(2, 0, 1)[None]
     with torch.no_grad():
         logits = model.encode_decode(x, [dict(img_shape=(32, 48), ori_shape=(32, 48))])[0]
@@ -279,7 +279,7 @@ def test_labels_report_and_overlays(checkpoint, images, tmp_path, capsys):
 
     thresholds = torch.full((9,), 0.5)
     thresholds[CLASSES.index('road')], thresholds[CLASSES.index('traffic sign')] = 0.6, 0.2
-    model = load_segmentor(leaf_config(), checkpoint, 'cpu')
+    model = load_segmentor(small_config(), checkpoint, 'cpu')
     views = build_views(model.cfg.test_pipeline, [0.5, 1.0], flip=True)
     predicted, kept, pixels = np.zeros(9, int), np.zeros(9, int), 0
     for name in names:
@@ -482,7 +482,7 @@ def test_a_label_with_another_record_is_made_anew(tmp_path, record):
         (['--class-confidence', 'road=x'], "of road must be a number from 0 to 1, got 'x'"),
         (['--confidence', '1.5'], '--confidence must be a number from 0 to 1, got 1.5'),
         (['--scales', '1', '0'], '--scales must be above 0, got 0'),
-        (['--images-of', LEAF], 'give either IMAGE… or --images-of CONFIG'),
+        (['--images-of', CONFIG], 'give either IMAGE… or --images-of CONFIG'),
         (['--class-share', '0'], '--class-share must be above 0, at most 1, got 0'),
         (['--class-share', '1', '--confidence', '0'], 'give either --class-share or --confidence'),
     ],

@@ -20,7 +20,7 @@ from mmseg_eff.self_training import pipeline as chain
 from mmseg_eff.self_training.pipeline import start
 from mmseg_eff.utils.signals import Terminated, stopping_in_order
 
-LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
+CONFIG = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 LABELS = 'anywhere/labels'
 STAGES = ['1_finetune', '2_pseudo_label', '3_self_train']
 SCORES = {'0_pretrain': (5, 7), '1_finetune': (40, 50), '3_self_train': (60, 55)}
@@ -234,7 +234,7 @@ def test_several_processes_are_started_by_torchrun(run, tools):
         (['--processes', '2'], r'state\.json: the chain began with processes=1, now it is 2'),
         (['--best'], 'began with best=False, now it is True'),
         (['--from-teacher'], 'began with from_teacher=None, now it is True'),
-        (['--pretrain', LEAF], 'began with pretrain=False, now it is True'),
+        (['--pretrain', CONFIG], 'began with pretrain=False, now it is True'),
         (['--pseudo-options', '--no-flip'], "pseudo_options='', now it is '--no-flip'"),
         (
             ['--cfg-options', 'train_cfg.max_iters=7'],
@@ -351,7 +351,7 @@ def test_what_ends_the_chain_ends_the_stage():
 @pytest.mark.slow
 def test_the_tools_themselves(toy_root, tmp_path):
     """Labels of half the images by a teacher trained on the other half; all pixels are kept."""
-    teacher = read_config_of(parsed([LEAF, '--cfg-options', *TINY]))
+    teacher = read_config_of(parsed([CONFIG, '--cfg-options', *TINY]))
     for loader in (teacher.train_dataloader, teacher.val_dataloader):
         loader.dataset.data_root = f'{toy_root}/toystreet'
     labelled = teacher.train_dataloader.dataset
