@@ -14,6 +14,10 @@ from importlib import metadata
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 STOCK = ('mmengine', 'mmengine-lite', 'mmcv', 'mmcv-lite', 'mmsegmentation')
 FORK = ('onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation')
@@ -106,8 +110,8 @@ def allow_checkpoint_globals() -> None:
     import numpy as np
     import torch
     from mmengine.logging import HistoryBuffer
+    from numpy._core import multiarray
 
-    multiarray = np._core.multiarray
     torch.serialization.add_safe_globals(
         [
             HistoryBuffer,
@@ -197,9 +201,10 @@ def announce_package() -> None:
 
     MODULE2PACKAGE.setdefault('mmseg_eff', 'mmseg_eff')
     original = BaseInferencer._get_models_from_metafile
-    if getattr(original, 'knows_mmseg_eff', False):
+    if hasattr(original, '__wrapped__'):
         return
 
+    @functools.wraps(original)
     def models_from_metafile(dir: str) -> Iterator[dict]:
         yield from original(dir)
         if Path(mmseg.__path__[0]) in Path(dir).parents:
@@ -207,7 +212,6 @@ def announce_package() -> None:
             for model in original(str(own)):
                 yield {**model, 'Config': str(own / model['Config'])}
 
-    models_from_metafile.knows_mmseg_eff = True
     BaseInferencer._get_models_from_metafile = staticmethod(models_from_metafile)
 
 
@@ -294,18 +298,15 @@ class ArrayOrFile:
     def __init__(self, load: Callable[[dict], dict]) -> None:
         self.load = load
 
-    def __call__(self, given: object) -> dict:
+    def __call__(self, given: 'str | Path | np.ndarray | dict') -> dict:
         """Results with ``img`` of a path, an array, or a dict of one (``img_path``, ``img``)."""
-        import numpy as np
-
         if isinstance(given, str | Path):
             given = dict(img_path=str(given))
-        elif isinstance(given, np.ndarray):
-            given = dict(img=given)
-        if 'img' not in given:
-            return self.load({'seg_fields': [], **given})
-        size = given['img'].shape[:2]
-        return {'img_path': None, 'img_shape': size, 'ori_shape': size, 'seg_fields': [], **given}
+        results: dict = given if isinstance(given, dict) else dict(img=given)
+        if 'img' not in results:
+            return self.load({'seg_fields': [], **results})
+        size = results['img'].shape[:2]
+        return {'img_path': None, 'img_shape': size, 'ori_shape': size, 'seg_fields': [], **results}
 
 
 def repeat_random_bases() -> None:

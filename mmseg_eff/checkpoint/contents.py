@@ -2,6 +2,8 @@
 
 import operator
 from collections import OrderedDict
+from types import UnionType
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,8 +51,9 @@ class Reader:
             raise UnreadableError('holds more values than its size accounts for')
         if depth > DEEPEST:
             raise UnreadableError(f'holds more than {DEEPEST} lists or dicts in each other')
-        if type(value) in (list, tuple):
-            return type(value)([self.copy(item, name, depth + 1) for item in value])
+        if type(value) is list or type(value) is tuple:
+            items = [self.copy(item, name, depth + 1) for item in value]
+            return items if type(value) is list else tuple(items)
         if isinstance(value, dict):
             return self.copy_dict(value, name, depth)
         if isinstance(value, Tensor):
@@ -86,7 +89,7 @@ class Reader:
 
     def copy_dict(self, value: dict, name: str, depth: int) -> dict:
         """A dict, or an ordered one with the versions of modules that torch puts there."""
-        copied = OrderedDict() if isinstance(value, OrderedDict) else {}
+        copied: dict[Any, Any] = OrderedDict() if isinstance(value, OrderedDict) else {}
         for key, item in dict.items(value):
             if not isinstance(key, str | bytes | int | float | None):
                 raise UnreadableError(f'a key is {type(key).__name__}; expected a text or a number')
@@ -96,7 +99,7 @@ class Reader:
         versions = getattr(value, '__dict__', {}).get('_metadata')
         if isinstance(versions, dict):
             self.copy(versions, '_metadata', depth + 1)
-            copied._metadata = OrderedDict(
+            vars(copied)['_metadata'] = OrderedDict(
                 (module, each)
                 for module, each in versions.items()
                 if isinstance(each, dict) and isinstance(each.get('version'), int)
@@ -146,7 +149,7 @@ def check_metadata(checkpoint: object) -> None:
                 raise UnreadableError(f'message_hub.{name} has a key that is no text')
 
 
-def expect(value: object, kind: type, name: str) -> object:
+def expect(value: object, kind: type | UnionType, name: str) -> Any:
     """Check the type of a value."""
     if not isinstance(value, kind):
         expected = 'a dict' if kind is dict else 'an integer'
@@ -199,6 +202,7 @@ def shown_name(name: str) -> str:
 
 def shown(value: object) -> str:
     """A small value, or the type of a large one, for a message."""
-    is_small = isinstance(value, list | tuple) and len(value) < 5
-    is_flat = is_small and all(isinstance(item, int | float) for item in value)
+    if not isinstance(value, list | tuple) or len(value) > 4:
+        return type(value).__name__
+    is_flat = all(isinstance(item, int | float) for item in value)
     return repr(value) if is_flat else type(value).__name__

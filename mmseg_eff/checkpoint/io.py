@@ -6,7 +6,7 @@ check those of other schemes after reading.
 
 import functools
 import re
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlparse
@@ -86,7 +86,7 @@ def check_for_mmengine(checkpoint: object, source: str) -> object:
         raise InputError(f'{source}: holds {type(checkpoint).__name__}; expected tensors by name')
     with suppress(InputError):  # of several networks: the caller knows which
         weights = find_weights(checkpoint)
-        if any(COMPILED in name for name in weights):
+        if isinstance(weights, MutableMapping) and any(COMPILED in name for name in weights):
             renamed = plain_names(weights, WRAPPERS)
             weights.clear()  # in place: mmengine needs the versions of modules that it carries
             weights.update(renamed)
@@ -107,7 +107,9 @@ def guard(original: Callable) -> classmethod:
     """mmengine's ``CheckpointLoader.load_checkpoint``, of any scheme, with a check at its end."""
 
     @functools.wraps(original)
-    def load_checkpoint(cls: type, filename: str, *args: object, **kwargs: object) -> object:
+    def load_checkpoint(
+        cls: type[CheckpointLoader], filename: str, *args: object, **kwargs: object
+    ) -> object:
         content = original(cls, filename, *args, **kwargs)
         if cls._get_checkpoint_loader(filename) is not read_for_mmengine:
             content = sound_copy(content, filename)
@@ -164,7 +166,9 @@ def checked_weights(
     for name, value in state_dict.items():
         if reason := defect(value):
             raise InputError(f'{path}: {name} {reason}')
-    meta = checkpoint.get('meta', {}) if state_dict is not checkpoint else {}
+    meta: object = {}
+    if isinstance(checkpoint, Mapping) and state_dict is not checkpoint:
+        meta = checkpoint.get('meta', {})
     if not isinstance(meta, dict):
         raise InputError(f'{path}: meta is {type(meta).__name__}; expected a dict')
     weights = {name: value.detach() for name, value in state_dict.items()}

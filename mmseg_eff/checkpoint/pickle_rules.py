@@ -1,6 +1,6 @@
 """What torch may call while it reads a checkpoint, and with which arguments."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -8,6 +8,7 @@ import torch
 TEXT = 64  # bytes of a text that count as one more value
 MOST = 2**63  # of a number as a key
 SEQUENCES = ('list', 'tuple', 'set')
+Rule = Callable[[Any], bool]  # of the arguments of a call, or of a state
 
 
 class Node:
@@ -74,7 +75,7 @@ def anything(_: Sequence[Any]) -> bool:
     return True
 
 
-TENSORS = {  # what makes a dense tensor -> whether its arguments are sound
+TENSORS: dict[str, Rule] = {  # what makes a dense tensor -> whether its arguments are sound
     **{
         f'torch._utils._rebuild_tensor{version}': lambda items: is_in_storage(*items)
         for version in ('', '_v2', '_v3')
@@ -88,7 +89,8 @@ TENSORS = {  # what makes a dense tensor -> whether its arguments are sound
         )
     },
 }
-CALLS = TENSORS | {  # what else torch may call -> whether its arguments are as torch.save's
+CALLS: dict[str, Rule] = {  # what torch may call -> whether its arguments are as torch.save's
+    **TENSORS,
     'collections.OrderedDict': is_of_pairs,
     'collections.Counter': lambda items: all(item.kind == 'dict' for item in items),
     'builtins.set': lambda items: items[0].kind in SEQUENCES and all(map(is_key, items[0].items)),
@@ -104,7 +106,7 @@ CALLS = TENSORS | {  # what else torch may call -> whether its arguments are as 
         anything,
     ),
 }
-STATES = {  # what is made -> whether its state is as torch.save's
+STATES: dict[str, Rule] = {  # what is made -> whether its state is as torch.save's
     'collections.OrderedDict': lambda state: state.kind == 'dict',
     'mmengine.logging.history_buffer.HistoryBuffer': lambda state: (
         state.kind == 'dict'

@@ -1,5 +1,6 @@
 """Read checkpoint files without running any code in them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -50,6 +51,7 @@ def read_checkpoint(path: str | Path, map_location: str | torch.device = 'cpu') 
         if path.suffix == SUFFIX:
             content = Reader(size).copy(read_safetensors(path))
         else:
+            stand_ins: list[Callable | tuple[Callable, str]]
             stand_ins = [(Settings, name) for name in SETTINGS]
             with torch.serialization.safe_globals(stand_ins):
                 content = read_pth(path, map_location)

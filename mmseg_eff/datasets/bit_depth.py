@@ -6,8 +6,10 @@ import logging
 import cv2
 import numpy as np
 from mmengine.logging import print_log
-from numpy.typing import NDArray
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
+
+from ..utils.image_io import ImageArray
 
 DARK = 2**15  # a largest value below it leaves half of the 8-bit range unused
 BITS_PER_SAMPLE = 258  # tag of TIFF
@@ -21,14 +23,16 @@ def has_16_bits(header: bytes) -> bool:
     if header[:2] in (b'II', b'MM'):
         try:
             with Image.open(io.BytesIO(header)) as image:
-                return 16 in image.tag_v2.get(BITS_PER_SAMPLE, ())
+                if isinstance(image, TiffImageFile):
+                    return 16 in image.tag_v2.get(BITS_PER_SAMPLE, ())
         except Exception:  # Pillow reads fewer kinds of TIFF than OpenCV
-            return True
+            pass
+        return True
     # PGM, PPM, JPEG 2000
     return header[:2] in (b'P5', b'P6') or header[4:8] == b'jP  ' or header[:4] == b'\xffO\xffQ'
 
 
-def dark_image(path: str, loaded: NDArray) -> str | None:
+def dark_image(path: str, loaded: ImageArray) -> str | None:
     """Why an image was read nearly black, if so: its file stores 16 bits and uses fewer.
 
     Args:
@@ -65,7 +69,7 @@ def dark_image(path: str, loaded: NDArray) -> str | None:
     )
 
 
-def warn_of_dark_image(path: str, loaded: NDArray) -> None:
+def warn_of_dark_image(path: str, loaded: ImageArray) -> None:
     """Warn of the first such image of a process; ``tools/check_dataset.py`` lists all."""
     global _warned
     if not _warned and (message := dark_image(path, loaded)):

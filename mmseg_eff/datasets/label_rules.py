@@ -51,7 +51,7 @@ class LabelRules(NamedTuple):
             check_palette(dataset.metainfo['palette'], type(dataset).__name__),
         )
 
-    def count(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+    def count_labels(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
         """Pixels of each label (256,) from those of each value in the file (256,)."""
         return np.bincount(self.table, weights=values, minlength=256).astype(np.int64)
 
@@ -60,7 +60,7 @@ class LabelRules(NamedTuple):
 
         A class whose index is the ignored label has none.
         """
-        pixels = self.count(values)
+        pixels = self.count_labels(values)
         pixels[self.ignore_index] = 0
         return pixels[: self.num_classes]
 
@@ -97,7 +97,7 @@ def check_palette(palette: Sequence[Sequence[int]], where: str) -> list[tuple[in
     """
     if not isinstance(palette, Sequence | np.ndarray) or isinstance(palette, str):
         raise InputError(f'{where}: palette must be a list of colours, got {palette!r}')
-    colors = []
+    colors: list[tuple[int, int, int]] = []
     for index, color in enumerate(palette):
         values = list(color) if isinstance(color, Sequence | np.ndarray) else []
         if len(values) != 3 or not all(is_byte(value) for value in values):
@@ -105,13 +105,14 @@ def check_palette(palette: Sequence[Sequence[int]], where: str) -> list[tuple[in
                 f'{where}: palette has the colour {color!r} for class {index}; expected three '
                 'whole numbers of 0 to 255'
             )
-        colors.append(tuple(map(int, values)))
+        red, green, blue = map(int, values)
+        colors.append((red, green, blue))
     return colors
 
 
 def is_byte(value: object) -> bool:
     """Whether a value is a whole number of 0 to 255."""
-    return isinstance(value, int | np.integer) and 0 <= value <= 255
+    return isinstance(value, int | np.integer) and bool(0 <= value <= 255)
 
 
 def settled_label_map(

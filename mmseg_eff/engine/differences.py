@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from reprlib import Repr
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import torch
 from mmengine.hooks import EMAHook
@@ -93,7 +93,7 @@ def compare(old: object, new: Mapping[str, object]) -> Iterator[Difference]:
             yield Difference(item, first + ', …' * (len(places) > 3))
 
 
-def is_known(old: object) -> bool:
+def is_known(old: object) -> TypeGuard[dict[str, object]]:
     """Whether something from a checkpoint is a fingerprint as this version makes them."""
     return isinstance(old, dict) and is_equal(old.get('format'), FORMAT)
 
@@ -108,8 +108,8 @@ def changes(old: object, new: object, place: str = '') -> Iterator[tuple[str, st
             yield from changes(old.get(key, ABSENT), new.get(key, ABSENT), join(place, key))
     elif isinstance(old, list) and isinstance(new, list):
         for index in range(min(max(len(old), len(new)), len(new) + 1)):
-            pair = (values[index] if index < len(values) else ABSENT for values in (old, new))
-            found = list(changes(*pair, join(place, str(index))))
+            was, now = (values[index] if index < len(values) else ABSENT for values in (old, new))
+            found = list(changes(was, now, join(place, str(index))))
             yield from found
             if found and len(old) != len(new):
                 return

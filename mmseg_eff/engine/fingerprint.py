@@ -64,7 +64,7 @@ def fingerprint(runner: Runner) -> dict[str, object]:
         **optimizer_record(runner.optim_wrapper),
         **schedule_record(runner.param_schedulers),
     }
-    return plain(record)
+    return {item: plain(value) for item, value in record.items()}
 
 
 def section(config: Mapping, name: str) -> Mapping:

@@ -11,11 +11,14 @@ dropout and drop path       iteration and rank
 So loader workers, prefetching and validation change nothing, and any position is reached at once.
 """
 
+from collections.abc import Sequence
+
 import torch
 from mmengine.dist import broadcast
-from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from mmseg.registry import LOOPS
 from torch import nn
+from torch.utils.data import DataLoader
 
 from ..errors import InputError
 from .samplers.resumable_sampler import NETWORK, ResumableSampler, derive_seed, set_seed
@@ -24,8 +27,11 @@ from .samplers.resumable_sampler import NETWORK, ResumableSampler, derive_seed, 
 class ResumableLoop:
     """What the resumable train loops share: the seed, and the position of the sampler."""
 
-    def check_sampler(self) -> None:
-        """Take over the seed that the runner has now.
+    dataloader: DataLoader
+    runner: Runner
+
+    def check_sampler(self) -> ResumableSampler:
+        """The sampler of the data loader; takes over the seed that the runner has now.
 
         Raises:
             InputError: If the data loader has another sampler, or one for another batch size.
@@ -44,12 +50,12 @@ class ResumableLoop:
             )
         seed = torch.tensor(self.runner.seed)
         broadcast(seed)  # with diff_rank_seed, that of each process differs
-        self.seed = seed.item()
+        self.seed = int(seed)
+        return sampler
 
-    def run_iter(self, *batch: object) -> None:
-        """Train on a batch, with the random numbers of this iteration."""
-        set_seed(derive_seed(self.seed, NETWORK, self._iter, self.runner.rank))
-        super().run_iter(*batch)
+    def seed_network(self, iteration: int) -> None:
+        """Set the random numbers that the network draws in an iteration on this rank."""
+        set_seed(derive_seed(self.seed, NETWORK, iteration, self.runner.rank))
 
 
 @LOOPS.register_module()
@@ -83,10 +89,14 @@ class ResumableIterBasedTrainLoop(ResumableLoop, IterBasedTrainLoop):
         runner.call_hook('after_train')
         return runner.model
 
+    def run_iter(self, data_batch: Sequence[dict]) -> None:
+        """Train on a batch, with the random numbers of this iteration."""
+        self.seed_network(self._iter)
+        super().run_iter(data_batch)
+
     def seek(self) -> None:
         """Begin with the data of the present iteration."""
-        self.check_sampler()
-        sampler = self.dataloader.sampler
+        sampler = self.check_sampler()
         first = self._iter * self.dataloader.batch_size * sampler.world_size
         if (sampler.seed, sampler.first) != (self.seed, first):
             sampler.seed, sampler.first = self.seed, first
@@ -119,10 +129,14 @@ class ResumableEpochBasedTrainLoop(ResumableLoop, EpochBasedTrainLoop):
         runner.call_hook('after_train_epoch')
         self._epoch += 1
 
+    def run_iter(self, idx: int, data_batch: Sequence[dict]) -> None:
+        """Train on a batch, with the random numbers of this iteration."""
+        self.seed_network(self._iter)
+        super().run_iter(idx, data_batch)
+
     def seek(self) -> int:
         """Begin with the data of the present iteration; its number in its epoch."""
-        self.check_sampler()
-        sampler, length = self.dataloader.sampler, len(self.dataloader)
+        sampler, length = self.check_sampler(), len(self.dataloader)
         index = self._iter - self._epoch * length
         if not 0 <= index <= length:  # length: saved after the last iteration of the epoch
             raise InputError(

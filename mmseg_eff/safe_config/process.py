@@ -95,7 +95,7 @@ def loader_of(allow_download: bool) -> Callable[[type, str], Loader]:
     """``CheckpointLoader._get_checkpoint_loader`` for files and, where allowed, ``URLS``."""
     original = CheckpointLoader._get_checkpoint_loader
 
-    def loader(cls: type, path: str) -> Loader:
+    def loader(cls: type[CheckpointLoader], path: str) -> Loader:
         if is_address(str(path)) and not (allow_download and str(path).startswith(URLS)):
             raise InputError(f'{shown(path)}: {DOWNLOAD if path.startswith(URLS) else "no file"}')
         return original(path) if is_address(str(path)) else cls._schemes['']
@@ -120,7 +120,9 @@ def regular(read: Callable[..., bytes | str]) -> Callable[..., bytes | str]:
     """A reader of files that refuses pipes, devices and sockets, which may never end."""
 
     @functools.wraps(read)
-    def reader(self: LocalBackend, filepath: str | Path, *args: object, **kwargs: object) -> object:
+    def reader(
+        self: LocalBackend, filepath: str | Path, *args: object, **kwargs: object
+    ) -> bytes | str:
         if Path(filepath).exists() and not Path(filepath).is_file():
             raise InputError(f'{filepath}: no regular file')
         return read(self, filepath, *args, **kwargs)

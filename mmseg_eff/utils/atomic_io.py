@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import stat
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,10 +13,10 @@ from pathlib import Path
 
 from ..errors import InputError, MissingFileError, OutputError
 
-try:
+if sys.platform != 'win32':
     import fcntl
-except ImportError:  # Windows
-    fcntl = None
+else:
+    import msvcrt
 
 
 @contextmanager
@@ -182,18 +183,16 @@ def lock(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
             os.write(descriptor, f'pid {os.getpid()}'.encode())
         yield
     finally:
-        if fcntl is not None:  # Windows removes no open file
+        if sys.platform != 'win32':  # which removes no open file
             path.unlink(missing_ok=True)
         os.close(descriptor)
 
 
 def acquire(descriptor: int, wait: bool) -> None:
     """Lock an open file for this process; without ``wait`` raise ``OSError`` at once."""
-    if fcntl is not None:
+    if sys.platform != 'win32':
         fcntl.lockf(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     else:
-        import msvcrt
-
         msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
 
 

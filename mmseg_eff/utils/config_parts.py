@@ -1,13 +1,14 @@
 """Arguments of the parts of a config."""
 
 import inspect
+from typing import Any
 
 from mmengine.config import ConfigDict
 from mmengine.registry import Registry
 from mmseg.registry import MODELS
 
 
-def argument(part: ConfigDict, name: str, registry: Registry = MODELS) -> object:
+def argument(part: ConfigDict, name: str, registry: Registry = MODELS) -> Any:
     """The value that a part gets for an argument; ``None`` if it takes none.
 
     Its class's default counts, or that of a base to which it passes on.

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
+from typing import Any
 
 PYTHONS = (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler)
 REPEATED = 2.0  # seconds; launchers pass on a signal that the whole group of processes got
@@ -19,7 +20,10 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, which ends a tool as Ctrl-C does."""
 
 
-STOPS = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated}
+STOPS: dict[int, type[KeyboardInterrupt]] = {
+    signal.SIGINT: KeyboardInterrupt,
+    signal.SIGTERM: Terminated,
+}
 
 
 @contextmanager
@@ -36,7 +40,9 @@ def stopping_in_order() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():  # which alone has handlers
         yield []
         return
-    owner, received, since, timers = os.getpid(), [], 0.0, []
+    owner, since = os.getpid(), 0.0
+    received: list[int] = []
+    timers: list[threading.Timer] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
         nonlocal since
@@ -52,7 +58,7 @@ def stopping_in_order() -> Iterator[list[int]]:
         elif time.monotonic() - since > REPEATED:
             os._exit(128 + number)
 
-    def send_again(unraisable) -> None:  # Python drops what is raised in a destructor
+    def send_again(unraisable: Any) -> None:  # Python drops what is raised in a destructor
         if os.getpid() == owner and issubclass(unraisable.exc_type, KeyboardInterrupt):
             timers.append(threading.Timer(AGAIN, os.kill, (owner, received.pop())))
             timers[-1].start()

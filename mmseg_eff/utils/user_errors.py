@@ -54,8 +54,9 @@ def written_file(error: OSError) -> str | None:
     """Name of the open file that an error without one is about, from the frames it came through."""
     for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
         for value in frame.f_locals.values():
-            if isinstance(value, io.IOBase) and isinstance(getattr(value, 'name', None), str):
-                return value.name
+            name = getattr(value, 'name', None) if isinstance(value, io.IOBase) else None
+            if isinstance(name, str):
+                return name
     return None
 
 
@@ -136,7 +137,7 @@ def is_of_signature(error: Exception, names: Sequence[str], at_call: bool) -> bo
     if not isinstance(error, TypeError):
         return False
     match = re.match(r'(?:(\w+)\.)?\w+\(\) (?:got|missing|takes)', str(error))
-    return bool(match) and (at_call or match[1] in names)
+    return match is not None and (at_call or match[1] in names)
 
 
 def missing_key(error: AttributeError | KeyError) -> str:

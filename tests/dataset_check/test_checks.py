@@ -76,7 +76,7 @@ def test_rules_of_a_data_set(toy_root):
     rules = LabelRules.of(CamVidDataset(lazy_init=True))
     assert (rules.num_classes, rules.ignore_index, rules.table[11]) == (11, 255, 255)
     assert rules.palette[3] == (128, 64, 128)
-    assert rules.count(values(0, 11, 255))[[0, 11, 255]].tolist() == [5, 0, 10]
+    assert rules.count_labels(values(0, 11, 255))[[0, 11, 255]].tolist() == [5, 0, 10]
 
 
 def test_ignored_label_that_is_the_index_of_a_class():

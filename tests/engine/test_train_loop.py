@@ -273,10 +273,10 @@ def draws(count, first=0, dataset=None, **kwargs):
 
 
 def test_every_pass_has_each_sample_once_in_its_own_order():
-    indices = torch.tensor([draw.index for draw in draws(50)]).reshape(10, 5)
+    indices = torch.tensor([draw.sample for draw in draws(50)]).reshape(10, 5)
     assert torch.equal(indices.sort().values, torch.arange(5).expand(10, 5))
     assert len(indices.unique(dim=0)) > 5
-    assert [draw.index for draw in draws(7, shuffle=False)] == [0, 1, 2, 3, 4, 0, 1]
+    assert [draw.sample for draw in draws(7, shuffle=False)] == [0, 1, 2, 3, 4, 0, 1]
     seeds = {draw.seed for draw in draws(1000)}
     assert len(seeds) == 1000
 
@@ -322,7 +322,7 @@ def test_an_epoch_ends_in_all_processes_alike(monkeypatch, world_size, drop_last
         if not drop_last:
             assert len(drawn) == size * world_size
         if not drop_last and world_size == 1:
-            assert {draw.index for draw in drawn} == set(range(5))
+            assert {draw.sample for draw in drawn} == set(range(5))
 
 
 def test_loader_workers_change_nothing():
@@ -383,7 +383,7 @@ def test_resuming_loads_only_what_follows(tmp_path, iteration):
     runner.train_loop._iter = iteration
     runner.train_loop.run()
     assert runner.train_dataloader.dataset.loaded == 6
-    assert seen == [draw.index for draw in draws(6, first=2 * iteration)]
+    assert seen == [draw.sample for draw in draws(6, first=2 * iteration)]
 
 
 def test_another_sampler_is_refused(data_root, tmp_path):

@@ -19,6 +19,7 @@ from mmseg.registry import HOOKS
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ...datasets.protocols import ListedDataset
 from ...errors import InputError
 from ...utils.atomic_io import replacing
 
@@ -32,7 +33,7 @@ def weights_hash(state_dict: Mapping[str, Tensor]) -> str:
     for name, tensor in sorted(state_dict.items()):
         digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}\n'.encode())
         values = tensor.detach().cpu().contiguous().reshape(-1)
-        digest.update(values.view(torch.uint8).numpy())
+        digest.update(values.view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -55,14 +56,14 @@ def data_record(dataset: Dataset) -> dict | None:
 
     ``None`` for a data set that does not list files, such as mmseg's ``MultiImageMixDataset``.
     """
-    if not hasattr(dataset, 'get_data_info'):
+    if not isinstance(dataset, ListedDataset):
         return None
     if dataset not in RECORDS:
         RECORDS[dataset] = list_data(dataset)
     return RECORDS[dataset]
 
 
-def list_data(dataset: Dataset) -> dict | None:
+def list_data(dataset: ListedDataset) -> dict | None:
     """``data_record`` of a dataset, which takes a minute for a million samples."""
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
     keys = ('img_path', 'seg_map_path')

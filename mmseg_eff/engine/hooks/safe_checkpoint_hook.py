@@ -62,6 +62,9 @@ class SafeCheckpointHook(CheckpointHook):
     It writes to local folders only. Copies by ``published_keys`` are mmengine's.
     """
 
+    backend_args: dict | None
+    keep_ckpt_ids: deque[int]
+
     def before_run(self, runner: Runner) -> None:
         """Choose and check the checkpoint to resume from, before anything of it is loaded.
 
@@ -163,7 +166,7 @@ class SafeCheckpointHook(CheckpointHook):
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         """Save a checkpoint, then ``last_checkpoint``, and then remove those that are too many."""
-        outdated = []
+        outdated: list[int] = []
         if self.max_keep_ckpts > 0:
             kept = [other for other in self.keep_ckpt_ids if other != step] + [step]
             # With one too many: mmengine removes it at the next start, if a kill comes before us.
@@ -194,7 +197,7 @@ class SafeCheckpointHook(CheckpointHook):
         """Save the best checkpoint as mmengine does, but remove its predecessor afterwards."""
         if not self.save_best:
             return
-        outdated = []
+        outdated: list[str] = []
         self.file_backend.remove = outdated.append  # mmengine's code removes before it writes
         self.file_backend.rmtree = outdated.append
         super()._save_best_checkpoint(runner, metrics)

@@ -2,7 +2,7 @@
 
 from bisect import bisect
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from mmseg.registry import DATA_SAMPLERS
 from torch.utils.data import ConcatDataset
@@ -44,7 +44,7 @@ class MultiSourceSampler(ResumableSampler):
                 f'got {type(dataset).__name__}'
             )
         super().__init__(dataset, shuffle, seed)
-        self.sizes = [len(part) for part in dataset.datasets]
+        self.sizes = [end - begin for begin, end in pairwise([0, *dataset.cumulative_sizes])]
         if 0 in self.sizes:
             raise ValueError(f'dataset {self.sizes.index(0)} of the ConcatDataset has no samples')
         if len(source_ratio) != len(self.sizes) or any(
