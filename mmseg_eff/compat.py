@@ -1,7 +1,7 @@
-"""What mmseg 1.2.2 (or its maintained fork, onedl) needs to run on today's torch and setuptools.
+"""Fixes that let mmseg 1.2.2 (or its maintained fork, onedl) run on today's torch and setuptools.
 
-``apply()`` runs in the first line of ``mmseg_eff``. Each fix is one function that leaves alone what
-works already; none of them touches ``torch.load``, and ``weights_only=True`` stays in force.
+``mmseg_eff.register()`` calls ``apply()`` first. Each fix is one function, which changes nothing
+that works already. None of them touches ``torch.load``, and ``weights_only=True`` stays in force.
 """
 
 import functools
@@ -63,7 +63,7 @@ def refuse_two_stacks() -> None:
 
 
 class _MissingExtension(types.ModuleType):
-    """Stands for ``mmcv._ext``: importable, but its ops raise when they are called."""
+    """Placeholder for ``mmcv._ext``: it can be imported, and its ops raise when they are called."""
 
     def __getattr__(self, name: str) -> Callable:
         if name.startswith('__'):
@@ -104,8 +104,9 @@ def complete_transformer() -> None:
 def allow_checkpoint_globals() -> None:
     """Let ``weights_only=True`` read the history and numpy scalars in mmengine's checkpoints.
 
-    They name ``getattr`` and ``numpy.dtype``, with which a file could reach ``os.system`` through
-    the globals of an allowed function, or forge pointers to objects: narrower ones stand for them.
+    Those call ``getattr`` and ``numpy.dtype``. With the real ones, a file could reach ``os.system``
+    through the globals of an allowed function, or forge pointers to objects; so restricted
+    functions take their place.
     """
     import numpy as np
     import torch
@@ -174,10 +175,10 @@ def _refuse_install(package: str) -> None:
 
 
 def replace_pkg_resources() -> None:
-    """Answer mmengine's questions about packages from importlib.
+    """Let mmengine look up packages by importlib.
 
-    It asks ``pkg_resources``, which setuptools 82 dropped and which misplaces editable installs;
-    and it runs pip on its own, which would put stock mmseg over the fork.
+    It uses ``pkg_resources``, which setuptools 82 removed and which misplaces editable installs;
+    and it runs pip itself, which would install stock mmseg over the fork.
     """
 
     names = ('mmengine.utils.package_utils', 'mmengine.utils', 'mmengine.config.config')
@@ -234,8 +235,8 @@ def draw_contiguous_images() -> None:
 def complete_data_lists() -> None:
     """Skip blank lines of an ``ann_file``, and tell each sample its dataset's ``ignore_index``.
 
-    mmseg makes a nameless image of a blank line; and it tells the transforms ``label_map`` and
-    ``reduce_zero_label``, but not which label is ignored.
+    mmseg takes a blank line for an image without a name; and it tells the transforms ``label_map``
+    and ``reduce_zero_label``, but not which label is ignored.
     """
     from mmengine.dataset import BaseDataset
     from mmseg.datasets import BaseSegDataset
@@ -310,11 +311,11 @@ class ArrayOrFile:
 
 
 def repeat_random_bases() -> None:
-    """Let mmseg's Hamburger head (SegNeXt) evaluate an image alike in every pass.
+    """Make the evaluation of mmseg's Hamburger head (SegNeXt) deterministic.
 
-    It starts its matrix decomposition from new random bases each time, in evaluation, too: two
+    It starts its matrix decomposition from new random bases in every pass, in evaluation, too: two
     predictions of one image agree on 82 to 94 % of the labels, and no export could agree with the
-    network. Training goes on as it was; so do later random numbers.
+    network. Training does not change, nor do later random numbers.
     """
     import torch
     from mmseg.models.decode_heads.ham_head import NMF2D

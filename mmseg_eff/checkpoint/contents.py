@@ -1,4 +1,4 @@
-"""What a checkpoint holds, as plain values: no text that is evaluated, and sound metadata."""
+"""Copy the content of a checkpoint as plain values, and check its metadata."""
 
 import operator
 from collections import OrderedDict
@@ -15,17 +15,20 @@ from .pickle_check import DEEPEST, VALUES
 from .pickle_rules import TEXT
 
 EVALUATED = ('cfg', 'config')  # mmengine runs these texts as Python
-EVALUATED_IN = ('meta', 'runtime_info')  # where it does, and fails over anything else
-SHARED = 16  # how often the bytes of a file may be used by its tensors, such as tied weights
-MOST_AXES = 64  # of what torch computes with
-SMALL = 1 << 20  # bytes that are never too many
+EVALUATED_IN = (
+    'meta',
+    'runtime_info',
+)  # the dicts where it does; it fails there on anything but text
+SHARED = 16  # tensors that may use one byte of a file, on average, such as tied weights
+MOST_AXES = 64  # of a tensor that torch computes with
+SMALL = 1 << 20  # bytes that any file may hold
 HISTORY = ('_log_history', '_count_history', 'max_length')
 MOST_CLASSES = 30_000
 LONGEST_NAME = 500  # characters of a class name
 
 
 class Reader:
-    """Copies of containers, of values of a few kinds, with their number and depth bounded.
+    """Copy values of a few kinds and their containers, within bounds on their number and depth.
 
     Args:
         size: Bytes of the file.
@@ -65,7 +68,7 @@ class Reader:
         return value
 
     def count_bytes(self, number: int) -> None:
-        """Take the bytes of a tensor or array, which others may share, off what there may be."""
+        """Subtract the bytes of a tensor or array from what is left; tensors may share them."""
         self.bytes -= number
         if self.bytes < 0:
             raise UnreadableError(f'uses the bytes of its tensors more than {SHARED} times')
@@ -121,7 +124,7 @@ class Reader:
 
 
 def check_metadata(checkpoint: object) -> None:
-    """Check the types of what programs read beside the weights.
+    """Check the types of the metadata that programs read.
 
     Raises:
         UnreadableError: Names the value and what is allowed.

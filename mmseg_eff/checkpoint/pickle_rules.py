@@ -1,4 +1,4 @@
-"""What torch may call while it reads a checkpoint, and with which arguments."""
+"""Rules for what torch may call while it reads a checkpoint, and with which arguments."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,14 +12,14 @@ Rule = Callable[[Any], bool]  # of the arguments of a call, or of a state
 
 
 class Node:
-    """What stands for a value that is not a number or a text, which are there themselves.
+    """Placeholder for a value of a pickle; numbers and texts are kept as they are.
 
     Attributes:
         kind: A container; ``global`` for a name; ``storage``; else the name that was called.
         items: Of a container, keys and values in turn of a dict; the global's name; bytes of a
             storage and of a number in it.
-        weight: Values in it, counted as often as they are met.
-        depth: Containers in each other, this one included.
+        weight: Number of values in it; a value counts once for each use.
+        depth: Depth of nested containers, this one included.
     """
 
     __slots__ = ('depth', 'items', 'kind', 'weight')
@@ -48,7 +48,7 @@ def is_key(value: object) -> bool:
 
 
 def is_in_storage(storage: Node, offset: int, size: Node, stride: Node, *others: Any) -> bool:
-    """Whether a tensor lies inside its storage, which torch would make larger otherwise."""
+    """Whether a tensor lies inside its storage; otherwise torch would allocate a larger one."""
     length, element_size = storage.items
     if len(others) > 2 and is_global(others[2]):  # of ``_rebuild_tensor_v3``
         element_size = vars(torch)[others[2].items.removeprefix('torch.')].itemsize
@@ -71,7 +71,7 @@ def is_of_pairs(items: Sequence[Any]) -> bool:
 
 
 def anything(_: Sequence[Any]) -> bool:
-    """For functions that take little and make little."""
+    """Allow any arguments: for functions whose results are small."""
     return True
 
 

@@ -1,4 +1,4 @@
-"""Weights in safetensors files: the tensors, and ``meta`` as JSON in the header."""
+"""Read and write weights as safetensors files, with ``meta`` as JSON in the header."""
 
 import json
 from pathlib import Path

@@ -1,9 +1,9 @@
-"""Refuse keys of ``--cfg-options`` that nothing reads, with the nearest one that is known.
+"""Refuse keys of ``--cfg-options`` that nothing reads, and suggest the nearest known key.
 
 A key is known if the config has it, or if the part that it is set on takes it: an argument of the
 class that ``type`` names, of mmengine's runner at the top, of PyTorch's ``DataLoader`` in a data
-loader. Where that is open (a dict without ``type``, a class that hands its ``**kwargs`` on to
-another than its base), a new key is refused only if it looks like a misspelt one.
+loader. Where other keys are possible (a dict without ``type``, a class that passes its ``**kwargs``
+to others than its base), a new key is refused only if it resembles a known one.
 """
 
 import ast
@@ -51,8 +51,10 @@ LOOKS_ALIKE = 0.75  # of difflib: 'max_iter' and 'max_iters' have 0.94
 
 
 class Known(NamedTuple):
+    """Keys that a part of a config may have."""
+
     names: set[str]
-    is_closed: bool  # does nothing else make sense
+    is_closed: bool  # whether other keys are refused
 
 
 def check_keys(before: ConfigDict, config: Config, options: Mapping[str, object]) -> None:

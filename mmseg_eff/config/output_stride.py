@@ -10,10 +10,10 @@ from ..utils.config_parts import argument
 def set_output_stride(config: Config, output_stride: int) -> None:
     """Change the output stride of the network in a config, in place; weights fit both.
 
-    The rates of the head are scaled with the map, so that they reach as far in the image as before:
-    by its own ``output_stride``, or else the rates themselves. So is ``image_pool_size``, a size of
-    the map: as in the authors' code it stands for the same part of the image, 33 at output stride
-    16 and 65 at 8 for crops of 513. Auxiliary heads, which only train, stay.
+    The atrous rates of the head are scaled with the map, so that its field of view in the image
+    stays the same: through its own ``output_stride``, or else the rates themselves. The same holds
+    for ``image_pool_size``, a size of the map: as in the authors' code it is 33 at output stride 16
+    and 65 at 8 for crops of 513. Auxiliary heads, used in training only, stay as they are.
 
     Args:
         config: Config of a segmentor whose backbone takes ``output_stride`` and whose decode head
@@ -35,11 +35,11 @@ def set_output_stride(config: Config, output_stride: int) -> None:
 
     def scaled(rate: int) -> int:
         if rate * old % output_stride:
-            raise InputError(f'{where}: its rate {rate} would not be whole')
+            raise InputError(f'{where}: its rate {rate} would not be an integer')
         return rate * old // output_stride
 
     if (of_head := argument(head, 'output_stride')) is not None:
-        # not always the backbone's: the rates may be meant for another one
+        # it may differ from the backbone's: the rates may be written for another one
         if of_head * output_stride // old not in OUTPUT_STRIDES:
             raise InputError(f'{where}: its own is {of_head}, and {OUTPUT_STRIDES} are allowed')
         head.output_stride = of_head * output_stride // old

@@ -56,7 +56,7 @@ def class_name(step: dict) -> str:
 
 
 def loads_annotations(step: dict) -> bool:
-    """Does a transform load labels, not the image?"""
+    """Whether a transform loads labels instead of the image."""
     if 'Annotation' in class_name(step):
         return True
     kind = TRANSFORMS.get(step['type']) if isinstance(step['type'], str) else step['type']
@@ -85,7 +85,7 @@ def inference_pipeline(config: Config) -> list[dict]:
 
 
 def loading_facts(pipeline: Sequence[dict]) -> list[dict]:
-    """What decides on the pixels that a pipeline loads, comparable with ``==``."""
+    """Settings that the loaded pixels depend on, comparable with ``==``."""
     loading, _ = split_pipeline(pipeline)
     facts = ImageReader(loading).facts
     return loading if facts is None else [facts]
@@ -115,12 +115,12 @@ class ImageReader:
 
     @property
     def facts(self) -> dict | None:
-        """Arguments of mmcv's loader that decide on the pixels; ``None`` for another loader."""
+        """Arguments of mmcv's loader that the pixels depend on; ``None`` for another loader."""
         return self.loader and {name: getattr(self.loader, name) for name in OF_LOADER}
 
     @property
     def is_plain(self) -> bool:
-        """Does it read 8-bit BGR images of three channels?"""
+        """Whether it reads 8-bit BGR images of three channels."""
         return (
             self.loader is not None
             and self.loader.color_type.startswith('color')
@@ -246,7 +246,7 @@ def to_display(image: ImageArray, limits: tuple[float, float] | None = None) -> 
 
 
 class LabelsImages(Protocol):
-    """What prediction, tiles, the export's check and the benchmark need of a network.
+    """Interface of a network for prediction, tiling, the export's check and the benchmark.
 
     Attributes:
         reader: Reads images as the network wants them.

@@ -1,4 +1,4 @@
-"""What a label file may hold: one 8-bit class index a pixel, a class or the ignored value."""
+"""Rules for label files: one 8-bit value a pixel, a class index or the ignored label."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -65,7 +65,7 @@ class LabelRules(NamedTuple):
         return pixels[: self.num_classes]
 
     def is_same_reading(self, other: 'LabelRules') -> bool:
-        """Whether another dataset gives the same labels to the same values."""
+        """Whether another dataset reads the same values as the same labels."""
         return self.num_classes == other.num_classes and np.array_equal(self.table, other.table)
 
 
@@ -150,7 +150,7 @@ def label_table(
 
 
 def format_fault(mode: str) -> str | None:
-    """Why a label file of a Pillow mode cannot be read as class indices, if so."""
+    """Why a label file of a Pillow mode cannot be read as class indices; ``None`` if it can."""
     if mode in INDEX_MODES:
         return None
     return (
@@ -160,7 +160,7 @@ def format_fault(mode: str) -> str | None:
 
 
 def size_fault(label_size: tuple[int, ...], image_size: tuple[int, ...]) -> str | None:
-    """Why a label does not fit its image, if so; sizes are (height, width)."""
+    """Why a label does not fit its image; ``None`` if it does. Sizes are (height, width)."""
     if label_size == image_size:
         return None
     return f'label size {label_size} differs from image size {image_size} (height, width)'
@@ -180,10 +180,10 @@ def range_fault(pixels: NDArray[np.int64], num_classes: int, ignore_index: int =
 
 
 def palette_fault(image: Image.Image, values: NDArray[np.int64], rules: LabelRules) -> str | None:
-    """Why a palette file's indices are no labels, if so: they number the classes' colours anew.
+    """Why the indices of a palette image are no labels: an index has another class's colour.
 
-    So writes an image editor that reduces a coloured mask to a palette. A palette that has nothing
-    to do with the classes' colours says nothing about the indices.
+    Image editors that reduce a coloured mask to a palette number the colours in their own order. A
+    palette without the colours of the classes proves nothing.
 
     Args:
         image: Label file of mode ``'P'``.
@@ -208,7 +208,7 @@ def palette_fault(image: Image.Image, values: NDArray[np.int64], rules: LabelRul
 
 
 def out_of_range(labels: Sequence[int], num_classes: int, ignore_index: int) -> str:
-    """The line on labels that are neither a class nor ignored; it names eight."""
+    """Message on labels that are neither a class nor ignored; it names eight."""
     classes = f'0 to {num_classes - 1}' if num_classes > 1 else '0'
     ignored = f'{ignore_index} (ignored)'
     if ignore_index in range(num_classes):

@@ -1,4 +1,4 @@
-"""Training that stops and resumes as if it had not: no random number depends on what a stop loses.
+"""Train loops that resume exactly: random numbers depend on the seed and the position alone.
 
 ==========================  ===================================
 random                      depends on the seed and
@@ -8,7 +8,7 @@ augmentation of a sample    number of its draw, over all passes
 dropout and drop path       iteration and rank
 ==========================  ===================================
 
-So loader workers, prefetching and validation change nothing, and any position is reached at once.
+So loader workers, prefetching and validation change nothing, and resuming skips no data.
 """
 
 from collections.abc import Sequence
@@ -25,13 +25,13 @@ from .samplers.resumable_sampler import NETWORK, ResumableSampler, derive_seed, 
 
 
 class ResumableLoop:
-    """What the resumable train loops share: the seed, and the position of the sampler."""
+    """Base of the resumable train loops: the seed, and the check of the sampler."""
 
     dataloader: DataLoader
     runner: Runner
 
     def check_sampler(self) -> ResumableSampler:
-        """The sampler of the data loader; takes over the seed that the runner has now.
+        """Return the sampler of the data loader; take over the current seed of the runner.
 
         Raises:
             InputError: If the data loader has another sampler, or one for another batch size.
@@ -95,7 +95,7 @@ class ResumableIterBasedTrainLoop(ResumableLoop, IterBasedTrainLoop):
         super().run_iter(data_batch)
 
     def seek(self) -> None:
-        """Begin with the data of the present iteration."""
+        """Start at the data of the current iteration."""
         sampler = self.check_sampler()
         first = self._iter * self.dataloader.batch_size * sampler.world_size
         if (sampler.seed, sampler.first) != (self.seed, first):
@@ -108,13 +108,13 @@ class ResumableEpochBasedTrainLoop(ResumableLoop, EpochBasedTrainLoop):
     """``EpochBasedTrainLoop`` that resumes exactly, inside an epoch too; same arguments.
 
     An epoch is a pass over the dataset in batches; with several processes or ``MultiSourceSampler``
-    it is rounded up to whole rounds of all processes or to whole batches. ``SegRunner`` takes this
-    loop for mmengine's where the sampler is one of ours. About gradients that are accumulated see
+    it is rounded up to complete rounds of all processes or to full batches. ``SegRunner`` uses it
+    in place of mmengine's loop where the sampler is one of ours. For accumulated gradients see
     ``ResumableIterBasedTrainLoop``.
     """
 
     def run_epoch(self) -> None:
-        """Train on what is left of the present epoch.
+        """Train on the rest of the current epoch.
 
         Raises:
             InputError: If a checkpoint's iteration is not in its epoch. See also
@@ -135,7 +135,7 @@ class ResumableEpochBasedTrainLoop(ResumableLoop, EpochBasedTrainLoop):
         super().run_iter(idx, data_batch)
 
     def seek(self) -> int:
-        """Begin with the data of the present iteration; its number in its epoch."""
+        """Start at the data of the current iteration; return its number in its epoch."""
         sampler, length = self.check_sampler(), len(self.dataloader)
         index = self._iter - self._epoch * length
         if not 0 <= index <= length:  # length: saved after the last iteration of the epoch

@@ -1,4 +1,4 @@
-"""Keep the bases of matrix decompositions as constants, so that a network can be exported."""
+"""Make the bases of matrix decompositions constant, so that a network can be exported."""
 
 from mmseg.models.decode_heads.ham_head import Matrix_Decomposition_2D_Base
 from torch import nn

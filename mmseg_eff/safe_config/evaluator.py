@@ -1,4 +1,4 @@
-"""Values of expressions that may come from anywhere: what our configs need, within bounds.
+"""Evaluate the expressions of an untrusted config: what our configs need, within bounds.
 
 Literals, names, keys of ``_base_``, arithmetic, slices, f-strings without a format, comprehensions
 with one loop, and the calls in ``CALLS``.
@@ -41,7 +41,7 @@ MAX_BITS = 128  # of an integer
 
 
 class Budget:
-    """Steps, files and bytes that a config and its bases may take, so that none fills the memory.
+    """Limits on the steps, files and bytes of a config and its bases.
 
     Attributes:
         contents: What the files read so far hold, by resolved path.

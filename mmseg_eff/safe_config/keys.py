@@ -1,4 +1,4 @@
-"""What a safe config may say: its keys, the names of parts, and the files it reads and writes.
+"""Check the keys and values of an untrusted config: names of parts, and files read and written.
 
 What mmengine, mmcv and mmseg turn from text into code, connections or files:
 
@@ -8,7 +8,7 @@ keys                                                  allowed
 ``type`` of every part (norms, hooks, samplers,       a name in ``allowed_parts``, without dots; the
 visualizer backends, ``collate_fn``,                  registries themselves refuse the others, and
 ``worker_init_fn``, …), ``constructor``,              those under any other key
-``runner_type``, ``ema_type``, ``resize_type``,       (``safe_process.seal``)
+``runner_type``, ``ema_type``, ``resize_type``,       (``process.seal``)
 ``padding_mode``
 ``_scope_``, ``default_scope``, ``custom_imports``    ``PACKAGES``, and modules of theirs that are
                                                       imported anyway
@@ -63,7 +63,7 @@ CHOICES = {  # values that a key may have wherever it stands
     'default_scope': PACKAGES,
     'decode_backend': ('numpy', 'nifti', 'cv2'),
     'launcher': ('none',),
-    'mp_start_method': ('fork',),  # another start would lose what safe_process.seal refuses
+    'mp_start_method': ('fork',),  # another start would lose what process.seal refuses
     'backend_args.backend': ('local',),
     'file_client_args.backend': ('local', 'disk'),
     'dist_cfg.backend': ('nccl', 'gloo', 'mpi'),

@@ -1,8 +1,8 @@
-"""Hold mmengine to the allowed parts, in a process that has read a safe config.
+"""Restrict mmengine to the allowed parts, in a process that has read an untrusted config.
 
-The check of a config's keys knows where mmengine, mmcv and mmseg build parts today. What they
-build is refused here once more, wherever a name comes from: a key that the check does not know, a
-default, a file that the config names.
+The check of a config's keys knows where mmengine, mmcv and mmseg build parts today. Here every
+part is checked again when it is built, wherever its name comes from: a key that the first check
+does not know, a default, a file that the config names.
 """
 
 import functools
@@ -27,7 +27,7 @@ from ..errors import InputError
 from .allowed_parts import ALLOWED, NAMES
 from .keys import DOWNLOAD, PACKAGES, UNPICKLED, URLS, is_address, shown
 
-SEAL = ExitStack()  # closing it, as tests do, takes everything back
+SEAL = ExitStack()  # closing it, as tests do, undoes everything
 Loader = Callable[[str, object], object]
 
 

@@ -25,7 +25,7 @@ from mmseg_eff.engine.samplers.resumable_sampler import ResumableSampler, derive
 from mmseg_eff.engine.train_loop import ResumableEpochBasedTrainLoop
 from mmseg_eff.errors import InputError
 
-LEAF = 'configs/espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
+CONFIG = 'configs/espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 PIPELINE = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadCheckedAnnotations', num_classes=9),
@@ -68,7 +68,7 @@ class KillHook(Hook):
 
 def runner_for(work_dir, workers, kill=None, seed=5, **options):
     """A short training with everything that has a state; validated and saved in iteration 4."""
-    config = Config.fromfile(Path(__file__).parents[2] / LEAF)
+    config = Config.fromfile(Path(__file__).parents[2] / CONFIG)
     config.merge_from_dict(
         {
             'model.backbone.num_blocks': (1, 1),
@@ -114,7 +114,7 @@ def runner_for(work_dir, workers, kill=None, seed=5, **options):
     return Runner.from_cfg(config)
 
 
-def leaves(value):
+def flat(value):
     """The tensors and numbers in nested dicts and lists, as bytes, in their order."""
     if isinstance(value, dict):
         value = itertools.chain.from_iterable(value.items())
@@ -125,7 +125,7 @@ def leaves(value):
         yield repr(value).encode()
         return
     for item in value:
-        yield from leaves(item)
+        yield from flat(item)
 
 
 def states(work_dir, name=f'iter_{END}'):
@@ -137,9 +137,7 @@ def states(work_dir, name=f'iter_{END}'):
     }
     history = checkpoint['message_hub']['log_scalars']
     parts |= {name: history[name].data[0].tolist() for name in ('train/loss', 'train/lr')}
-    return {
-        name: hashlib.sha256(b'|'.join(leaves(part))).hexdigest() for name, part in parts.items()
-    }
+    return {name: hashlib.sha256(b'|'.join(flat(part))).hexdigest() for name, part in parts.items()}
 
 
 def generators():

@@ -94,7 +94,7 @@ def test_handlers_are_as_before_but_for_those_of_the_imports():
         assert signal.getsignal(signal.SIGINT) is not before
     assert signal.getsignal(signal.SIGINT) is before
     for comes, after in ((False, signal.SIG_IGN), (True, signal.SIG_DFL)):
-        signal.signal(signal.SIGTERM, lambda *_: None)  # as of tools/*.py
+        signal.signal(signal.SIGTERM, lambda *_: None)  # as in tools/*.py
         with suppress(Terminated), stopping_in_order():
             if comes:
                 send(signal.SIGTERM)

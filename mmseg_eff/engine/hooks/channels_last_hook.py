@@ -1,4 +1,4 @@
-"""The memory format that convolutions run fastest in."""
+"""Hook that runs the network in channels-last memory format, the fastest for convolutions."""
 
 import torch
 from mmengine.hooks import Hook

@@ -1,4 +1,4 @@
-"""What a checkpoint was made of, written beside it."""
+"""Write provenance to run_record.json, next to the checkpoints."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ from ...errors import InputError
 from ...utils.atomic_io import replacing
 
 NAME = 'run_record.json'
-RECORDS: WeakKeyDictionary[Dataset, dict | None] = WeakKeyDictionary()  # made once at each start
+RECORDS: WeakKeyDictionary[Dataset, dict | None] = WeakKeyDictionary()  # once a start
 
 
 def weights_hash(state_dict: Mapping[str, Tensor]) -> str:
@@ -40,7 +40,7 @@ def weights_hash(state_dict: Mapping[str, Tensor]) -> str:
 def files_hash(paths: Iterable[str | Path]) -> str:
     """SHA-256 of the names of files, below the folder that holds them all, and of their sizes.
 
-    What is in the files is not read: a file replaced by another of equal size goes unnoticed.
+    The contents are not read: a file replaced by another of equal size goes unnoticed.
     """
     paths = sorted({os.path.abspath(path) for path in paths})
     root = os.path.commonpath([os.path.dirname(path) for path in paths])
@@ -52,9 +52,9 @@ def files_hash(paths: Iterable[str | Path]) -> str:
 
 
 def data_record(dataset: Dataset) -> dict | None:
-    """Number of samples of a data set and ``files_hash`` of its images and labels.
+    """Number of samples of a dataset and ``files_hash`` of its images and labels.
 
-    ``None`` for a data set that does not list files, such as mmseg's ``MultiImageMixDataset``.
+    ``None`` for a dataset that does not list files, such as mmseg's ``MultiImageMixDataset``.
     """
     if not isinstance(dataset, ListedDataset):
         return None

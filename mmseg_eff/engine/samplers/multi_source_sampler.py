@@ -12,7 +12,7 @@ from .resumable_sampler import ResumableSampler
 
 @DATA_SAMPLERS.register_module()
 class MultiSourceSampler(ResumableSampler):
-    """Passes over each dataset of a ``ConcatDataset``, side by side in every batch.
+    """Passes over each dataset of a ``ConcatDataset``, with a fixed share in every batch.
 
     A batch holds the samples of the first dataset, then those of the second, and so on. Each
     dataset has passes of its own, whatever its size: all processes together draw each of its
@@ -64,7 +64,7 @@ class MultiSourceSampler(ResumableSampler):
         self.counts = [unit * share for share in source_ratio]  # in a batch of one process
 
     def locate(self, number: int) -> tuple[int, int]:
-        """See ``ResumableSampler``; the batches of all processes are cut alike."""
+        """See ``ResumableSampler``; the batches of all processes have the same layout."""
         batch, place = divmod(number, self.batch_size * self.world_size)
         ends = [end * self.world_size for end in accumulate(self.counts)]
         source = bisect(ends, place)

@@ -1,4 +1,4 @@
-"""The order of the images and their augmentations as a function of seed and position."""
+"""Sampler that starts at any position: order and augmentation depend on seed and position."""
 
 import itertools
 import random
@@ -14,7 +14,7 @@ from torch.utils.data import Sampler
 
 from ...datasets.protocols import SizedDataset
 
-ORDER, AUGMENTATION, NETWORK = range(3)  # keep their random numbers apart
+ORDER, AUGMENTATION, NETWORK = range(3)  # keys of independent random numbers
 
 
 class Draw(NamedTuple):
@@ -60,7 +60,7 @@ class ResumableSampler(Sampler):
         seed: Seed of order and augmentation; the resumable train loops set the runner's.
     """
 
-    batch_size: int | None = None  # the only one that the loader may have, if there is one
+    batch_size: int | None = None  # that the data loader must have; None allows any
 
     def __init__(
         self, dataset: SizedDataset, shuffle: bool = True, seed: int | None = None

@@ -26,8 +26,8 @@ WIDTHS = {  # Table 1: s -> channels of levels 1 to 5
     2.0: (32, 128, 256, 512, 1024),
 }
 NUM_BRANCHES = 4
-# Levels 2 to 5: dilations of the strided unit, EESP blocks behind it and their dilations. The
-# limits on the receptive field in the official code come out as these.
+# Levels 2 to 5: dilations of the strided unit, EESP blocks after it and their dilations. They
+# follow from the limits on the receptive field in the official code.
 LEVELS = (
     ((1, 2, 3, 4), 0, ()),
     ((1, 2, 3, 4), 3, (1, 2, 3, 4)),

@@ -137,7 +137,7 @@ def test_each_draw_has_its_augmentation():
 
 
 def training(work_dir, iteration=0, end=12, batch_size=4, sampler_batch=4):
-    """What a short training sees, on a part of the toy data set and its own labels as pseudo's."""
+    """What a short training sees, on part of the toy dataset; its labels serve as pseudo-labels."""
     part = dict(type='ToyStreetDataset', data_root=os.environ['MMSEG_EFF_DATA'] + '/toystreet')
     part['pipeline'] = [
         dict(type='LoadCheckedImage'),

@@ -2,7 +2,7 @@ import pytest
 
 from mmseg_eff.models.layers import atrous_strides
 
-STRIDES = [2, 1, 2, 2, 1, 2, 1]  # of units behind a stem of stride 2
+STRIDES = [2, 1, 2, 2, 1, 2, 1]  # of the units after a stem of stride 2
 
 
 @pytest.mark.parametrize(
