@@ -109,7 +109,7 @@ def rle_runs(counts: list[int] | str, size: tuple[int, int]) -> Runs:
     if isinstance(counts, str):
         lengths = decompress(counts)
         if lengths.min(initial=0) < 0 or lengths.max(initial=0) > pixels:
-            raise InputError(f'compressed RLE has a run of no length from 0 to {pixels} pixels')
+            raise InputError(f'compressed RLE has a run that is not of 0 to {pixels} pixels')
     else:
         if not all(type(run) is int and 0 <= run <= pixels for run in counts):
             raise InputError(f'RLE counts are no list of whole numbers of 0 to {pixels}')

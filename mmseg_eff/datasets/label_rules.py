@@ -85,7 +85,7 @@ def class_names(dataset: BaseDataset) -> list[str]:
         if not str(name).strip():
             raise InputError(f'{where}: class {index} of metainfo.classes has a blank name')
         if not str(name).isprintable():
-            raise InputError(f'{where}: class {index} has the name {name!r}, not to be printed')
+            raise InputError(f'{where}: class {index} has the unprintable name {name!r}')
     return list(names)
 
 

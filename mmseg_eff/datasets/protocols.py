@@ -1,4 +1,4 @@
-"""Types of datasets by what one can ask of them; torch's ``Dataset`` promises no length."""
+"""Protocols of datasets with a length and a list of files, which torch's ``Dataset`` lacks."""
 
 from typing import Any, Protocol, runtime_checkable
 

@@ -142,7 +142,7 @@ class ResumableEpochBasedTrainLoop(ResumableLoop, EpochBasedTrainLoop):
             raise InputError(
                 f'the checkpoint is of iteration {self._iter} in epoch {self._epoch + 1}, but an '
                 f'epoch has {length} iterations now: resume with the batch size, processes and '
-                'dataset of before, or begin anew from its weights, with load_from and resume=False'
+                'dataset of before, or start from its weights, with load_from and resume=False'
             )
         draws = len(sampler) * sampler.world_size
         begin = self._epoch * draws

@@ -142,7 +142,7 @@ def test_safetensors_of_another_program(tmp_path):
             dict(state_dict={}, meta={}, optimizer={}),
             'hold state_dict and meta only, not optim',
         ),
-        (dict(state_dict={}, meta=dict(a=torch.ones(1))), 'meta has no form in JSON'),
+        (dict(state_dict={}, meta=dict(a=torch.ones(1))), 'meta cannot be written as JSON'),
     ],
 )
 def test_what_safetensors_cannot_hold(tmp_path, checkpoint, message):
