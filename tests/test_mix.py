@@ -376,7 +376,7 @@ def test_there_are_configs():
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
-def test_leaf_is_what_its_name_says_and_trains(path):
+def test_config_is_what_its_name_says_and_trains(path):
     config = Config.fromfile(path)
     backbone, neck, head = path.stem.split('_')
     expected = BACKBONE_NAMES[backbone]
@@ -397,7 +397,7 @@ def test_leaf_is_what_its_name_says_and_trains(path):
 @pytest.mark.parametrize(
     'name', ['efficientnet-b0_none_uper', 'mit-b0_bifpn_weightedsum', 'stdc1_none_espnet']
 )
-def test_leaf_in_mmsegs_inferencer(name, make_image, tmp_path):
+def test_config_in_mmsegs_inferencer(name, make_image, tmp_path):
     image = make_image(tmp_path / 'image.png', 45, 71)
     (path,) = (path for path in CONFIGS if path.stem == name)
     result = MMSegInferencer(str(path), device='cpu')(str(image), return_vis=True)

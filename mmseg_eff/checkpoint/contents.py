@@ -15,10 +15,7 @@ from .pickle_check import DEEPEST, VALUES
 from .pickle_rules import TEXT
 
 EVALUATED = ('cfg', 'config')  # mmengine runs these texts as Python
-EVALUATED_IN = (
-    'meta',
-    'runtime_info',
-)  # the dicts where it does; it fails there on anything but text
+EVALUATED_IN = ('meta', 'runtime_info')  # in these dicts; it fails there on other values
 SHARED = 16  # tensors that may use one byte of a file, on average, such as tied weights
 MOST_AXES = 64  # of a tensor that torch computes with
 SMALL = 1 << 20  # bytes that any file may hold

@@ -8,7 +8,7 @@ augmentation of a sample    number of its draw, over all passes
 dropout and drop path       iteration and rank
 ==========================  ===================================
 
-So loader workers, prefetching and validation change nothing, and resuming skips no data.
+So loader workers, prefetching and validation change nothing, and resuming loads no earlier data.
 """
 
 from collections.abc import Sequence

@@ -117,6 +117,5 @@ def border_distance(
 def distance_inside(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Euclidean distance (H, W) to the nearest pixel outside of a mask; 0 outside."""
     distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.asarray(distance, np.float32).reshape(
-        mask.shape
-    )  # mmseg squeezes one row to (W,); OpenCV gives (W, 1)
+    # mmseg squeezes one row to (W,), for which OpenCV gives (W, 1)
+    return np.asarray(distance, np.float32).reshape(mask.shape)

@@ -232,8 +232,6 @@ class ESPNetv2(Backbone):
         for level, (down, stage) in enumerate(zip(self.downs, self.stages, strict=True), start=1):
             has_image = level < NUM_LEVELS_WITH_IMAGE
             pooled = self.pool(pooled) if has_image else None
-            x = self.run(
-                stage, self.run(down, x, pooled)
-            )  # (N, C_level, H / 2**(level+1), W / 2**(level+1))
-            levels.append(x)
+            x = self.run(stage, self.run(down, x, pooled))
+            levels.append(x)  # (N, C_level, H / 2**(level+1), W / 2**(level+1))
         return tuple(levels[i] for i in self.out_indices)
