@@ -320,8 +320,8 @@ def test_rates_meant_for_another_stride_are_scaled_with_the_map():
         (deeplab('ESPNetv2'), 8, 'backbone ESPNetv2 has no output_stride to set'),
         (deeplab(head='FCNHead'), 8, 'FCNHead cannot follow .*: it has no output_stride, atrous_r'),
         (deeplab('EfficientNet'), 8, 'from output stride 32 to 8: its own is 16, and'),
-        (deeplab('AtrousVGG', 'DeepLabV1Head', atrous_rate=6), 32, 'its rate 6 would not be whole'),
-        (deeplab('AtrousVGG', 'DeepLabV2Head'), 32, 'its rate 6 would not be whole'),
+        (deeplab('AtrousVGG', 'DeepLabV1Head', atrous_rate=6), 32, '6 would not be an integer'),
+        (deeplab('AtrousVGG', 'DeepLabV2Head'), 32, '6 would not be an integer'),
     ],
 )
 def test_wrong_output_stride(config, output_stride, message):
