@@ -21,7 +21,7 @@ def set_output_stride(config: Config, output_stride: int) -> None:
         output_stride: 8, 16 or 32.
 
     Raises:
-        InputError: If it is none of the three, or a part cannot follow.
+        InputError: If it is none of the three, or a part cannot be changed so.
     """
     if output_stride not in OUTPUT_STRIDES:
         raise InputError(f'output_stride must be one of {OUTPUT_STRIDES}, got {output_stride}')
@@ -30,8 +30,8 @@ def set_output_stride(config: Config, output_stride: int) -> None:
     if old is None:
         raise InputError(f'backbone {backbone.type} has no output_stride to set')
     if neck:
-        raise InputError(f'output_stride cannot be set: neck {neck.type} does not follow')
-    where = f'{head.type} cannot follow from output stride {old} to {output_stride}'
+        raise InputError(f'output_stride cannot be set for a network with a neck ({neck.type})')
+    where = f'{head.type} cannot change from output stride {old} to {output_stride}'
 
     def scaled(rate: int) -> int:
         if rate * old % output_stride:
