@@ -24,10 +24,10 @@ from torch import nn
 import mmseg_eff
 from mmseg_eff.models import BiFPN, EfficientNet
 
-LEAVES = sorted((Path(__file__).parent.parent / 'configs/mix').glob('*.py'))
+CONFIGS = sorted((Path(__file__).parent.parent / 'configs/mix').glob('*.py'))
 SIZE, NUM_CLASSES, WIDTH = 64, 5, 8
 BN = dict(type='BN')
-BACKBONE_NAMES = {  # first part of a leaf's name -> what must be in the config
+BACKBONE_NAMES = {  # first part of a config's name -> what must be in the config
     'atrous-mobilenetv2': dict(type='AtrousMobileNetV2'),
     'efficientnet-b0': dict(type='EfficientNet', arch='b0'),
     'efficientnet-lite0': dict(type='EfficientNet', arch='lite0'),
@@ -368,15 +368,15 @@ def test_all_that_fits_trains(backbone):
         train_one_step(triple)
 
 
-def test_there_are_leaves():
-    names = [path.stem.split('_') for path in LEAVES]
+def test_there_are_configs():
+    names = [path.stem.split('_') for path in CONFIGS]
     assert len(names) == 14
     for column, known in enumerate((BACKBONE_NAMES, NECK_NAMES, HEAD_NAMES)):
         assert {name[column] for name in names} == set(known)
 
 
-@pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
-def test_leaf_is_what_its_name_says_and_trains(path):
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_config_is_what_its_name_says_and_trains(path):
     config = Config.fromfile(path)
     backbone, neck, head = path.stem.split('_')
     expected = BACKBONE_NAMES[backbone]
@@ -397,9 +397,9 @@ def test_leaf_is_what_its_name_says_and_trains(path):
 @pytest.mark.parametrize(
     'name', ['efficientnet-b0_none_uper', 'mit-b0_bifpn_weightedsum', 'stdc1_none_espnet']
 )
-def test_leaf_in_mmsegs_inferencer(name, make_image, tmp_path):
+def test_config_in_mmsegs_inferencer(name, make_image, tmp_path):
     image = make_image(tmp_path / 'image.png', 45, 71)
-    (path,) = (path for path in LEAVES if path.stem == name)
+    (path,) = (path for path in CONFIGS if path.stem == name)
     result = MMSegInferencer(str(path), device='cpu')(str(image), return_vis=True)
     assert result['predictions'].shape == (45, 71)
     assert result['predictions'].max() < 19

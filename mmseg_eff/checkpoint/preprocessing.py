@@ -1,4 +1,4 @@
-"""Compare what a checkpoint records of its preprocessing with a config."""
+"""Compare the preprocessing that a checkpoint records with that of a config."""
 
 from collections.abc import Mapping
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..datasets.image_reader import PLAIN, ImageReader
 from ..datasets.label_rules import LabelRules
-from ..datasets.wrappers import leaf_configs, pipelines_of
+from ..datasets.wrappers import innermost_datasets, pipelines_of
 from ..errors import InputError
 from ..utils.file_limit import check_local_file
 from ..utils.user_errors import line_of_fault
@@ -22,8 +22,8 @@ SPLITS = ('test', 'val', 'train')  # which dataset names the classes
 
 
 def build_datasets(config: ConfigDict, name: str) -> list[BaseDataset]:
-    """``build_dataset`` of each of ``leaf_configs``."""
-    return [build_dataset(leaf, name) for leaf in leaf_configs(config)]
+    """``build_dataset`` of each of ``innermost_datasets``."""
+    return [build_dataset(leaf, name) for leaf in innermost_datasets(config)]
 
 
 def build_readable(config: ConfigDict, name: str) -> list[tuple[BaseDataset, ImageReader]]:
@@ -49,7 +49,7 @@ def first_dataset(config: ConfigDict) -> BaseDataset:
     for split in SPLITS:
         name = f'{split}_dataloader'
         if config.get(name) and config[name].get('dataset'):
-            return build_unread(next(leaf_configs(config[name].dataset)), f'{name}.dataset')
+            return build_unread(next(innermost_datasets(config[name].dataset)), f'{name}.dataset')
     names = ', '.join(f'{split}_dataloader' for split in SPLITS)
     raise InputError(f'the config has no dataset to name the classes, in none of {names}')
 

@@ -195,7 +195,7 @@ def check_label(
         return None, [('label format', message)]
     found = []
     values = np.bincount(np.asarray(label, np.uint8).ravel(), minlength=256)
-    message = range_fault(rules.count(values), rules.num_classes, rules.ignore_index)
+    message = range_fault(rules.count_labels(values), rules.num_classes, rules.ignore_index)
     if message:
         found.append(('label value', message))
     elif not rules.count_classes(values).any():

@@ -16,7 +16,7 @@ from mmseg.registry import METRICS, MODELS, TRANSFORMS
 from ..datasets.label_rules import DROPPED, MAX_LABELS, LabelRules
 from ..datasets.label_values import ONE_CLASS, SIGMOID
 from ..datasets.transforms import LoadCheckedAnnotations
-from ..datasets.wrappers import leaf_configs
+from ..datasets.wrappers import innermost_datasets
 from ..errors import InputError
 from ..utils.config_parts import argument
 from .build import build_unread, first_dataset
@@ -64,7 +64,9 @@ def rules_of(config: ConfigDict, where: str) -> LabelRules:
     """
     if not config:
         raise InputError(f'the config has no {where}')
-    rules, *others = [LabelRules.of(build_unread(leaf, where)) for leaf in leaf_configs(config)]
+    rules, *others = [
+        LabelRules.of(build_unread(leaf, where)) for leaf in innermost_datasets(config)
+    ]
     for other in others:
         if other.ignore_index != rules.ignore_index:
             raise InputError(

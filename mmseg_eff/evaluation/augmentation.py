@@ -3,7 +3,7 @@
 from mmengine.config import Config
 
 from ..datasets.image_reader import split_pipeline
-from ..datasets.wrappers import leaf_configs
+from ..datasets.wrappers import innermost_datasets
 from ..errors import InputError
 
 TTA_MODEL = 'MeanProbabilityTTAModel'
@@ -23,7 +23,7 @@ def augment(config: Config, path: str) -> None:
     """
     if not config.get('tta_pipeline'):
         raise InputError(f'{path}: has no tta_pipeline, which --tta needs')
-    for leaf in leaf_configs(config.test_dataloader.dataset):
+    for leaf in innermost_datasets(config.test_dataloader.dataset):
         given, _ = split_pipeline(config.tta_pipeline)
         steps = [step for step in config.tta_pipeline if step not in given]
         loading = split_pipeline(leaf.pipeline)[0] if leaf.get('pipeline') else given

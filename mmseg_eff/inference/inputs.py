@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.dist import get_dist_info
 from numpy.typing import NDArray
 
-from ..datasets.wrappers import leaf_configs
+from ..datasets.wrappers import innermost_datasets
 from ..errors import InputError
 from ..utils.image_io import IMAGE_SUFFIXES
 
@@ -179,7 +179,7 @@ def suffixes_of(config: Config) -> tuple[str, ...]:
     found: set[str] = set()
     for split in ('train', 'val', 'test'):
         dataset = (config.get(f'{split}_dataloader') or {}).get('dataset') or {}
-        for leaf in leaf_configs(dataset):
+        for leaf in innermost_datasets(dataset):
             suffix = Path('x' + str(leaf.get('img_suffix') or '')).suffix.lower()
             found |= {suffix} - {'', *SUFFIXES}
     return tuple(sorted(found))

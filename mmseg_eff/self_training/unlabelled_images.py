@@ -9,7 +9,7 @@ from mmengine.config import Config
 from ..dataset_check.build import build_dataset, build_unread, dataset_of
 from ..dataset_check.checks import dataset_pairs
 from ..datasets.label_rules import LabelRules
-from ..datasets.wrappers import leaf_configs
+from ..datasets.wrappers import innermost_datasets
 from ..errors import InputError
 from ..inference.inputs import Source
 
@@ -31,7 +31,7 @@ def training_images(
     """
     root = labels.resolve()
     images: dict[Path, str] = {}  # label -> image
-    for part in leaf_configs(dataset_of(config, 'train_dataloader')):
+    for part in innermost_datasets(dataset_of(config, 'train_dataloader')):
         where = f'{name}: train_dataloader.dataset'
         folder = Path(build_unread(part, where).data_prefix.get('seg_map_path') or '').resolve()
         if not folder.is_relative_to(root):
