@@ -14,7 +14,7 @@ from ..datasets.label_rules import LabelRules
 from ..utils.atomic_io import replacing
 from ..visualization.contact_sheet import contact_sheet
 from ..visualization.overlay import color_table, draw_overlay
-from .checks import Finding, Pair
+from .findings import Finding, Pair
 
 NUM_ROWS = 8  # of the contact sheet
 TILE_WIDTH = 480  # pixels

@@ -25,16 +25,8 @@ from ..utils.printing import console
 from ..utils.signals import follow_parent
 from ..utils.user_errors import on_interrupt
 from .build import build_readable
-from .checks import (
-    Finding,
-    Pair,
-    PairCheck,
-    check_duplicates,
-    check_folders,
-    check_pair,
-    dataset_pairs,
-    values_of,
-)
+from .checks import check_duplicates, check_folders, check_pair, dataset_pairs, values_of
+from .findings import Finding, Pair, PairCheck
 from .report import ClassFrequency, DatasetReport, SplitSummary, draw_pairs, write_report
 from .settle_labels import settle_labels
 

@@ -1,6 +1,6 @@
-"""One rule for the labels of a config: what its dataset ignores, and how many classes it has.
+"""Make a config's parts agree with its dataset on the ignored label and the number of classes.
 
-A dataset says both. Losses, heads, metrics, transforms that pad and the batches' padding follow it.
+The dataset says both. Losses, heads, metrics, transforms that pad and the batches' padding follow.
 """
 
 import inspect
