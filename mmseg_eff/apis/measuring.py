@@ -41,7 +41,7 @@ def benchmark(
         networks: Configs (a file, ``mmseg_eff::…`` or a bare name) with random weights, pairs of a
             config and a checkpoint (a file or ``hub:NAME``), folders of ``export``, or
             ``Candidate``s, which have a name of their own; else it is the file or folder name.
-            One network needs no list.
+            One network needs no list; several need one, as a tuple is a config with its checkpoint.
         images: Image file or files, used in turn; a drawn street by default.
         size: Height and width in pixels: resize the images to this first, and leave the pipelines
             to do so out.
