@@ -6,6 +6,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import DefaultScope, init_default_scope
 
+from mmseg_eff.benchmarking.complexity import complexity as count
 from mmseg_eff.commands import (
     benchmark,
     check_dataset,
@@ -95,7 +96,7 @@ def test_figures_of_eseg_are_the_tools(readme, root):
     assert len(rows) == 11
     for name, *figures in rows:
         (path,) = (root / 'configs/eseg').glob(f'{name}_cityscapes-*.py')
-        *_, total = complexity.complexity(Config.fromfile(path), (1024, 2048))
+        *_, total = count(Config.fromfile(path), (1024, 2048))
         assert complexity.format_figures(total) == tuple(figures), name
 
 
@@ -104,7 +105,7 @@ def test_figures_of_deeplab_are_the_tools(readme, root):
     assert len(rows) == 7
     for name, height, width, *figures in rows:
         config = Config.fromfile(root / f'configs/deeplab/{name}.py')
-        *_, total = complexity.complexity(config, (int(height), int(width)))
+        *_, total = count(config, (int(height), int(width)))
         assert list(complexity.format_figures(total)[:2]) == figures, name
 
 

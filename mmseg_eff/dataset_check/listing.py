@@ -9,7 +9,7 @@ from mmengine.fileio import LocalBackend, register_backend
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
-from ..datasets.wrappers import leaf_configs
+from ..datasets.wrappers import innermost_datasets
 from .checks import folders, list_files
 
 CHECKED = dict(backend='checked_listing')
@@ -86,7 +86,7 @@ def hand_over(runner: Runner, name: str, datasets: Sequence[BaseDataset]) -> Non
     loader = getattr(runner, f'_{name}', None)
     if not isinstance(loader, dict):
         return
-    for leaf, dataset in zip(leaf_configs(loader['dataset']), datasets, strict=True):
+    for leaf, dataset in zip(innermost_datasets(loader['dataset']), datasets, strict=True):
         listed = vars(dataset).get('load_data_list')
         if listed and origin_of(dataset).partition('.')[0] in KNOWN:
             leaf.type = builder(leaf.type, [listed()])

@@ -7,7 +7,8 @@ import pytest
 from mmengine.config import ConfigDict
 from PIL import Image
 
-from mmseg_eff.commands.check_dataset import main
+from mmseg_eff.commands.check_dataset import SPLITS, main
+from mmseg_eff.dataset_check import run
 from mmseg_eff.dataset_check.build import build_datasets
 from mmseg_eff.dataset_check.sample import check_datasets
 from mmseg_eff.datasets import CamVidDataset, ToyStreetDataset
@@ -21,7 +22,7 @@ PALETTE = dict(toy=ToyStreetDataset.METAINFO['palette'], camvid=CamVidDataset.ME
 
 @pytest.fixture
 def toy(toy_root, tmp_path, monkeypatch):
-    """A copy of the toy data set that a test may break: its folder."""
+    """A copy of the toy dataset that a test may break: its folder."""
     shutil.copytree(toy_root / 'toystreet', tmp_path / 'toystreet')
     monkeypatch.setenv('MMSEG_EFF_DATA', str(tmp_path))
     return tmp_path / 'toystreet'
@@ -137,6 +138,10 @@ FAULTS = {
     'odd name, case of the suffix': lambda i, b, p: other_case(i),
 }
 NOTES_ONLY = ['odd name, space', 'odd name, not ASCII']
+
+
+def test_choices():
+    assert run.SPLITS == SPLITS
 
 
 def test_clean_toy_data(toy, tmp_path, capsys):
