@@ -15,14 +15,18 @@ from .version import __version__
 
 __all__ = ['__version__', 'register', *EXPORTS]
 
-REGISTERING = ('registry', 'models', 'datasets', 'engine', 'evaluation', 'converters')
+REGISTERING = ('registry', 'models', 'datasets', 'engine', 'evaluation', 'converters', 'hub')
 
 
 def register() -> None:
-    """Register the parts in mmseg's registries, after the fixes that mmseg needs (``compat``)."""
+    """Register the parts in mmseg's registries, after the fixes that mmseg needs (``compat``).
+
+    mmengine reads checkpoints by ``checkpoint.io`` from then on.
+    """
     import_module('.compat', __name__).apply()  # before anything of mmseg is imported
     for name in REGISTERING:
         import_module(f'.{name}', __name__)
+    import_module('.checkpoint.io', __name__).use_for_mmengine()
 
 
 def is_command() -> bool:

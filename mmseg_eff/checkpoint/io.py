@@ -128,9 +128,6 @@ def use_for_mmengine() -> None:
         CheckpointLoader.load_checkpoint = guard(CheckpointLoader.load_checkpoint.__func__)
 
 
-use_for_mmengine()
-
-
 def load_checkpoint(
     path: str | Path,
     key: str | None = None,

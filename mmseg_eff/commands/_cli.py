@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from signal import SIGINT
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..utils.names import TRACEBACK_VARIABLE
@@ -20,58 +20,57 @@ if TYPE_CHECKING:
 
 CRF_KEYS = ('w1', 'sigma_alpha', 'sigma_beta', 'w2', 'sigma_gamma', 'iterations')  # of DenseCRF
 Run = Callable[[argparse.Namespace], int | None]
+AddArguments = Callable[[ToolParser], None]
 
 
-class Command(Protocol):
-    """A command of this package: ``main`` of its module."""
+class Command:
+    """``main`` of a module of this package: parse, register mmseg_eff's parts, run.
 
-    add_arguments: Callable[[ToolParser], None]
-
-    def __call__(self, argv: list[str] | None = None, prog: str | None = None) -> int: ...
-
-
-def command(
-    add_arguments: Callable[[ToolParser], None], *, intermixed: bool = False
-) -> Callable[[Run], Command]:
-    """Make a function of parsed arguments the ``main`` of a command.
-
-    The description of the command is the docstring of its module. What the function imports itself
-    is imported after the arguments are parsed and mmseg_eff's parts are registered.
+    The description of the command is the docstring of its module.
 
     Args:
+        run: Takes the parsed arguments and returns the exit status, or ``None`` for 0. What it
+            imports itself is imported after the arguments are parsed.
         add_arguments: Adds the command's arguments to a parser.
         intermixed: Let options stand between the values of a positional argument.
-
-    Returns:
-        A decorator. The ``main`` that it makes takes the arguments, those of the process by
-        default, and the name of the program; it returns the exit status. See ``tool``.
     """
 
-    def decorate(run: Run) -> Command:
-        description = sys.modules[run.__module__].__doc__
+    def __init__(self, run: Run, add_arguments: AddArguments, intermixed: bool) -> None:
+        functools.update_wrapper(self, run)
+        self.run, self.add_arguments, self.intermixed = run, add_arguments, intermixed
 
-        @functools.wraps(run)
-        def main(argv: list[str] | None = None, prog: str | None = None) -> int:
-            if argv is None:
-                end_in_one_line()
-            parser = ToolParser(
-                prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-            )
-            add_arguments(parser)
-            parse = parser.parse_intermixed_args if intermixed else parser.parse_args
+    def __call__(self, argv: list[str] | None = None, prog: str | None = None) -> int:
+        """Run the command; see ``tool``.
 
-            def work(argv: list[str] | None) -> int | None:
-                with ending_at_once():
-                    args = parse(argv)
-                    register()
-                return run(args)
+        Args:
+            argv: The arguments; those of the process by default.
+            prog: Name of the program in its help; that of the process by default.
 
-            return tool(work)(argv)
+        Returns:
+            The exit status.
+        """
+        if argv is None:
+            end_in_one_line()
+        parser = ToolParser(
+            prog,
+            description=sys.modules[self.run.__module__].__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        self.add_arguments(parser)
+        parse = parser.parse_intermixed_args if self.intermixed else parser.parse_args
 
-        main.add_arguments = add_arguments
-        return main
+        def work(argv: list[str] | None) -> int | None:
+            with ending_at_once():
+                args = parse(argv)
+                register()
+            return self.run(args)
 
-    return decorate
+        return tool(work)(argv)
+
+
+def command(add_arguments: AddArguments, *, intermixed: bool = False) -> Callable[[Run], Command]:
+    """Decorator that makes a function of parsed arguments a ``Command``."""
+    return functools.partial(Command, add_arguments=add_arguments, intermixed=intermixed)
 
 
 def register() -> None:

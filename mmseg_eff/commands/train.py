@@ -1,4 +1,4 @@
-"""Train a model from its config, as mmseg's own ``tools/train.py`` does, with checks before it."""
+"""Train a network from its config, after checks of its datasets, weights and settings."""
 
 import argparse
 

@@ -129,8 +129,8 @@ def read_config(path: str) -> Config:
         raise
     except Exception as error:
         cause: BaseException = error
-        while isinstance(cause, ImportError) and (cause.__cause__ or cause.__context__):
-            cause = cause.__cause__ or cause.__context__  # what stopped the import of a module
+        while isinstance(cause, ImportError) and (below := cause.__cause__ or cause.__context__):
+            cause = below  # what stopped the import of a module
         reason = f'{type(cause).__name__}: {one_line(cause)}'
         line = f' (line {cause.lineno})' if isinstance(cause, SyntaxError) else ''
         raise InputError(f'{path}: {reason}{line}') from error
