@@ -23,11 +23,11 @@ def augment(config: Config, path: str) -> None:
     """
     if not config.get('tta_pipeline'):
         raise InputError(f'{path}: has no tta_pipeline, which --tta needs')
-    for leaf in innermost_datasets(config.test_dataloader.dataset):
+    for dataset in innermost_datasets(config.test_dataloader.dataset):
         given, _ = split_pipeline(config.tta_pipeline)
         steps = [step for step in config.tta_pipeline if step not in given]
-        loading = split_pipeline(leaf.pipeline)[0] if leaf.get('pipeline') else given
-        leaf.pipeline = [*loading, *steps]
+        loading = split_pipeline(dataset.pipeline)[0] if dataset.get('pipeline') else given
+        dataset.pipeline = [*loading, *steps]
     model = config.get('tta_model') or {}
     if model.get('type', 'SegTTAModel') in ('SegTTAModel', 'mmseg.SegTTAModel'):
         model = {**model, 'type': TTA_MODEL}

@@ -179,7 +179,7 @@ def suffixes_of(config: Config) -> tuple[str, ...]:
     found: set[str] = set()
     for split in ('train', 'val', 'test'):
         dataset = (config.get(f'{split}_dataloader') or {}).get('dataset') or {}
-        for leaf in innermost_datasets(dataset):
-            suffix = Path('x' + str(leaf.get('img_suffix') or '')).suffix.lower()
+        for dataset_config in innermost_datasets(dataset):
+            suffix = Path('x' + str(dataset_config.get('img_suffix') or '')).suffix.lower()
             found |= {suffix} - {'', *SUFFIXES}
     return tuple(sorted(found))

@@ -16,7 +16,7 @@ from mmseg_eff.converters import save_checkpoint
 from mmseg_eff.datasets.image_reader import ImageReader
 from mmseg_eff.deploy.runtime import load_runtime
 
-LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
+TOY = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 SIZE = (40, 56)
 CONFIG = """_base_ = '{base}'
 load = {load}
@@ -97,7 +97,7 @@ def task(request, tmp_path):
     config = tmp_path / 'config.py'
     config.write_text(
         CONFIG.format(
-            base=LEAF,
+            base=TOY,
             load=load,
             steps='[]',
             pack="dict(type='PackSegInputs')",

@@ -13,7 +13,7 @@ from mmseg_eff.converters import save_checkpoint
 from mmseg_eff.inference.segmentor import load_segmentor, segment_image
 from mmseg_eff.visualization.overlay import color_table, draw_overlay
 
-LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
+TOY = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 
 
 @pytest.fixture(scope='module')
@@ -26,7 +26,7 @@ def checkpoint(tmp_path_factory):
     from mmseg_eff import compat
 
     init_default_scope('mmseg')
-    config = Config.fromfile(compat.PACKAGE_ROOT / '.mim/configs' / LEAF.partition('::')[2])
+    config = Config.fromfile(compat.PACKAGE_ROOT / '.mim/configs' / TOY.partition('::')[2])
     path = tmp_path_factory.mktemp('weights') / 'weights.pth'
     save_checkpoint(dict(state_dict=MODELS.build(config.model).state_dict(), meta={}), path)
     return path
@@ -44,7 +44,7 @@ def test_folder_video_and_a_bad_file(checkpoint, tmp_path, make_image, capsys):
     (source / 'bad.png').write_bytes((source / 'a.png').read_bytes()[:200])
     (source / 'notes.txt').write_text('no image')
 
-    argv = [LEAF, str(checkpoint), str(source), '--out', str(out), '--device', 'cpu']
+    argv = [TOY, str(checkpoint), str(source), '--out', str(out), '--device', 'cpu']
     assert main(argv) == 1
     captured = capsys.readouterr()
     assert '3 of 4 inputs' in captured.out
@@ -60,14 +60,14 @@ def test_folder_video_and_a_bad_file(checkpoint, tmp_path, make_image, capsys):
     ]
     label = cv2.imread(str(out / 'labels/deep/b.png'), cv2.IMREAD_UNCHANGED)
     assert label.shape == (37, 51) and label.max() < 9
-    model = load_segmentor(module.read_config_of(parsed([LEAF])), checkpoint)
+    model = load_segmentor(module.read_config_of(parsed([TOY])), checkpoint)
     image = read_image(source / 'deep/b.jpg')
     expected = draw_overlay(image, label, color_table(model.dataset_meta['palette']))
     assert np.array_equal(read_image(out / 'overlays/deep/b.png'), expected)
 
 
 def test_wrong_opacity(checkpoint, tmp_path, capsys):
-    assert main([LEAF, str(checkpoint), '.', '--out', str(tmp_path), '--opacity', '2']) == 1
+    assert main([TOY, str(checkpoint), '.', '--out', str(tmp_path), '--opacity', '2']) == 1
     assert '--opacity must be between 0 and 1, got 2.0' in capsys.readouterr().err
 
 
@@ -138,7 +138,7 @@ def test_options_of_a_config(exported, tmp_path, make_image, capsys, monkeypatch
 def test_tiles_of_a_config(checkpoint, tmp_path, make_image, capsys):
     config, image = tmp_path / 'config.py', make_image(tmp_path / 'a.png', 80, 130)
     config.write_text(
-        f"_base_ = '{LEAF}'\n"
+        f"_base_ = '{TOY}'\n"
         "test_pipeline = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]\n"
     )
     model = load_segmentor(config, checkpoint, 'cpu')
@@ -156,5 +156,5 @@ def test_tiles_of_a_config(checkpoint, tmp_path, make_image, capsys):
 
 
 def test_no_input(checkpoint, tmp_path, capsys):
-    assert main([LEAF, str(checkpoint), '--out', str(tmp_path)]) == 1
-    assert f'no INPUT after checkpoint ({LEAF} is no exported folder)' in capsys.readouterr().err
+    assert main([TOY, str(checkpoint), '--out', str(tmp_path)]) == 1
+    assert f'no INPUT after checkpoint ({TOY} is no exported folder)' in capsys.readouterr().err

@@ -23,7 +23,7 @@ from mmseg_eff.errors import InputError
 from mmseg_eff.inference import dense_crf
 from mmseg_eff.inference.dense_crf import DenseCRF, refine_predictions
 
-LEAF = 'espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
+TOY = 'espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 # run_densecrf.sh, which the authors published with DeepLab-LargeFOV: POS_W, POS_X_STD, BI_W,
 # BI_X_STD, BI_R_STD, MAX_ITER; ICLR 2015, Sec. 4.1: w2 = 3, sigma_gamma = 3, 10 iterations
 OF_THE_AUTHORS = dict(w2=3, sigma_gamma=3, w1=4, sigma_alpha=49, sigma_beta=5, iterations=10)
@@ -67,7 +67,7 @@ def fake(monkeypatch):
 def checkpoint(tmp_path_factory, root):
     """Weights of the demo's network, as they are drawn."""
     init_default_scope('mmseg')
-    config = Config.fromfile(root / 'configs' / LEAF)
+    config = Config.fromfile(root / 'configs' / TOY)
     path = tmp_path_factory.mktemp('weights') / 'weights.pth'
     save_checkpoint(dict(state_dict=MODELS.build(config.model).state_dict(), meta={}), path)
     return str(path)
@@ -179,11 +179,11 @@ def test_both_commands(fake, checkpoint, data_root, tmp_path, capsys):
     """Both commands write the same labels, and without the CRF others."""
     images = data_root / 'toystreet/images/val'
     few = [option for option in TINY if option.startswith('test_dataloader')]
-    argv = [f'mmseg_eff::{LEAF}', checkpoint, '--work-dir', str(tmp_path), '--cfg-options', *few]
+    argv = [f'mmseg_eff::{TOY}', checkpoint, '--work-dir', str(tmp_path), '--cfg-options', *few]
     assert evaluate.main([*argv, '--crf-options', 'w1=3', '--out', str(tmp_path / 'test')]) == 0
     assert 'dense CRF: ' in capsys.readouterr().out
     for name, options in (('crf', ['--crf']), ('plain', [])):
-        argv = [f'mmseg_eff::{LEAF}', checkpoint, str(images), '--out', str(tmp_path / name)]
+        argv = [f'mmseg_eff::{TOY}', checkpoint, str(images), '--out', str(tmp_path / name)]
         assert predict.main([*argv, *options]) == 0
         assert ('dense CRF: ' in capsys.readouterr().out) == bool(options)
     names = [file.name for file in (tmp_path / 'test').iterdir()]
@@ -198,7 +198,7 @@ def test_both_commands(fake, checkpoint, data_root, tmp_path, capsys):
 
 
 def test_predictions_are_replaced_and_nothing_else(make_image, tmp_path, root):
-    config = Config.fromfile(root / 'configs' / LEAF)
+    config = Config.fromfile(root / 'configs' / TOY)
     model = MODELS.build(config.model).eval()
     image = make_image(tmp_path / 'image.png', 48, 64)
 
@@ -238,7 +238,7 @@ def error_of(main, argv, capsys):
 def test_missing_library(main, checkpoint, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, 'pydensecrf', None)
     inputs = [] if main is evaluate.main else ['image.png']
-    argv = [f'mmseg_eff::{LEAF}', checkpoint, *inputs, '--out', str(tmp_path), '--crf']
+    argv = [f'mmseg_eff::{TOY}', checkpoint, *inputs, '--out', str(tmp_path), '--crf']
     message = 'the dense CRF needs pydensecrf2; install the extra [crf]: pip install -e ".[crf]"'
     assert error_of(main, argv, capsys) == f'error: {message}'
 
@@ -263,5 +263,5 @@ def test_missing_library(main, checkpoint, tmp_path, monkeypatch, capsys):
     ],
 )
 def test_wrong_options_of_the_commands(options, message, fake, checkpoint, capsys):
-    argv = [f'mmseg_eff::{LEAF}', checkpoint, *options]
+    argv = [f'mmseg_eff::{TOY}', checkpoint, *options]
     assert message in error_of(evaluate.main, argv, capsys)
