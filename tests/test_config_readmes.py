@@ -4,9 +4,10 @@ import re
 
 import pytest
 import yaml
-from test_configs import CONFIGS, LEAVES, OFFICIAL
+from config_files import CONFIG_FILES, CONFIGS
+from test_configs import OFFICIAL
 
-FAMILIES = sorted({path.parent.name for path in LEAVES})
+FAMILIES = sorted({path.parent.name for path in CONFIG_FILES})
 ROW = re.compile(r'^\| `([^`]+)` \| .*\| ([^|]+) \|$', re.M)
 FIGURE = re.compile(r'(?:measured|official weights): ([\d. and]+) mIoU on val')
 
@@ -34,7 +35,7 @@ def test_braces_are_the_shells():
 
 @pytest.mark.parametrize('family', FAMILIES)
 def test_every_config_is_listed_once(family):
-    assert set(statuses(family)[1]) == {p.stem for p in LEAVES if p.parent.name == family}
+    assert set(statuses(family)[1]) == {p.stem for p in CONFIG_FILES if p.parent.name == family}
 
 
 def test_official_weights_are_those_that_load():

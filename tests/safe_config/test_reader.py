@@ -8,6 +8,7 @@ from pathlib import Path
 
 import mmseg
 import pytest
+from config_files import CONFIGS, read
 from helpers import parsed
 from mmengine.config import Config
 
@@ -17,7 +18,6 @@ from mmseg_eff.safe_config.evaluator import MAX_BYTES
 from mmseg_eff.safe_config.keys import Limits
 from mmseg_eff.safe_config.reader import read_safe_config
 
-CONFIGS = sorted((Path(__file__).parents[2] / 'configs').rglob('*.py'))
 BLOCK = re.compile(r'^```python\n# (\w+\.py)\n(.*?)^```', re.DOTALL | re.MULTILINE)
 RUN = "__import__('os').system('touch ran')"
 HOSTILE = {  # config -> what the error says
@@ -74,9 +74,9 @@ HOSTILE = {  # config -> what the error says
 }  # fmt: skip
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', sorted(CONFIGS.rglob('*.py')), ids=lambda path: path.stem)
 def test_our_configs_read_identically(path):
-    safe, usual = read_safe_config(path), Config.fromfile(path)
+    safe, usual = read_safe_config(path), read(path)
     assert safe.to_dict() == usual.to_dict()
     assert safe.filename == usual.filename
 

@@ -1,5 +1,5 @@
-# For a leaf on camvid_360x480.py: a quarter of the labels. Every fourth of the 367 training images
-# keeps its own; the others have pseudo labels, each with the name of its image:
+# For a config on camvid_360x480.py: a quarter of the labels. Every fourth of the 367 training
+# images keeps its own; the others have pseudo labels, each with the name of its image:
 #   tools/pseudo_label.py TEACHER CHECKPOINT --out work_dirs/pseudo_labels/camvid --images-of CONFIG
 pseudo_labels = 'work_dirs/pseudo_labels/camvid/labels'
 # tools/class_weights.py on these 92: 1 / ln(1.10 + p)

@@ -1,5 +1,5 @@
-# What the pairings of configs/mix share; a leaf names backbone, neck and the head's type and width.
-# They are starting points: none has been trained yet.
+# What the pairings of configs/mix share; a config names backbone, neck, and the head's type and
+# width. They are starting points: none has been trained yet.
 # mmseg's backbones start from the weights that mmseg's own configs name, EfficientNet from those
 # that tools/convert_weights.py converts, the others from random ones. Without any download:
 # --cfg-options model.backbone.init_cfg=None
