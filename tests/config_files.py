@@ -1,6 +1,7 @@
 """The configs of the repository, each read once for all tests."""
 
 import os
+import re
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -24,3 +25,11 @@ def _read(path: Path, data: str | None) -> Config:
 def named(name: str) -> Config:
     """The config of a bare name."""
     return read(next(path for path in CONFIG_FILES if path.stem == name))
+
+
+def expand(name: str) -> list[str]:
+    """The names that a shell makes of one with braces, which are not nested."""
+    if not (group := re.search(r'\{([^{}]*)\}', name)):
+        return [name]
+    parts = group[1].split(',')
+    return [n for part in parts for n in expand(name[: group.start()] + part + name[group.end() :])]

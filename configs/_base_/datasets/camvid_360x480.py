@@ -9,7 +9,7 @@ espnet_preprocessor = dict(
     batch_sizes=[(540, 720), (450, 600), (180, 240), (270, 360), (360, 480)],
     ignore_to_class=11,
 )
-# tools/class_weights.py CONFIG --count-ignored: 1 / ln(1.10 + p); the 12th is the void's.
+# mmseg-eff class_weights CONFIG --count-ignored: 1 / ln(1.10 + p); the 12th is the void's.
 class_weight = [4.205, 3.483, 9.596, 2.872, 7.392, 5.555, 9.441, 9.479, 6.791, 9.891, 10.208, 7.658]
 train_pipeline = [
     dict(type='LoadCheckedImage'),

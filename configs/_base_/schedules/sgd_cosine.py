@@ -1,7 +1,7 @@
 # ESeg's training but for its length, which schedules/cosine_*.py give: SGD with weight decay on
 # kernels only, gradients clipped to norm 10, mining of hard pixels, averaged weights.
 # The paper's learning rate of 0.08 may be meant for a batch of 64, as EfficientDet's settings are:
-# that is 0.02 at 16, the rate of the configs with "-lr0.02" in their names.
+# that is 0.02 at 16, which --cfg-options optim_wrapper.optimizer.lr=0.02 sets.
 _base_ = '../hooks.py'
 optimizer = dict(type='SGD', lr=0.08, momentum=0.9, weight_decay=5e-5)
 optim_wrapper = dict(
