@@ -1,4 +1,5 @@
-# make install | demo | test | test-slow | test-onedl | test-python | lint | docs | wheel | sdist | check-wheel
+# make install | demo | test | test-slow | test-onedl | test-python | lint | docs
+# make wheel | sdist | check-wheel
 # Overridable: PYTHON, VENV, TORCH, PIP_ARGS (e.g. PIP_ARGS="--index-url https://…"), STACK=onedl,
 # TESTS (what pytest is given)
 PYTHON ?= python3

@@ -169,3 +169,12 @@ def test_stacks_are_pinned(metadata):
     for stack in STACKS:
         lines = re.findall(rf'^Requires-Dist: (.+); extra == "{stack}"$', metadata, re.M)
         assert len([line for line in lines if re.match(r'\S*mm\S+==[\d.]+$', line.strip())]) == 3
+
+
+def test_one_version_everywhere(root, version):
+    """The newest release of CHANGELOG.md, and CITATION.cff."""
+    releases = re.findall(
+        r'^## \[(\d[^\]]*)\] - \d{4}-\d\d-\d\d$', (root / 'CHANGELOG.md').read_text(), re.M
+    )
+    assert releases[0] == version
+    assert f'\nversion: {version}\n' in (root / 'CITATION.cff').read_text()
