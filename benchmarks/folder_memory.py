@@ -1,10 +1,10 @@
-"""Memory that predicting a folder, or the tiles of a large image, takes as it goes on:
+"""Memory while a folder, or the tiles of a large image, is predicted:
 
     python benchmarks/folder_memory.py CONFIG CHECKPOINT [--images 1000] [--size H W]
     python benchmarks/folder_memory.py CONFIG CHECKPOINT --tile 512 [--size 4096 8192]
 
 Predicts that many copies of a drawn street, or one array of that size by tiles, and prints the
-resident memory behind the first tenth of the images or tiles (allocators and caches have settled),
+resident memory after the first tenth of the images or tiles (allocators and caches have settled),
 at the end, its largest growth in between and the process's peak. Linux only.
 """
 
@@ -20,12 +20,13 @@ from mmseg_eff.commands._arguments import ToolParser
 from mmseg_eff.commands._cli import add_config_arguments, read_config_of
 from mmseg_eff.datasets.toy_street import Scene
 from mmseg_eff.inference.inputs import collect_sources
-from mmseg_eff.inference.predict import predict, without_resize
+from mmseg_eff.inference.prepare import prepare
 from mmseg_eff.inference.region_readers import REGION_SUFFIXES
-from mmseg_eff.inference.segmentor import ImageSegmentor, load_segmentor
-from mmseg_eff.inference.tiling import Tiling, check_tiling
+from mmseg_eff.inference.save import save_source
+from mmseg_eff.inference.segmentor import load_segmentor
+from mmseg_eff.inference.tile_grid import check_tiling
+from mmseg_eff.inference.tiling import Tiling
 from mmseg_eff.utils.printing import quiet_warnings
-from mmseg_eff.visualization.overlay import color_table, draw_overlay
 
 
 def make_images(folder: Path, count: int, size: tuple[int, int]) -> None:
@@ -57,18 +58,12 @@ def main() -> None:
     quiet_warnings()
     torch.set_num_threads(args.threads)
 
-    config, tiling = read_config_of(args), None
+    tiling = None
     if args.tile:
-        check_tiling(args.tile, args.overlap)
-        without_resize(config)
+        check_tiling(args.tile, args.overlap, prefix='--')
         tiling = Tiling(args.tile, args.overlap, {})
-    model = load_segmentor(config, args.checkpoint, 'cpu')
-    colors = color_table(model.dataset_meta['palette'])
-    memory = []
-
-    def draw(image: np.ndarray, label: np.ndarray) -> np.ndarray:
-        memory.append(resident('VmRSS'))
-        return draw_overlay(image, label, colors)
+    model = load_segmentor(read_config_of(args), args.checkpoint, 'cpu')
+    segmentor, _ = prepare(model, keep_size=tiling is not None)
 
     with TemporaryDirectory() as folder:
         images = Path(folder, 'in')
@@ -77,10 +72,12 @@ def main() -> None:
             make_array(images / 'large.npy', args.size)
         else:
             make_images(images, args.images, args.size)
-        sources = collect_sources([str(images)], REGION_SUFFIXES)
-        failed = predict(sources, Path(folder, 'out'), ImageSegmentor(model), draw, tiling)
-    if failed:
-        raise SystemExit(f'failed: {failed}')
+        out = Path(folder, 'out')
+        memory = [
+            resident('VmRSS')
+            for source in collect_sources([images], REGION_SUFFIXES)
+            for _ in save_source(source, out, segmentor, 0.5, tiling)
+        ]
     settled = memory[len(memory) // 10 :]
     print(
         f'{len(memory)} {"tiles" if tiling else "images"}: {settled[0]:.0f} MB, '

@@ -1,8 +1,8 @@
-"""Drawing an overlay, beside mmseg's visualizer with and without class names:
+"""Time to draw an overlay, compared with mmseg's visualizer with and without class names:
 
     python benchmarks/overlay.py [--size H W] [--threads N]
 
-The same street and its labels, drawn in turn in one process; prints the median times.
+The same street and its labels are drawn in turn in one process; prints the median times.
 """
 
 import argparse

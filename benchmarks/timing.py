@@ -15,10 +15,14 @@ VIEWS = ('alias', 'detach', 'expand', 'permute', 'select', 'slice', 't', 'unsque
 def interleaved(
     functions: Mapping[str, Callable[[], object]], *, repeats: int, threads: int
 ) -> dict[str, float]:
-    """Median seconds of each function, called in turn (``take_turns``)."""
+    """Median seconds of each function, called in turn (``take_turns``).
+
+    Prints the threads and the machine's load, which a ratio should be read with.
+    """
     calls = {name: partial(seconds_of, function) for name, function in functions.items()}
-    seconds = take_turns(calls, repeats=repeats, threads=threads)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    turns = take_turns(calls, repeats=repeats, threads=threads)
+    print(turns.conditions)
+    return {name: statistics.median(values) for name, values in turns.results.items()}
 
 
 class CallCounter(TorchDispatchMode):

@@ -5,7 +5,7 @@ The functions of ``mmseg_eff.apis`` are names of this package, too: ``mmseg_eff.
 
 import sys
 from importlib import import_module
-from multiprocessing import parent_process
+from multiprocessing import current_process, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ def is_command() -> bool:
 
     It is ``mmseg-eff``, ``python -m mmseg_eff`` or one of the project's ``tools/``.
     """
-    if parent_process() is not None:  # a worker has its parent's arguments
+    # A worker has its parent's arguments; a spawned one has no parent yet when it imports __main__.
+    if parent_process() is not None or current_process().name != 'MainProcess':
         return False
     program = (getattr(sys, 'argv', None) or [''])[0]
     if program == '-m':  # Python puts it there while it looks for the module

@@ -17,7 +17,7 @@ MODULES = {  # old module -> modules of today that hold what it held
     'apis.class_balance': 'self_training.class_balance',
     'apis.coco_labels': 'datasets.coco_labels',
     'apis.contact_sheet': 'visualization.contact_sheet',
-    'apis.datasets': 'dataset_check.build',
+    'apis.datasets': 'dataset_check.build dataset_check.sample',
     'apis.dense_crf': 'inference.dense_crf',
     'apis.evaluators': 'evaluation.evaluators',
     'apis.inference': (

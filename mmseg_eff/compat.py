@@ -1,7 +1,7 @@
-"""What mmseg 1.2.2 (or its maintained fork, onedl) needs to run on today's torch and setuptools.
+"""Fixes that let mmseg 1.2.2 (or its maintained fork, onedl) run on today's torch and setuptools.
 
-``apply()`` runs in the first line of ``mmseg_eff``. Each fix is one function that leaves alone what
-works already; none of them touches ``torch.load``, and ``weights_only=True`` stays in force.
+``mmseg_eff.register()`` calls ``apply()`` first. Each fix is one function, which changes nothing
+that works already. None of them touches ``torch.load``, and ``weights_only=True`` stays in force.
 """
 
 import functools
@@ -14,6 +14,10 @@ from importlib import metadata
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 STOCK = ('mmengine', 'mmengine-lite', 'mmcv', 'mmcv-lite', 'mmsegmentation')
 FORK = ('onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation')
@@ -59,7 +63,7 @@ def refuse_two_stacks() -> None:
 
 
 class _MissingExtension(types.ModuleType):
-    """Stands for ``mmcv._ext``: importable, but its ops raise when they are called."""
+    """Placeholder for ``mmcv._ext``: it can be imported, and its ops raise when they are called."""
 
     def __getattr__(self, name: str) -> Callable:
         if name.startswith('__'):
@@ -100,14 +104,15 @@ def complete_transformer() -> None:
 def allow_checkpoint_globals() -> None:
     """Let ``weights_only=True`` read the history and numpy scalars in mmengine's checkpoints.
 
-    They name ``getattr`` and ``numpy.dtype``, with which a file could reach ``os.system`` through
-    the globals of an allowed function, or forge pointers to objects: narrower ones stand for them.
+    Those call ``getattr`` and ``numpy.dtype``. With the real ones, a file could reach ``os.system``
+    through the globals of an allowed function, or forge pointers to objects; so restricted
+    functions take their place.
     """
     import numpy as np
     import torch
     from mmengine.logging import HistoryBuffer
+    from numpy._core import multiarray
 
-    multiarray = np._core.multiarray
     torch.serialization.add_safe_globals(
         [
             HistoryBuffer,
@@ -170,10 +175,10 @@ def _refuse_install(package: str) -> None:
 
 
 def replace_pkg_resources() -> None:
-    """Answer mmengine's questions about packages from importlib.
+    """Let mmengine look up packages by importlib.
 
-    It asks ``pkg_resources``, which setuptools 82 dropped and which misplaces editable installs;
-    and it runs pip on its own, which would put stock mmseg over the fork.
+    It uses ``pkg_resources``, which setuptools 82 removed and which misplaces editable installs;
+    and it runs pip itself, which would install stock mmseg over the fork.
     """
 
     names = ('mmengine.utils.package_utils', 'mmengine.utils', 'mmengine.config.config')
@@ -197,9 +202,10 @@ def announce_package() -> None:
 
     MODULE2PACKAGE.setdefault('mmseg_eff', 'mmseg_eff')
     original = BaseInferencer._get_models_from_metafile
-    if getattr(original, 'knows_mmseg_eff', False):
+    if hasattr(original, '__wrapped__'):
         return
 
+    @functools.wraps(original)
     def models_from_metafile(dir: str) -> Iterator[dict]:
         yield from original(dir)
         if Path(mmseg.__path__[0]) in Path(dir).parents:
@@ -207,7 +213,6 @@ def announce_package() -> None:
             for model in original(str(own)):
                 yield {**model, 'Config': str(own / model['Config'])}
 
-    models_from_metafile.knows_mmseg_eff = True
     BaseInferencer._get_models_from_metafile = staticmethod(models_from_metafile)
 
 
@@ -230,8 +235,8 @@ def draw_contiguous_images() -> None:
 def complete_data_lists() -> None:
     """Skip blank lines of an ``ann_file``, and tell samples ``ignore_index`` and ``num_classes``.
 
-    mmseg makes a nameless image of a blank line; and it tells the transforms ``label_map`` and
-    ``reduce_zero_label`` of a dataset, but neither its ignored label nor the number of its classes.
+    mmseg takes a blank line for an image without a name; and it tells the transforms ``label_map``
+    and ``reduce_zero_label``, but neither the ignored label nor the number of classes.
     """
     from mmengine.dataset import BaseDataset
     from mmseg.datasets import BaseSegDataset
@@ -293,26 +298,23 @@ class ArrayOrFile:
     def __init__(self, load: Callable[[dict], dict]) -> None:
         self.load = load
 
-    def __call__(self, given: object) -> dict:
+    def __call__(self, given: 'str | Path | np.ndarray | dict') -> dict:
         """Results with ``img`` of a path, an array, or a dict of one (``img_path``, ``img``)."""
-        import numpy as np
-
         if isinstance(given, str | Path):
             given = dict(img_path=str(given))
-        elif isinstance(given, np.ndarray):
-            given = dict(img=given)
-        if 'img' not in given:
-            return self.load({'seg_fields': [], **given})
-        size = given['img'].shape[:2]
-        return {'img_path': None, 'img_shape': size, 'ori_shape': size, 'seg_fields': [], **given}
+        results: dict = given if isinstance(given, dict) else dict(img=given)
+        if 'img' not in results:
+            return self.load({'seg_fields': [], **results})
+        size = results['img'].shape[:2]
+        return {'img_path': None, 'img_shape': size, 'ori_shape': size, 'seg_fields': [], **results}
 
 
 def repeat_random_bases() -> None:
-    """Let mmseg's Hamburger head (SegNeXt) evaluate an image alike in every pass.
+    """Make the evaluation of mmseg's Hamburger head (SegNeXt) deterministic.
 
-    It starts its matrix decomposition from new random bases each time, in evaluation, too: two
+    It starts its matrix decomposition from new random bases in every pass, in evaluation, too: two
     predictions of one image agree on 82 to 94 % of the labels, and no export could agree with the
-    network. Training goes on as it was; so do later random numbers.
+    network. Training does not change, nor do later random numbers.
     """
     import torch
     from mmseg.models.decode_heads.ham_head import NMF2D

@@ -1,4 +1,4 @@
-"""The one error that a tool shows as a single line, and lines that two parts share."""
+"""User errors, printed in one line."""
 
 
 class InputError(ValueError):

@@ -1,4 +1,4 @@
-"""Scope ``mmseg_eff`` as a second name of scope ``mmseg``.
+"""Make scope ``mmseg_eff`` a second name of scope ``mmseg``.
 
 Our parts are registered in mmseg's registries. mmengine gives everything in a base config named
 ``mmseg_eff::…``, and ``MMSegInferencer(…, scope='mmseg_eff')``, a scope of that name; each registry

@@ -58,6 +58,7 @@ class FunctionSegmentor:
     """A function of the pixels in the place of a network, for what predicts with one."""
 
     palette = [[index, index, index] for index in range(4)]
+    classes = ('night', 'dusk', 'dawn', 'day')
     label_dtype = np.dtype(np.uint8)
 
     def __init__(self, function, reader=None):

@@ -2,10 +2,8 @@
 
 import codecs
 import json
-import os
 import resource
 import struct
-import sys
 import time
 import zipfile
 from contextlib import contextmanager
@@ -13,16 +11,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from watch import watch
 
 from mmseg_eff.converters import load_checkpoint
 from mmseg_eff.errors import InputError
 
 SECONDS, MEMORY = 5, 1 << 30  # for each file
-EVENTS = {  # of Python's audit hooks: what no file may lead to
-    *('exec', 'compile', 'os.system', 'os.exec', 'os.fork', 'os.posix_spawn', 'os.remove'),
-    *('subprocess.Popen', 'socket.connect', 'ctypes.dlopen', 'shutil.rmtree'),
-}
-watched: list[list[str]] = []  # lists to which events are added now
+REFUSED = ('exec', 'compile', 'ctypes.dlopen')  # events that reading a checkpoint never needs
+codecs.lookup('latin1')  # imports a module: before a test watches
 
 
 class Call:
@@ -99,34 +95,22 @@ def entry(shape, start, end, dtype='F32'):
     return dict(dtype=dtype, shape=shape, data_offsets=[start, end])
 
 
-def audit(event: str, args: tuple) -> None:
-    """Note an event, or a file opened for writing, while something is watched."""
-    if watched and (event in EVENTS or (event == 'open' and args[2] & (os.O_WRONLY | os.O_RDWR))):
-        watched[-1].append(f'{event} {args}')
-
-
-sys.addaudithook(audit)
-codecs.lookup('latin1')  # imports a module
-
-
 @contextmanager
 def bounded():
-    """A block that may take ``SECONDS`` and ``MEMORY`` more bytes, and start or write nothing."""
+    """A block that may take ``SECONDS`` and ``MEMORY`` bytes, and run, write or connect nothing."""
     status = dict(line.split(':') for line in Path('/proc/self/status').read_text().splitlines())
     used = int(status['VmSize'].split()[0]) * 1024
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    events: list[str] = []
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, hard))
-    watched.append(events)
     begin = time.process_time()
     try:
-        yield
+        with watch(caches=(), refused=REFUSED) as seen:
+            yield
     finally:
-        watched.remove(events)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
     seconds = time.process_time() - begin
     assert seconds < SECONDS, f'{seconds:.1f} s'
-    assert not events, events
+    assert not seen, seen
 
 
 def assert_refused(path, message):

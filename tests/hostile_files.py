@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-SIZE = 64, 128  # of the whole files
+SIZE = 64, 128  # of the valid files
 HUGE = 2**31 - 1
 
 

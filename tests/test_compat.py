@@ -173,7 +173,7 @@ def test_bases_by_package_from_any_folder(tmp_path, monkeypatch, base):
 
 
 def test_plugin_import_is_enough_in_a_new_process(tmp_path):
-    """In any folder; and what stock mmseg cannot do alone works behind our import."""
+    """In any folder; and what stock mmseg cannot do alone works after our import."""
     code = 'import mmseg_eff; from mmseg.apis import init_model; print("ready")'
     result = subprocess.run(
         [sys.executable, '-W', 'ignore', '-c', code], cwd=tmp_path, capture_output=True, text=True

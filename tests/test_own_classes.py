@@ -11,7 +11,7 @@ from mmseg.registry import DATASETS, METRICS, MODELS
 
 from mmseg_eff.dataset_check.settle_labels import settle_labels
 from mmseg_eff.errors import InputError
-from mmseg_eff.inference.augmentation import augment
+from mmseg_eff.evaluation.augmentation import augment
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 NO_WEIGHTS = 'num_classes=len(classes), loss_decode=dict(class_weight=None)'

@@ -6,11 +6,13 @@ import pytest
 from config_files import CONFIGS, expand, named, read
 from mmengine.registry import DefaultScope, init_default_scope
 from mmseg.registry import MODELS
+from official_file import write_official_file
 
 import mmseg_eff.apis
 from mmseg_eff.benchmarking.complexity import complexity
 from mmseg_eff.commands import COMMANDS
 from mmseg_eff.commands.complexity import format_figures
+from mmseg_eff.converters.convert import convert
 
 
 @pytest.fixture(scope='module')
@@ -33,6 +35,14 @@ def blocks(readme, language):
 def test_python_blocks_run(readme, make_image, tmp_path, monkeypatch):
     make_image(tmp_path / 'image.png', 64, 96)
     monkeypatch.chdir(tmp_path)
+    official = write_official_file(tmp_path / 'espnet_p_2_q_8.pth')
+    convert('espnet', official, tmp_path / 'converted.pth')
+    monkeypatch.setattr(
+        'mmseg_eff.apis.prediction.resolve',
+        {  # no download
+            'hub:espnet-p2q8_cityscapes': tmp_path / 'converted.pth'
+        }.__getitem__,
+    )
     for block in blocks(readme, 'python'):
         DefaultScope._instance_dict.clear()
         init_default_scope('mmseg')

@@ -1,7 +1,7 @@
-"""Watch what a process does while it reads something hostile: programs, code, files, connections.
+"""Watch what a process does while it reads a hostile file: programs, code, files, connections.
 
-``with watch(folder) as seen:`` collects the forbidden events in ``seen``, by Python's audit hooks,
-which no code in the process can avoid. Connections and programs are stopped as well.
+``with watch(folder) as seen:`` collects the forbidden events in ``seen`` by an audit hook of
+Python, which no code in the process can avoid. Connections and programs are stopped as well.
 """
 
 import getpass
@@ -49,6 +49,7 @@ class Watch:
         self.seen: list[str] | None = None
         self.folders: tuple[str, ...] = ()
         self.programs: tuple[str, ...] = ()
+        self.refused: tuple[str, ...] = ()
         self.is_busy = False
         sys.addaudithook(self)
 
@@ -67,6 +68,8 @@ class Watch:
 
     def reason(self, event: str, args: tuple) -> str:
         """Why an event is forbidden; empty if it is not."""
+        if event in self.refused:
+            return f'{event} {args!r:.200}'
         if event in PROGRAMS + CONNECTIONS:
             is_allowed = event == 'subprocess.Popen' and args[0] in self.programs
             return '' if is_allowed else f'{event} {args!r:.200}'
@@ -108,18 +111,25 @@ WATCH = Watch()
 
 
 @contextmanager
-def watch(*folders: str | Path, programs: Sequence[str] = ()) -> Iterator[list[str]]:
-    """Collect forbidden events in the list given.
+def watch(
+    *folders: str | Path,
+    programs: Sequence[str] = (),
+    caches: Sequence[str] = CACHES,
+    refused: Sequence[str] = (),
+) -> Iterator[list[str]]:
+    """Collect forbidden events in a list.
 
     Args:
-        folders: Where files may be written, renamed and removed, beside ``CACHES``.
+        folders: Where files may be written, renamed and removed.
         programs: Those that may be run, by the names that they are started by.
+        caches: Further such folders, of packages.
+        refused: Events that are forbidden whatever causes them, such as ``'exec'``.
     """
-    previous = WATCH.seen, WATCH.folders, WATCH.programs
-    allowed = [os.path.realpath(os.path.expanduser(folder)) for folder in (*folders, *CACHES)]
-    WATCH.folders, WATCH.programs = tuple(allowed), tuple(programs)
+    previous = WATCH.seen, WATCH.folders, WATCH.programs, WATCH.refused
+    allowed = [os.path.realpath(os.path.expanduser(folder)) for folder in (*folders, *caches)]
+    WATCH.folders, WATCH.programs, WATCH.refused = tuple(allowed), tuple(programs), tuple(refused)
     WATCH.seen = []
     try:
         yield WATCH.seen
     finally:
-        WATCH.seen, WATCH.folders, WATCH.programs = previous
+        WATCH.seen, WATCH.folders, WATCH.programs, WATCH.refused = previous

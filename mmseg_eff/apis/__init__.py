@@ -2,7 +2,7 @@
 
 ===================  =============================================================================
 ``load_model``       a network with its weights, ready for ``predict`` and mmseg's functions
-``predict``          label images, arrays, folders and videos
+``predict``          label images, arrays, folders and videos; ``predict_to_folder`` writes files
 ``train``            train the network of a config
 ``evaluate``         measure a checkpoint on the test data of a config
 ``export``           ONNX, OpenVINO or TensorRT, compared with the original on images
@@ -24,14 +24,16 @@ EXPORTS = {  # name -> module here; files have other names than functions, which
     'load_model': 'prediction',
     'predict': 'prediction',
     'Prediction': 'prediction',
+    'predict_to_folder': 'prediction',
+    'PredictedFolder': 'prediction',
     'train': 'training',
     'Training': 'training',
     'evaluate': 'evaluation',
     'Evaluation': 'evaluation',
     'export': 'exporting',
     'Export': 'exporting',
-    'check_dataset': 'datasets_checked',
-    'DatasetReport': 'datasets_checked',
+    'check_dataset': 'dataset_checking',
+    'DatasetReport': 'dataset_checking',
     'class_weights': 'label_tools',
     'ClassWeights': 'label_tools',
     'convert_labels': 'label_tools',

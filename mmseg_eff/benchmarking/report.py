@@ -2,24 +2,19 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from itertools import cycle
 from pathlib import Path
-from typing import NamedTuple
 
-import matplotlib
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.table import Table
 
+from ..errors import InputError
 from ..utils.atomic_io import replacing
-from ..utils.printing import console
 from .stages import STAGES
-
-matplotlib.use('Agg')
-import matplotlib.pyplot as plt
-from matplotlib.ticker import LogLocator, NullFormatter
+from .timing import Conditions
 
 PERCENTILES = (50, 95)
 HEADER = ('network', 'input', 'parameters M', 'MACs G', 'memory MB', *STAGES, 'all', 'mIoU')
@@ -27,7 +22,8 @@ UNKNOWN = '–'
 MARKERS = 'osDv^<>PX*'
 
 
-class Figures(NamedTuple):
+@dataclass(frozen=True)
+class Figures:
     """What was measured of a network; what an exported folder does not tell is ``None``.
 
     Attributes:
@@ -38,6 +34,7 @@ class Figures(NamedTuple):
         memory: Peak of the resident memory beyond the libraries, in MB.
         miou: mIoU in percent, as given or published.
         laps: Seconds of each stage, for each run.
+        conditions: Threads, repeats and the machine's load, equal for all networks of a run.
     """
 
     name: str
@@ -47,9 +44,10 @@ class Figures(NamedTuple):
     memory: float
     miou: float | None
     laps: list[dict[str, float]]
+    conditions: Conditions
 
     def milliseconds(self) -> dict[str, NDArray[np.float64]]:
-        """Median and 95th percentile of each stage, and of ``all`` together."""
+        """Median and 95th percentile of each stage, and of ``'all'`` together."""
         runs = [{**lap, 'all': sum(lap.values())} for lap in self.laps]
         return {
             stage: 1000 * np.percentile([run[stage] for run in runs], PERCENTILES)
@@ -59,57 +57,62 @@ class Figures(NamedTuple):
 
 def cells(figures: Figures) -> list[str]:
     """A row under ``HEADER``; times as median / 95th percentile in ms."""
-    name, shape, parameters, macs, memory, miou, _ = figures
+    shape = figures.input_shape
     times = [f'{median:.1f} / {high:.1f}' for median, high in figures.milliseconds().values()]
     return [
-        name,
+        figures.name,
         f'{shape[0]}x{shape[1]}' if shape else UNKNOWN,
-        UNKNOWN if parameters is None else f'{parameters / 1e6:.3f}',
-        UNKNOWN if macs is None else f'{macs / 1e9:.2f}',
-        f'{memory:.0f}',
+        UNKNOWN if figures.parameters is None else f'{figures.parameters / 1e6:.3f}',
+        UNKNOWN if figures.macs is None else f'{figures.macs / 1e9:.2f}',
+        f'{figures.memory:.0f}',
         *times,
-        UNKNOWN if miou is None else f'{miou:.2f}',
+        UNKNOWN if figures.miou is None else f'{figures.miou:.2f}',
     ]
 
 
-def print_table(figures: Sequence[Figures], use_markdown: bool) -> None:
-    """Print all figures; times are medians and 95th percentiles in ms."""
-    print('times in ms: median / 95th percentile')
-    rows = [cells(row) for row in figures]
-    if use_markdown:
-        print(f'| {" | ".join(HEADER)} |\n|---|---|{"--:|" * (len(HEADER) - 2)}')
-        for row in rows:
-            print(f'| {" | ".join(row)} |')
-        return
-    table = Table(*HEADER)
-    for row in rows:
-        table.add_row(*row)
-    console(width=200).print(table)
+def check_writable(paths: Iterable[Path]) -> None:
+    """Check before anything is measured that files can be written.
+
+    Raises:
+        InputError: If one cannot.
+    """
+    for path in paths:
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise InputError(f'{path}: cannot be written')
 
 
-def write_json(path: Path, figures: Sequence[Figures], threads: int) -> None:
+def write_json(path: Path, figures: Sequence[Figures]) -> None:
     """Write every measured second, and what it was measured with."""
+    networks = [asdict(row) for row in figures]
+    for network in networks:
+        del network['conditions']  # of all
     report = dict(
         torch=torch.__version__,
         processors=os.cpu_count(),
-        threads=threads,
+        threads=figures[0].conditions.threads,
         load_average=os.getloadavg()[0],
-        networks=[row._asdict() for row in figures],
+        networks=networks,
     )
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(report, indent=1) + '\n')
 
 
-def plot(path: Path, figures: Sequence[Figures], threads: int) -> None:
+def plot(path: Path, figures: Sequence[Figures]) -> None:
     """Draw mIoU over the time of an image, median to 95th percentile; without those of no mIoU."""
-    figure, axes = plt.subplots(figsize=(7, 6), dpi=110, layout='constrained')
+    from matplotlib.figure import Figure  # without pyplot, which would choose a window system
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    figure = Figure(figsize=(7, 6), dpi=110, layout='constrained')
+    axes = figure.subplots()
     markers = cycle(MARKERS)
     for row in figures:
         if row.miou is None:
             continue
         median, high = row.milliseconds()['all']
-        bar = dict(xerr=[[0], [high - median]], fmt=next(markers), capsize=3, label=row.name)
-        axes.errorbar(median, row.miou, **bar)
+        error = [[0], [high - median]]
+        axes.errorbar(median, row.miou, xerr=error, fmt=next(markers), capsize=3, label=row.name)
+    threads = figures[0].conditions.threads
     axes.set(
         xscale='log',
         xlabel=f'ms from image file to label file, {threads} threads (median to 95th percentile)',
@@ -122,4 +125,3 @@ def plot(path: Path, figures: Sequence[Figures], threads: int) -> None:
     axes.grid(alpha=0.3, which='both')
     with replacing(path) as temporary:
         figure.savefig(temporary, format='png')
-    plt.close(figure)

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import cv2
 import numpy as np
-import yaml
+import yaml  # type: ignore[import-untyped]
 from mmengine.config import Config
+from numpy.typing import NDArray
 
 from ..datasets.image_reader import ImageReader
 from ..datasets.toy_street import Scene
@@ -30,13 +32,8 @@ PEERS = {  # mmseg's own configs of networks of this kind
         'mobilenet_v2/mobilenet-v2-d8_deeplabv3plus_4xb2-80k_cityscapes-512x1024.py'
     ),
 }
-
-RANDOM = '-'  # in place of a checkpoint
-
 DEFAULT_SIZE = (512, 1024)
-
 MAX_METAFILE = 200_000  # bytes
-
 OTHER_SHAPE = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
@@ -68,28 +65,36 @@ def known_miou(config: Config) -> float | None:
     return None
 
 
-def make_images(files: Sequence[str], size: tuple[int, int] | None, folder: Path) -> list[Path]:
+def make_images(
+    files: Sequence[str | Path], size: tuple[int, int] | None, folder: Path
+) -> list[Path]:
     """Images to time on: the files, at a size (H, W) if given; without files a drawn street.
 
     A resized file keeps its channels and its depth.
 
+    Args:
+        files: Image files.
+        size: Height and width in pixels.
+        folder: Where to write the images that are made.
+
     Raises:
         InputError: If a file to resize cannot be decoded by OpenCV.
     """
-    if not files:
-        images = [Scene(np.random.default_rng(0), *(size or DEFAULT_SIZE)).image]
-    elif size is None:
+    if files and size is None:
         return [Path(file) for file in files]
-    else:
+    images: list[NDArray[Any]]
+    if files and size:
         read = ImageReader([dict(type='LoadCheckedImage', color_type='unchanged')]).read
         images = [cv2.resize(read(file)['img'], size[::-1]) for file in files]
-    paths = [folder / f'{index}.png' for index in range(len(images))]
+    else:
+        images = [Scene(np.random.default_rng(0), *(size or DEFAULT_SIZE)).image]
+    paths = [folder / f'{number}.png' for number in range(len(images))]
     for path, image in zip(paths, images, strict=True):
         write_png(path, image)
     return paths
 
 
-def benchmark(
+def measure(
     candidates: Sequence[Candidate],
     images: Sequence[Path],
     miou: Mapping[str, float],
@@ -112,30 +117,31 @@ def benchmark(
     with TemporaryDirectory() as folder:
 
         def turn(name: str) -> dict[str, float]:
-            index = counts[name] % len(images)
-            counts[name] += 1
-            return run_once(*loaded[name], images[index], Path(folder, 'labels.png'))
+            image = images[runs[name] % len(images)]
+            runs[name] += 1
+            return run_once(*loaded[name], image, Path(folder, 'labels.png'))
 
-        counts = dict.fromkeys(loaded, 0)
-        laps = take_turns(
+        runs = dict.fromkeys(loaded, 0)
+        turns = take_turns(
             {name: partial(turn, name) for name in loaded}, repeats=repeats, threads=threads
         )
     figures = []
     for candidate in candidates:
-        shape, total, known = loaded[candidate.name][1].input_shape, None, None
+        shape = loaded[candidate.name][1].input_shape
+        total = known = None
         if shape:
             config = candidate.config()
-            *_, total = complexity(config, shape)
-            known = known_miou(config)
+            total, known = complexity(config, shape).total, known_miou(config)
         figures.append(
             Figures(
-                candidate.name,
-                shape,
-                total and total.parameters,
-                total and total.macs,
-                peak_memory(candidate, images, threads, keep_size),
-                miou.get(candidate.name, known),
-                laps[candidate.name],
+                name=candidate.name,
+                input_shape=shape,
+                parameters=total and total.parameters,
+                macs=total and total.macs,
+                memory=peak_memory(candidate, images, threads, keep_size),
+                miou=miou.get(candidate.name, known),
+                laps=turns.results[candidate.name],
+                conditions=turns.conditions,
             )
         )
     return figures

@@ -1,6 +1,12 @@
-"""Time from an image file to its label file, stage by stage, and the memory that it takes."""
+"""Time from an image file to its label file, stage by stage.
+
+The stages are ``decode`` (reading the image), ``preprocess`` (the test pipeline and the
+normalisation), ``network`` (up to its logits), ``labels`` (upsampling the logits, argmax) and
+``write`` (a PNG). An exported folder runs in its engine; what is inside its graph is ``network``.
+"""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +22,7 @@ from ..config.load import load_config
 from ..converters import load_weights
 from ..datasets.image_reader import LabelsImages
 from ..deploy.segmentor import load_export
+from ..errors import InputError
 from ..inference.predict import without_resize
 from ..inference.segmentor import ImageSegmentor
 from ..models.segmentors.heads import last_head
@@ -25,16 +32,30 @@ STAGES = ('decode', 'preprocess', 'network', 'labels', 'write')
 
 
 class Candidate(NamedTuple):
-    """What to time: a config, with weights or random ones, or an exported folder."""
+    """What to time: a config, with weights or random ones, or an exported folder.
+
+    Attributes:
+        name: What tables call it.
+        path: Config (see ``load_config``) or exported folder.
+        checkpoint: Weights of the config's network; random ones by default.
+        cfg_options: Settings of the config to override, by dotted key.
+        safe_config, allow_download: See ``load_config``.
+    """
 
     name: str
     path: str
     checkpoint: str | None = None
-    cfg_options: dict | None = None
+    cfg_options: Mapping[str, object] | None = None
     safe_config: bool = False
     allow_download: bool = False
 
+    @property
+    def is_export(self) -> bool:
+        """Whether it is an exported folder."""
+        return Path(self.path).is_dir()
+
     def config(self) -> Config:
+        """The config, read anew."""
         return load_config(
             self.path,
             self.cfg_options,
@@ -54,6 +75,7 @@ class Clock:
     input_shape: tuple[int, int] | None = None
 
     def start(self) -> None:
+        """Begin an image."""
         self.laps = dict.fromkeys(STAGES, 0.0)
         self.last = time.perf_counter()
 
@@ -73,9 +95,13 @@ def load_candidate(
         candidate: Config or exported folder.
         threads: Threads of the exported folder's engine.
         keep_size: Leave what resizes the image out of the config's pipeline.
+
+    Raises:
+        InputError: If the config, the checkpoint or the folder cannot be read or do not fit
+            together, or the network has no decode head, where its time would end.
     """
     clock = Clock()
-    if Path(candidate.path).is_dir():
+    if candidate.is_export:
         exported = load_export(candidate.path, threads)
         run = exported.runtime.run
 
@@ -102,6 +128,8 @@ def load_candidate(
 
     model.data_preprocessor.register_forward_hook(after_preprocessing)
     head = last_head(model)
+    if head is None:
+        raise InputError(f'{candidate.name}: {type(model).__name__} has no decode_head to time')
     forward = head.forward  # is called without hooks
 
     def forward_timed(*args) -> torch.Tensor:

@@ -1,7 +1,7 @@
-"""Read checkpoints that anybody may have made: checked first, then read, then copied plainly.
+"""Read untrusted checkpoints.
 
-``archive`` -> the file is whole; ``pickle_check`` and ``pickle_rules`` -> torch can read it;
-``pth`` -> read; ``contents`` -> plain values, and metadata of the right types.
+``archive`` checks that the file is complete, ``pickle_check`` and ``pickle_rules`` that torch can
+read it within bounds; ``pth`` reads it; ``contents`` copies it as plain values and checks metadata.
 """
 
 from .archive import UnreadableError

@@ -1,4 +1,4 @@
-"""Zip archives of ``torch.save``: a layout that every reader sees alike, and their checksums."""
+"""Check the layout and the checksums of zip archives written by ``torch.save``."""
 
 import struct
 import zipfile
@@ -33,7 +33,7 @@ def is_archive(path: Path) -> bool:
 
 
 def read_pickles(path: Path) -> dict[str, bytes]:
-    """Check a whole archive, and return its pickles by name.
+    """Check every record of an archive, and return the pickles by name.
 
     ``torch.save`` keeps a CRC-32 of each tensor, which ``torch.load`` ignores.
 
@@ -62,8 +62,8 @@ def read_pickles(path: Path) -> dict[str, bytes]:
 def read_directory(file: BinaryIO, size: int) -> list[Record]:
     """The records of an archive of ``size`` bytes, in the order of their data.
 
-    Readers differ in how they take comments, leading bytes, names that differ by case only, and
-    records over each other, so that what is checked may not be what is loaded: refused.
+    Comments, leading bytes, names that differ by case only and overlapping records are refused:
+    readers treat them differently, so what is checked might not be what is loaded.
     """
     count = check_end(file, size)
     with zipfile.ZipFile(file) as archive:

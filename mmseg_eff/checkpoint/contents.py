@@ -1,7 +1,9 @@
-"""What a checkpoint holds, as plain values: no text that is evaluated, and sound metadata."""
+"""Copy the content of a checkpoint as plain values, and check its metadata."""
 
 import operator
 from collections import OrderedDict
+from types import UnionType
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,17 +15,17 @@ from .pickle_check import DEEPEST, VALUES
 from .pickle_rules import TEXT
 
 EVALUATED = ('cfg', 'config')  # mmengine runs these texts as Python
-EVALUATED_IN = ('meta', 'runtime_info')  # where it does, and fails over anything else
-SHARED = 16  # how often the bytes of a file may be used by its tensors, such as tied weights
-MOST_AXES = 64  # of what torch computes with
-SMALL = 1 << 20  # bytes that are never too many
+EVALUATED_IN = ('meta', 'runtime_info')  # in these dicts; it fails there on other values
+SHARED = 16  # tensors that may use one byte of a file, on average, such as tied weights
+MOST_AXES = 64  # of a tensor that torch computes with
+SMALL = 1 << 20  # bytes that any file may hold
 HISTORY = ('_log_history', '_count_history', 'max_length')
 MOST_CLASSES = 30_000
 LONGEST_NAME = 500  # characters of a class name
 
 
 class Reader:
-    """Copies of containers, of values of a few kinds, with their number and depth bounded.
+    """Copy values of a few kinds and their containers, within bounds on their number and depth.
 
     Args:
         size: Bytes of the file.
@@ -49,8 +51,9 @@ class Reader:
             raise UnreadableError('holds more values than its size accounts for')
         if depth > DEEPEST:
             raise UnreadableError(f'holds more than {DEEPEST} lists or dicts in each other')
-        if type(value) in (list, tuple):
-            return type(value)([self.copy(item, name, depth + 1) for item in value])
+        if type(value) is list or type(value) is tuple:
+            items = [self.copy(item, name, depth + 1) for item in value]
+            return items if type(value) is list else tuple(items)
         if isinstance(value, dict):
             return self.copy_dict(value, name, depth)
         if isinstance(value, Tensor):
@@ -62,7 +65,7 @@ class Reader:
         return value
 
     def count_bytes(self, number: int) -> None:
-        """Take the bytes of a tensor or array, which others may share, off what there may be."""
+        """Subtract the bytes of a tensor or array from what is left; tensors may share them."""
         self.bytes -= number
         if self.bytes < 0:
             raise UnreadableError(f'uses the bytes of its tensors more than {SHARED} times')
@@ -86,7 +89,7 @@ class Reader:
 
     def copy_dict(self, value: dict, name: str, depth: int) -> dict:
         """A dict, or an ordered one with the versions of modules that torch puts there."""
-        copied = OrderedDict() if isinstance(value, OrderedDict) else {}
+        copied: dict[Any, Any] = OrderedDict() if isinstance(value, OrderedDict) else {}
         for key, item in dict.items(value):
             if not isinstance(key, str | bytes | int | float | None):
                 raise UnreadableError(f'a key is {type(key).__name__}; expected a text or a number')
@@ -96,7 +99,7 @@ class Reader:
         versions = getattr(value, '__dict__', {}).get('_metadata')
         if isinstance(versions, dict):
             self.copy(versions, '_metadata', depth + 1)
-            copied._metadata = OrderedDict(
+            vars(copied)['_metadata'] = OrderedDict(
                 (module, each)
                 for module, each in versions.items()
                 if isinstance(each, dict) and isinstance(each.get('version'), int)
@@ -118,7 +121,7 @@ class Reader:
 
 
 def check_metadata(checkpoint: object) -> None:
-    """Check the types of what programs read beside the weights.
+    """Check the types of the metadata that programs read.
 
     Raises:
         UnreadableError: Names the value and what is allowed.
@@ -146,7 +149,7 @@ def check_metadata(checkpoint: object) -> None:
                 raise UnreadableError(f'message_hub.{name} has a key that is no text')
 
 
-def expect(value: object, kind: type, name: str) -> object:
+def expect(value: object, kind: type | UnionType, name: str) -> Any:
     """Check the type of a value."""
     if not isinstance(value, kind):
         expected = 'a dict' if kind is dict else 'an integer'
@@ -199,6 +202,7 @@ def shown_name(name: str) -> str:
 
 def shown(value: object) -> str:
     """A small value, or the type of a large one, for a message."""
-    is_small = isinstance(value, list | tuple) and len(value) < 5
-    is_flat = is_small and all(isinstance(item, int | float) for item in value)
+    if not isinstance(value, list | tuple) or len(value) > 4:
+        return type(value).__name__
+    is_flat = all(isinstance(item, int | float) for item in value)
     return repr(value) if is_flat else type(value).__name__

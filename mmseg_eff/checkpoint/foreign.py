@@ -1,4 +1,4 @@
-"""Find the weights in checkpoints of other programs: under which key, after which prefix."""
+"""Find the weights in checkpoints of other programs, whatever their key and prefix."""
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any

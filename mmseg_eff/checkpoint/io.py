@@ -1,12 +1,11 @@
-"""Checkpoints in mmengine's layout: read safely, cleaned of denormals, written whole or not.
+"""Read and write checkpoints in mmengine's layout: safe reading, no denormals, atomic writes.
 
-Importing this module makes mmengine read its local and downloaded checkpoints the same way, and
-check those of other schemes after reading.
+``use_for_mmengine`` makes mmengine read its checkpoints in the same way.
 """
 
 import functools
 import re
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlparse
@@ -52,7 +51,6 @@ def zero_denormals(state_dict: Mapping[str, Tensor]) -> int:
     return count
 
 
-@CheckpointLoader.register_scheme(prefixes=['', 'http://', 'https://'], force=True)
 def read_for_mmengine(filename: str, map_location: str | torch.device | None = None) -> object:
     """``read_checkpoint`` for mmengine's ``load_from``, ``resume`` and ``Pretrained``.
 
@@ -72,13 +70,13 @@ def read_for_mmengine(filename: str, map_location: str | torch.device | None = N
 
 
 def check_for_mmengine(checkpoint: object, source: str) -> object:
-    """What mmengine gets of a checkpoint, from wherever it was read.
+    """Adapt a checkpoint to mmengine, whatever it was read from.
 
-    Weights that another program keeps under another key are under ``state_dict`` as well, and names
-    have no ``_orig_mod.``.
+    Weights that another program keeps under another key are added as ``state_dict``, and the prefix
+    ``_orig_mod.`` is removed from names.
 
     Raises:
-        InputError: If there are no weights by name.
+        InputError: If there are no tensors by name.
     """
     if isinstance(checkpoint, Tensor):  # of class embeddings
         return checkpoint
@@ -86,7 +84,7 @@ def check_for_mmengine(checkpoint: object, source: str) -> object:
         raise InputError(f'{source}: holds {type(checkpoint).__name__}; expected tensors by name')
     with suppress(InputError):  # of several networks: the caller knows which
         weights = find_weights(checkpoint)
-        if any(COMPILED in name for name in weights):
+        if isinstance(weights, MutableMapping) and any(COMPILED in name for name in weights):
             renamed = plain_names(weights, WRAPPERS)
             weights.clear()  # in place: mmengine needs the versions of modules that it carries
             weights.update(renamed)
@@ -104,10 +102,12 @@ def is_name(key: object) -> bool:
 
 
 def guard(original: Callable) -> classmethod:
-    """mmengine's ``CheckpointLoader.load_checkpoint``, of any scheme, with a check at its end."""
+    """mmengine's ``CheckpointLoader.load_checkpoint``, followed by a check of what it has read."""
 
     @functools.wraps(original)
-    def load_checkpoint(cls: type, filename: str, *args: object, **kwargs: object) -> object:
+    def load_checkpoint(
+        cls: type[CheckpointLoader], filename: str, *args: object, **kwargs: object
+    ) -> object:
         content = original(cls, filename, *args, **kwargs)
         if cls._get_checkpoint_loader(filename) is not read_for_mmengine:
             content = sound_copy(content, filename)
@@ -116,8 +116,19 @@ def guard(original: Callable) -> classmethod:
     return classmethod(load_checkpoint)
 
 
-if not hasattr(CheckpointLoader.load_checkpoint, '__wrapped__'):
-    CheckpointLoader.load_checkpoint = guard(CheckpointLoader.load_checkpoint.__func__)
+def use_for_mmengine() -> None:
+    """Make mmengine read checkpoints by this module in this process, wherever it loads one.
+
+    Local files and downloads are read by ``read_for_mmengine``. Checkpoints of other schemes, such
+    as ``s3://``, are copied as plain values and checked after mmengine has read them.
+    """
+    register = CheckpointLoader.register_scheme(prefixes=['', 'http://', 'https://'], force=True)
+    register(read_for_mmengine)
+    if not hasattr(CheckpointLoader.load_checkpoint, '__wrapped__'):
+        CheckpointLoader.load_checkpoint = guard(CheckpointLoader.load_checkpoint.__func__)
+
+
+use_for_mmengine()
 
 
 def load_checkpoint(
@@ -164,7 +175,9 @@ def checked_weights(
     for name, value in state_dict.items():
         if reason := defect(value):
             raise InputError(f'{path}: {name} {reason}')
-    meta = checkpoint.get('meta', {}) if state_dict is not checkpoint else {}
+    meta: object = {}
+    if isinstance(checkpoint, Mapping) and state_dict is not checkpoint:
+        meta = checkpoint.get('meta', {})
     if not isinstance(meta, dict):
         raise InputError(f'{path}: meta is {type(meta).__name__}; expected a dict')
     weights = {name: value.detach() for name, value in state_dict.items()}
@@ -186,7 +199,7 @@ def defect(value: object) -> str:
 
 
 def save_checkpoint(checkpoint: dict, path: str | Path) -> None:
-    """Write ``checkpoint`` to a temporary name beside ``path`` and rename it.
+    """Write a checkpoint (an atomic write).
 
     Args:
         checkpoint: ``state_dict``, ``meta`` and, not for safetensors, whatever torch can save.
@@ -212,7 +225,7 @@ def rename(key: str, renames: Iterable[tuple[str, str | Callable[[re.Match], str
 
 
 def mismatch(model: nn.Module, state_dict: Mapping[str, Tensor]) -> str:
-    """What keeps ``state_dict`` from loading into ``model``, as one line; empty if nothing does."""
+    """Why ``state_dict`` does not load into ``model``, in one line; empty if it does."""
     wanted = model.state_dict()
     groups = {
         'missing': sorted(wanted.keys() - state_dict.keys()),

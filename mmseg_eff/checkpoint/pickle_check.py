@@ -1,8 +1,8 @@
-"""Follow the pickle of a checkpoint without building anything, and refuse one that is a trap.
+"""Check the pickle of a checkpoint for decompression bombs, without building anything.
 
-torch's ``weights_only`` unpickler runs no code of a file, but builds whatever the file says: lists
-in each other that become 2**30 numbers, texts encoded a million times, tensors larger than their
-storage. Here only the sizes are followed, over the same operations.
+torch's ``weights_only`` unpickler runs no code of a file, but builds whatever the file says: nested
+lists that expand to 2**30 numbers, texts encoded a million times, tensors larger than their
+storage. This check interprets the same opcodes and only adds up sizes.
 """
 
 import io
@@ -19,9 +19,9 @@ from .archive import UnreadableError, is_archive, read_pickles
 from .pickle_rules import CALLS, STATES, TENSORS, Node, is_key, shown, weight
 
 DEEPEST = 100  # containers in each other
-VALUES = 250_000  # and one for every 8 bytes of the file, counted as often as they are met
+VALUES = 250_000  # allowed, and one more for every 8 bytes of the file; each use counts
 LONGEST_NAME = 1000  # characters of a module's or function's name
-PICKLES = 5  # one after the other in files of torch before 1.6; then follow the tensors
+PICKLES = 5  # at the beginning of files of torch before 1.6; the tensors follow
 TAR = 257, b'ustar'  # where a tar file says that it is one
 INT, BYTE, SHORT, FLOAT = map(struct.Struct, ('<i', '<B', '<H', '>d'))
 LENGTH = struct.Struct('<I')
@@ -35,11 +35,11 @@ LENGTHS = {b'X': LENGTH, b'U': BYTE, b'\x8a': BYTE}  # texts and long numbers
 
 
 def check_content(path: Path) -> None:
-    """Check the archive of a checkpoint, all of it, and its pickles; nothing is built.
+    """Check the archive of a checkpoint and its pickles; nothing is built.
 
     Raises:
-        UnreadableError: If it is damaged, or a trap.
-        Exception: Whatever damage leads to.
+        UnreadableError: If it is damaged, would run code, or holds more than its size allows.
+        Exception: Any other, for a damaged file.
     """
     size = path.stat().st_size
     if is_archive(path):
@@ -57,7 +57,7 @@ def check_content(path: Path) -> None:
 
 
 class PickleCheck:
-    """Check of the pickles in a file, one after the other.
+    """Check the pickles in a file, one after the other.
 
     Args:
         file: The pickles.
@@ -93,7 +93,7 @@ class PickleCheck:
         return form.unpack(self.read(form.size))[0]
 
     def spend(self, cost: int) -> None:
-        """Take values that are built, or passed to a function, off the budget."""
+        """Subtract values that are built, or passed to a function, from the budget."""
         self.budget -= cost
         if self.budget < 0:
             raise UnreadableError(f'its {self.size} bytes stand for more than {self.limit} values')
@@ -124,11 +124,11 @@ class PickleCheck:
         self.add(owner, values)
 
     def check_pickle(self) -> None:
-        """Follow one pickle to its end.
+        """Check one pickle to its end.
 
         Raises:
-            UnreadableError: If it is none of ``torch.save``, or a trap.
-            Exception: Whatever a damaged one leads to.
+            UnreadableError: See ``check_content``.
+            Exception: Any other, for a damaged pickle.
         """
         stack: list[Any] = []
         marks: list[list] = []
@@ -235,7 +235,7 @@ class PickleCheck:
         return made
 
     def build(self, owner: Node, state: object) -> None:
-        """Give an object its state; to tensors, torch gives none since version 0.4."""
+        """Set the state of an object; torch sets none of tensors since version 0.4."""
         known = owner.kind == 'collections.OrderedDict' or owner.kind in self.users
         if not known or (owner.kind in STATES and not STATES[owner.kind](state)):
             raise UnreadableError(f'it builds {shown(owner.kind)} otherwise than torch.save does')

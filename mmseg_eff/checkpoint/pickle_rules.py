@@ -1,6 +1,6 @@
-"""What torch may call while it reads a checkpoint, and with which arguments."""
+"""Rules for what torch may call while it reads a checkpoint, and with which arguments."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -8,17 +8,18 @@ import torch
 TEXT = 64  # bytes of a text that count as one more value
 MOST = 2**63  # of a number as a key
 SEQUENCES = ('list', 'tuple', 'set')
+Rule = Callable[[Any], bool]  # of the arguments of a call, or of a state
 
 
 class Node:
-    """What stands for a value that is not a number or a text, which are there themselves.
+    """Placeholder for a value of a pickle; numbers and texts are kept as they are.
 
     Attributes:
         kind: A container; ``global`` for a name; ``storage``; else the name that was called.
         items: Of a container, keys and values in turn of a dict; the global's name; bytes of a
             storage and of a number in it.
-        weight: Values in it, counted as often as they are met.
-        depth: Containers in each other, this one included.
+        weight: Number of values in it; a value counts once for each use.
+        depth: Depth of nested containers, this one included.
     """
 
     __slots__ = ('depth', 'items', 'kind', 'weight')
@@ -47,7 +48,7 @@ def is_key(value: object) -> bool:
 
 
 def is_in_storage(storage: Node, offset: int, size: Node, stride: Node, *others: Any) -> bool:
-    """Whether a tensor lies inside its storage, which torch would make larger otherwise."""
+    """Whether a tensor lies inside its storage; otherwise torch would allocate a larger one."""
     length, element_size = storage.items
     if len(others) > 2 and is_global(others[2]):  # of ``_rebuild_tensor_v3``
         element_size = vars(torch)[others[2].items.removeprefix('torch.')].itemsize
@@ -70,11 +71,11 @@ def is_of_pairs(items: Sequence[Any]) -> bool:
 
 
 def anything(_: Sequence[Any]) -> bool:
-    """For functions that take little and make little."""
+    """Allow any arguments: for functions whose results are small."""
     return True
 
 
-TENSORS = {  # what makes a dense tensor -> whether its arguments are sound
+TENSORS: dict[str, Rule] = {  # what makes a dense tensor -> whether its arguments are sound
     **{
         f'torch._utils._rebuild_tensor{version}': lambda items: is_in_storage(*items)
         for version in ('', '_v2', '_v3')
@@ -88,7 +89,8 @@ TENSORS = {  # what makes a dense tensor -> whether its arguments are sound
         )
     },
 }
-CALLS = TENSORS | {  # what else torch may call -> whether its arguments are as torch.save's
+CALLS: dict[str, Rule] = {  # what torch may call -> whether its arguments are as torch.save's
+    **TENSORS,
     'collections.OrderedDict': is_of_pairs,
     'collections.Counter': lambda items: all(item.kind == 'dict' for item in items),
     'builtins.set': lambda items: items[0].kind in SEQUENCES and all(map(is_key, items[0].items)),
@@ -104,7 +106,7 @@ CALLS = TENSORS | {  # what else torch may call -> whether its arguments are as 
         anything,
     ),
 }
-STATES = {  # what is made -> whether its state is as torch.save's
+STATES: dict[str, Rule] = {  # what is made -> whether its state is as torch.save's
     'collections.OrderedDict': lambda state: state.kind == 'dict',
     'mmengine.logging.history_buffer.HistoryBuffer': lambda state: (
         state.kind == 'dict'

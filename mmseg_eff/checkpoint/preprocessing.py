@@ -1,4 +1,4 @@
-"""Compare what a checkpoint records of its preprocessing with a config."""
+"""Compare the preprocessing that a checkpoint records with that of a config."""
 
 from collections.abc import Mapping
 
@@ -14,11 +14,12 @@ def preprocessing_differences(meta: Mapping, config: ConfigDict) -> list[str]:
         config: Config of the model, with ``data_preprocessor`` and ``backbone``.
     """
     record = {**meta.get('preprocessing', {}), **meta.get('model', {})}
-    norm_cfg = config.backbone.get('norm_cfg')
+    backbone, processor = (config.get(part) or {} for part in ('backbone', 'data_preprocessor'))
+    norm_cfg = backbone.get('norm_cfg')
     used = dict(
-        mean=config.data_preprocessor.get('mean'),
-        std=config.data_preprocessor.get('std'),
-        padding=config.backbone.get('padding', 'same'),
+        mean=processor.get('mean'),
+        std=processor.get('std'),
+        padding=backbone.get('padding', 'same'),
         bn_eps=norm_cfg and norm_cfg.get('eps', 1e-5),
     )
     return [

@@ -1,4 +1,4 @@
-"""Read what ``torch.save`` wrote, after its checksums and its pickles were checked."""
+"""Read files of ``torch.save``, after checking their checksums and pickles."""
 
 import re
 import warnings
@@ -12,7 +12,7 @@ from .archive import UnreadableError
 from .contents import Reader
 from .pickle_check import check_content
 
-PROGRAMS = (  # in torch's refusals -> ours
+PROGRAMS = (  # pattern in a message of torch -> our message
     (r'GLOBAL (\S+)', r'loading it would run \1'),
     (r'Trying to call reduce for unrecognized function', 'loading it would run a function'),
     (r'(?:getattr of|numpy\.dtype\().* is not allowed', r'\g<0>'),
@@ -28,16 +28,16 @@ def read_pth(path: Path, map_location: str | torch.device = 'cpu', *, mmap: bool
         mmap: Leave the tensors on the disk until they are used.
 
     Raises:
-        UnreadableError: If it is damaged, loading it would run code, or it is a trap.
-        Exception: Of any kind, which ``reason_of`` puts into words.
+        UnreadableError: See ``check_content``.
+        Exception: Of any kind; ``reason_of`` gives the reason.
     """
-    allow_checkpoint_globals()  # again: the fork's own loading takes them off torch's list
+    allow_checkpoint_globals()  # again: the fork's own loading removes them from torch's list
     statistics = dict(HistoryBuffer._statistics_methods)
     try:
         with warnings.catch_warnings(action='ignore'):
             check_content(path)
             content = torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
-    finally:  # a file's history may bring others for all
+    finally:  # a file's history may replace those of the class
         HistoryBuffer._statistics_methods.clear()
         HistoryBuffer._statistics_methods.update(statistics)
     return Reader(path.stat().st_size).copy(content)

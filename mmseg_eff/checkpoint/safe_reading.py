@@ -1,5 +1,6 @@
 """Read checkpoint files without running any code in them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ from . import Reader, UnreadableError, check_metadata, read_pth, reason_of
 from .safetensors import SUFFIX, read_safetensors
 
 LARGEST_DOWNLOAD = 1 << 34  # bytes, where the size is not known
-SETTINGS = (  # harmless things beside the weights, which are not read
+SETTINGS = (  # harmless classes beside the weights, whose content is dropped
     'argparse.Namespace',
     *(f'pathlib.{name}' for name in ('Path', 'PosixPath', 'WindowsPath', 'PurePosixPath')),
     *(f'pathlib._local.{name}' for name in ('PosixPath', 'WindowsPath')),
@@ -18,7 +19,7 @@ SETTINGS = (  # harmless things beside the weights, which are not read
 
 
 class Settings:
-    """Stands for an object of ``SETTINGS``: keeps nothing and does nothing."""
+    """Placeholder for an object of ``SETTINGS``: keeps nothing and does nothing."""
 
     def __init__(self, *_: object, **__: object) -> None:
         pass
@@ -50,6 +51,7 @@ def read_checkpoint(path: str | Path, map_location: str | torch.device = 'cpu') 
         if path.suffix == SUFFIX:
             content = Reader(size).copy(read_safetensors(path))
         else:
+            stand_ins: list[Callable | tuple[Callable, str]]
             stand_ins = [(Settings, name) for name in SETTINGS]
             with torch.serialization.safe_globals(stand_ins):
                 content = read_pth(path, map_location)
@@ -66,10 +68,10 @@ def read_checkpoint(path: str | Path, map_location: str | torch.device = 'cpu') 
 
 
 def sound(content: object, source: str | Path) -> object:
-    """What was read from a file or URL, if its metadata is as programs expect it.
+    """Check the metadata of what was read from a file or URL, and return it.
 
     Raises:
-        InputError: If it is not.
+        InputError: If it is of other types than programs expect.
     """
     try:
         check_metadata(content)
@@ -79,10 +81,10 @@ def sound(content: object, source: str | Path) -> object:
 
 
 def sound_copy(content: object, source: str) -> object:
-    """A plain copy of what another reader took from a URL, without texts to evaluate.
+    """Copy what another reader loaded from a URL as plain values, without texts to evaluate.
 
     Raises:
-        InputError: See ``sound``; and if there is more in it than weights account for.
+        InputError: See ``sound``; and if it holds too many values.
     """
     try:
         return sound(Reader(LARGEST_DOWNLOAD).copy(content), source)

@@ -1,4 +1,4 @@
-"""Weights in safetensors files: the tensors, and ``meta`` as JSON in the header."""
+"""Read and write weights as safetensors files, with ``meta`` as JSON in the header."""
 
 import json
 from pathlib import Path
@@ -44,14 +44,16 @@ def write_safetensors(checkpoint: dict, path: Path) -> None:
     """Write ``state_dict`` and ``meta``, whose tuples become lists.
 
     Raises:
-        InputError: If there is more in the checkpoint, or ``meta`` has no form in JSON.
+        InputError: If there is more in the checkpoint, or ``meta`` cannot be written as JSON.
     """
     if others := sorted(checkpoint.keys() - {'state_dict', 'meta'}):
         raise InputError(f'{SUFFIX} files hold state_dict and meta only, not {", ".join(others)}')
     try:
         meta = json.dumps(checkpoint['meta'])
     except TypeError as error:
-        raise InputError(f'meta has no form in JSON, as {SUFFIX} files need: {error}') from error
+        raise InputError(
+            f'meta cannot be written as JSON, which {SUFFIX} files need: {error}'
+        ) from error
     # Copies: the format takes neither views nor two names for one tensor.
     weights = {
         name: value.clone(memory_format=torch.contiguous_format)

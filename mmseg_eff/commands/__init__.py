@@ -5,6 +5,8 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
+from ..utils.signals import end_in_one_line
+
 COMMANDS = (  # in the order of --help
     'predict',
     'train',
@@ -54,9 +56,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a subcommand; without one, print the help."""
+    if argv is None:
+        end_in_one_line()
     words = sys.argv[1:] if argv is None else argv
     name = words[0].replace('-', '_') if words else ''
     if name in COMMANDS:
-        return load(name).main(argv and words[1:], prog=f'mmseg-eff {words[0]}')
+        return load(name).main(words[1:], prog=f'mmseg-eff {words[0]}')
     build_parser().parse_args(words or ['--help'])
     return 0

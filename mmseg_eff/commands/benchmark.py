@@ -1,99 +1,30 @@
-"""Time from an image file to its label file, stage by stage, of several networks in one run.
+"""Time networks from image file to label file, stage by stage, in one run on the CPU.
 
-Stages: decoding the image; preprocessing (the test pipeline and the normalisation); the network, up
-to its logits; the labels (enlarging the logits, argmax); writing a PNG. All run on the CPU in one
-process, in turn on the same image, the first turn as warm-up. Memory is measured in a process of
-its own for each network. Exported folders run in their engine, and what is inside their graph
-counts as network.
+For configs (with random weights unless --checkpoints are given) and folders of export: parameters,
+multiply-adds, memory and the time of each stage. Stages: decode the image; preprocess it; run the
+network up to its logits; upsample them to labels; write a PNG. mIoU is looked up in the
+metafile.yaml beside a config: it was measured at that recipe's own image size, whatever --size is.
 """
 
 import argparse
-import os
 import sys
 from argparse import ArgumentTypeError
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from ..benchmarking.complexity import check_size
-from ..benchmarking.report import plot, print_table, write_json
-from ..benchmarking.run import PEERS, RANDOM, benchmark, known_miou, make_images
-from ..benchmarking.stages import Candidate
 from ..errors import InputError
 from ._arguments import ToolParser, checkpoint, finite_number, whole_number
 from ._cli import add_config_arguments, command
 
-DESCRIPTION = """Parameters, multiply-adds, memory and the time of each stage from an image file to
-its label file, of configs (with random weights unless --checkpoints are given) and of folders of
-tools/export.py, in one run on the CPU. mIoU is looked up in the metafile.yaml beside a config: it
-was measured at that recipe's own image size, whatever --size is."""
+if TYPE_CHECKING:
+    from ..benchmarking.report import Figures
+    from ..benchmarking.stages import Candidate
 
-
-def find_candidates(args: argparse.Namespace) -> list[Candidate]:
-    """What the arguments ask to compare.
-
-    Raises:
-        InputError: If checkpoints do not match the configs, or two would have one name.
-    """
-    checkpoints = args.checkpoints or [RANDOM] * len(args.config)
-    if len(checkpoints) != len(args.config):
-        raise InputError(
-            f'--checkpoints needs one for each of the {len(args.config)} configs '
-            f'({RANDOM} for random weights or an export), got {len(checkpoints)}'
-        )
-    candidates = [
-        Candidate(
-            name=Path(path).stem,
-            path=path,
-            checkpoint=None if file == RANDOM else file,
-            cfg_options=args.cfg_options,
-            safe_config=args.safe_config,
-            allow_download=args.allow_download,
-        )
-        for path, file in zip(args.config, checkpoints, strict=True)
-    ]
-    if args.peers:
-        candidates += [Candidate(name, f'mmseg::{path}') for name, path in PEERS.items()]
-    names = [candidate.name for candidate in candidates]
-    if len(set(names)) < len(names):
-        raise InputError(f'two of the networks have the same name: {", ".join(sorted(names))}')
-    return candidates
-
-
-def read_miou(pairs: Sequence[str], names: Sequence[str]) -> dict[str, float]:
-    """The numbers of ``name=value`` arguments.
-
-    Raises:
-        InputError: If one is not of this form, or names no network.
-    """
-    miou = {}
-    for pair in pairs:
-        name, _, value = pair.rpartition('=')
-        try:
-            miou[name] = finite_number(value)
-        except ArgumentTypeError as error:
-            raise InputError(f'--miou takes name=value, got {pair!r}') from error
-        if name not in names:
-            raise InputError(f'--miou: no network {name!r}; there are {", ".join(names)}')
-    return miou
-
-
-def check_outputs(
-    args: argparse.Namespace, candidates: Sequence[Candidate], miou: Mapping[str, float]
-) -> None:
-    """Check before anything is measured that what is asked for can be written.
-
-    Raises:
-        InputError: If no mIoU is known for the picture, or a file cannot be written.
-    """
-    for path in filter(None, (args.json, args.plot)):
-        folder = next(parent for parent in path.absolute().parents if parent.exists())
-        if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-            raise InputError(f'{path}: cannot be written')
-    if args.plot and not miou:
-        configs = [c.config() for c in candidates if not Path(c.path).is_dir()]
-        if not any(map(known_miou, configs)):
-            raise InputError('--plot needs the --miou of one network at least')
+RANDOM = '-'  # in place of a checkpoint
+PEERS = (  # of benchmarking.run
+    *('BiSeNetV2', 'DDRNet-23-slim', 'PIDNet-S', 'STDC1', 'Fast-SCNN', 'DeepLabV3+ MobileNetV2'),
+)
 
 
 def add_arguments(parser: ToolParser) -> None:
@@ -123,25 +54,82 @@ def add_arguments(parser: ToolParser) -> None:
 
 @command(add_arguments)
 def main(args: argparse.Namespace) -> None:
-    """Parse the arguments of ``tools/benchmark.py``, measure and print."""
-    size = check_size(args.size) if args.size else None
-    candidates = find_candidates(args)
-    miou = read_miou(args.miou, [candidate.name for candidate in candidates])
-    check_outputs(args, candidates, miou)
-    with TemporaryDirectory() as folder:
-        images = make_images(args.image, size, Path(folder))
-        figures = benchmark(
-            candidates,
-            images,
-            miou,
-            repeats=args.repeats,
-            threads=args.threads,
-            keep_size=size is not None,
-        )
+    """Measure and print."""
+    from ..apis.measuring import benchmark
+
+    figures = benchmark(
+        find_candidates(args),
+        args.image,
+        size=args.size,
+        peers=args.peers,
+        miou=dict(map(read_miou, args.miou)),
+        repeats=args.repeats,
+        threads=args.threads,
+        json_file=args.json,
+        plot_file=args.plot,
+    )
+    print(figures[0].conditions)
     print_table(figures, args.markdown)
-    if args.json:
-        write_json(args.json, figures, args.threads)
     if args.plot:
-        plot(args.plot, figures, args.threads)
-        for missing in (f.name for f in figures if f.miou is None):
+        for missing in (row.name for row in figures if row.miou is None):
             print(f'{missing}: not in the picture; give its --miou', file=sys.stderr)
+
+
+def find_candidates(args: argparse.Namespace) -> 'list[Candidate]':
+    """The configs and folders that the arguments name.
+
+    Raises:
+        InputError: If checkpoints do not match the configs.
+    """
+    from ..benchmarking.stages import Candidate
+
+    checkpoints = args.checkpoints or [RANDOM] * len(args.config)
+    if len(checkpoints) != len(args.config):
+        raise InputError(
+            f'--checkpoints needs one for each of the {len(args.config)} configs '
+            f'({RANDOM} for random weights or an export), got {len(checkpoints)}'
+        )
+    return [
+        Candidate(
+            name=Path(path).name.removesuffix('.py'),
+            path=path,
+            checkpoint=None if file == RANDOM else file,
+            cfg_options=args.cfg_options,
+            safe_config=args.safe_config,
+            allow_download=args.allow_download,
+        )
+        for path, file in zip(args.config, checkpoints, strict=True)
+    ]
+
+
+def read_miou(pair: str) -> tuple[str, float]:
+    """A network's name and its mIoU, from ``name=value``.
+
+    Raises:
+        InputError: If it is not of this form.
+    """
+    name, _, value = pair.rpartition('=')
+    try:
+        return name, finite_number(value)
+    except ArgumentTypeError as error:
+        raise InputError(f'--miou takes name=value, got {pair!r}') from error
+
+
+def print_table(figures: 'Sequence[Figures]', use_markdown: bool) -> None:
+    """Print all figures; times are medians and 95th percentiles in ms."""
+    from rich.table import Table
+
+    from ..benchmarking.report import HEADER, cells
+    from ..utils.printing import console
+
+    print('times in ms: median / 95th percentile')
+    rows = [cells(row) for row in figures]
+    if use_markdown:
+        print(f'| {" | ".join(HEADER)} |\n|---|---|{"--:|" * (len(HEADER) - 2)}')
+        for row in rows:
+            print(f'| {" | ".join(row)} |')
+        return
+    table = Table(*HEADER)
+    for row in rows:
+        table.add_row(*row)
+    console(width=200).print(table)

@@ -1,17 +1,14 @@
 """Convert COCO annotations or VOC labels into PNGs of class indices."""
 
 import argparse
-from pathlib import Path
+import sys
 
-from ..datasets.coco_labels import (
-    IGNORED,
-)
-from ..datasets.convert_labels import DATASETS, OWN, convert_coco, convert_voc, metainfo_file
-from ..utils.output_folder import output_folder
-from ..utils.user_errors import on_interrupt
 from ._arguments import ToolParser, whole_number
 from ._cli import command
 
+OWN = 'own'  # of datasets.convert_labels
+DATASETS = ('voc', 'foreground')
+IGNORED = 255
 USE = (
     'OUT.metainfo.json and .py hold the classes, background first, and a palette: name the .py in '
     "a config's _base_ and write metainfo=dict(classes=_base_.classes, palette=_base_.palette)."
@@ -49,20 +46,21 @@ def add_arguments(parser: ToolParser) -> None:
 
 @command(add_arguments)
 def main(args: argparse.Namespace) -> None:
-    """Parse the arguments of ``tools/convert_labels.py`` and convert."""
-    out = Path(args.out).resolve()
-    kept = f'the labels written so far are kept in {out}; start the command again'
-    with output_folder(out), on_interrupt(kept):
-        if args.source == 'coco':
-            names, meaning = convert_coco(
-                Path(args.annotations),
-                out,
-                args.classes,
-                args.min_size,
-                Path(args.like) if args.like else None,
-            )
-            print(f'{out}: {len(names)} labels, listed in {out}.txt')
-            classes = ', '.join(f'{label} {name}' for label, name in enumerate(meaning.names))
-            print(f'{metainfo_file(out)}: {classes}, {IGNORED} ignored')
-        else:
-            print(f'{out}: {convert_voc(Path(args.labels), out, args.classes)} labels')
+    """Convert, and print what was written."""
+    from ..apis.label_tools import convert_labels
+
+    labels = convert_labels(
+        args.annotations if args.source == 'coco' else args.labels,
+        args.out,
+        format=args.source,
+        classes=args.classes,
+        min_size=getattr(args, 'min_size', None),
+        like=getattr(args, 'like', None),
+    )
+    for note in labels.notes:
+        print(note, file=sys.stderr)
+    listed = f', listed in {labels.list_file}' if labels.list_file else ''
+    print(f'{labels.folder}: {len(labels.names)} labels{listed}')
+    if labels.metainfo_file:
+        classes = ', '.join(f'{label} {name}' for label, name in enumerate(labels.classes))
+        print(f'{labels.metainfo_file}: {classes}, {IGNORED} ignored')

@@ -28,12 +28,14 @@ def add_arguments(parser: ToolParser) -> None:
 @command(add_arguments)
 def main(args: argparse.Namespace) -> None:
     """Convert, and print what is known of the network."""
-    from ..converters.convert import convert
+    from ..apis.weights import convert_weights
 
-    meta = convert(args.network, args.source, args.target, padding=args.padding, key=args.key)
-    model, preprocessing = (
-        ', '.join(f'{key}={value}' for key, value in meta.get(part, {}).items())
-        for part in ('model', 'preprocessing')
+    converted = convert_weights(
+        args.network, args.source, args.target, padding=args.padding, key=args.key
     )
-    print(f'{args.target}: {model}; {meta["zeroed_denormals"]} denormal values set to zero')
+    model, preprocessing = (
+        ', '.join(f'{key}={value}' for key, value in part.items())
+        for part in (converted.model, converted.preprocessing)
+    )
+    print(f'{args.target}: {model}; {converted.zeroed_denormals} denormal values set to zero')
     print(f'data_preprocessor: {preprocessing or "not known from the file"}')

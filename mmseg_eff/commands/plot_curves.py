@@ -3,13 +3,8 @@
 import argparse
 from pathlib import Path
 
-import matplotlib
-
-from ..visualization.curves import plot_curves, read_scalars
 from ._arguments import ToolParser
 from ._cli import command
-
-matplotlib.use('Agg')
 
 
 def add_arguments(parser: ToolParser) -> None:
@@ -21,7 +16,7 @@ def add_arguments(parser: ToolParser) -> None:
 
 @command(add_arguments)
 def main(args: argparse.Namespace) -> None:
-    """Parse the arguments of ``tools/plot_curves.py`` and draw."""
-    out = args.out or args.work_dir / 'curves.png'
-    plot_curves(read_scalars(args.work_dir), out, args.title)
-    print(out)
+    """Draw, and print where."""
+    from ..visualization.curves import draw_curves
+
+    print(draw_curves(args.work_dir, args.out, args.title))

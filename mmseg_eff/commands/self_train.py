@@ -1,5 +1,7 @@
 """Self-training in one command: pre-train, fine-tune a teacher, let it label, train a student.
 
+CONFIG trains the teacher, STUDENT the student. The same command resumes a run that was stopped.
+
 ==================  ============================================================================
 stage               what runs
 ==================  ============================================================================
@@ -14,32 +16,28 @@ Source: ESeg (Meng et al., 2022), https://arxiv.org/abs/2203.12683.
 """
 
 import argparse
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mmengine.config import Config
+from ._arguments import ToolParser, whole_number
+from ._cli import add_config_arguments, command
 
-from ..errors import InputError
-from ..self_training.pipeline import Chain, move_labels
-from ..self_training.summary import TEACHER, show, summarise
-from ..utils.output_folder import output_folder
-from ..utils.user_errors import on_interrupt
-from ._arguments import ToolParser
-from ._cli import add_config_arguments, command, read_config_of
-
-PRETRAIN = '0_pretrain'
+if TYPE_CHECKING:
+    from ..self_training.rounds import SelfTraining
 
 
 def add_arguments(parser: ToolParser) -> None:
     """Add the arguments of ``mmseg-eff self_train``."""
     add_config_arguments(parser)
-    parser.add_argument('student', help='config with labelled and pseudo-labelled data sets')
+    parser.add_argument('student', help='config with labelled and pseudo-labelled datasets')
     parser.add_argument('--work-dir', required=True, help='folder of all stages; resumable')
     parser.add_argument('--pretrain', metavar='CONFIG', help='train this first, and start from it')
-    parser.add_argument('--rounds', type=int, default=1, help='of pseudo labels and student (1)')
+    parser.add_argument(
+        '--rounds', type=whole_number(1), default=1, help='of pseudo labels and student (1)'
+    )
     parser.add_argument(
         '--from-teacher', action='store_true', help="start students from their teacher's weights"
     )
-    parser.add_argument('--processes', type=int, default=1, help='of each stage (1)')
+    parser.add_argument('--processes', type=whole_number(1), default=1, help='of each stage (1)')
     parser.add_argument(
         '--best', action='store_true', help='take the checkpoint best in validation, not the last'
     )
@@ -53,46 +51,36 @@ def add_arguments(parser: ToolParser) -> None:
 
 @command(add_arguments)
 def main(args: argparse.Namespace) -> None:
-    """Parse the arguments of ``tools/self_train.py`` and run what is not finished."""
-    for name in ('rounds', 'processes'):
-        if getattr(args, name) < 1:
-            raise InputError(f'--{name} must be at least 1, got {getattr(args, name)}')
+    """Run the stages that are not finished, and print what each of them took and gave."""
+    from ..apis.labelling import self_train
 
-    def load(path: str) -> Config:
-        return read_config_of(args, path)
+    chain = self_train(
+        args.config,
+        args.student,
+        args.work_dir,
+        pretrain=args.pretrain,
+        rounds=args.rounds,
+        from_teacher=args.from_teacher,
+        processes=args.processes,
+        best=args.best,
+        pseudo_options=args.pseudo_options,
+        options=args.cfg_options,
+        safe_config=args.safe_config,
+        allow_download=args.allow_download,
+        on_stage=lambda line: print(line, flush=True),
+    )
+    print_rows(chain)
 
-    folder = Path(args.work_dir).resolve()
-    trainings = {TEACHER: load(args.config)}
-    student = load(args.student)
-    rounds = [
-        (f'{number}_pseudo_label', f'{number + 1}_self_train')
-        for number in range(2, 2 * args.rounds + 1, 2)
-    ]
-    for labels, stage in rounds:
-        trainings[stage] = move_labels(student, folder / labels / 'labels')
-    names = {stage: Path(config.filename).stem for stage, config in trainings.items()}
-    names.update((labels, None) for labels, _ in rounds)
-    pretrain = load(args.pretrain) if args.pretrain else None
 
-    kept = f'what is finished is kept in {folder}; the same command goes on'
-    with output_folder(folder), on_interrupt(kept):
-        chain = Chain(folder, args)
-        if pretrain:
-            names[PRETRAIN] = Path(args.pretrain).stem
-            chain.write_config(PRETRAIN, pretrain)
-            checkpoint = chain.train(PRETRAIN)
-            for config in trainings.values():
-                config.load_from = checkpoint
-        for stage, config in trainings.items():
-            if stage == TEACHER or not args.from_teacher:
-                chain.write_config(stage, config)
-        teacher, checkpoint = TEACHER, chain.train(TEACHER)
-        for labels, stage in rounds:
-            if args.from_teacher:
-                trainings[stage].load_from = checkpoint
-                chain.write_config(stage, trainings[stage])
-            arguments = [str(folder / f'{teacher}.py'), checkpoint, '--out', str(folder / labels)]
-            arguments += ['--images-of', str(folder / f'{stage}.py'), *args.pseudo_options]
-            chain.run(labels, 'pseudo_label.py', arguments)
-            teacher, checkpoint = stage, chain.train(stage)
-        show(summarise(folder, chain.state['stages'], names, args.best), folder)
+def print_rows(chain: 'SelfTraining') -> None:
+    """Print the figures of each stage and the files that hold them."""
+    from rich.table import Table
+
+    from ..self_training.summary import COLUMNS, cells_of
+    from ..utils.printing import console
+
+    table = Table(*(name for name in COLUMNS if name != 'config'))  # fits into 80 columns
+    for stage, _, *figures in cells_of(chain.rows):
+        table.add_row(stage, *figures)
+    console().print(table)
+    print(f'{chain.folder}/summary.md, {chain.folder}/summary.json')

@@ -1,18 +1,18 @@
-"""Refuse keys of ``--cfg-options`` that nothing reads, with the nearest one that is known.
+"""Refuse keys of ``--cfg-options`` that nothing reads, and suggest the nearest known key.
 
 A key is known if the config has it, or if the part that it is set on takes it: an argument of the
 class that ``type`` names, of mmengine's runner at the top, of PyTorch's ``DataLoader`` in a data
-loader. Where that is open (a dict without ``type``, a class that hands its ``**kwargs`` on to
-another than its base), a new key is refused only if it looks like a misspelt one.
+loader. Where other keys are possible (a dict without ``type``, a class that passes its ``**kwargs``
+to others than its base), a new key is refused only if it resembles a known one.
 """
 
 import ast
 import difflib
 import inspect
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import mmseg.registry
 from mmengine.config import Config, ConfigDict
@@ -51,8 +51,10 @@ LOOKS_ALIKE = 0.75  # of difflib: 'max_iter' and 'max_iters' have 0.94
 
 
 class Known(NamedTuple):
+    """Keys that a part of a config may have."""
+
     names: set[str]
-    is_closed: bool  # does nothing else make sense
+    is_closed: bool  # whether other keys are refused
 
 
 def check_keys(before: ConfigDict, config: Config, options: Mapping[str, object]) -> None:
@@ -64,7 +66,9 @@ def check_keys(before: ConfigDict, config: Config, options: Mapping[str, object]
         options: Values by dotted key.
     """
     for option in options:
-        old, new, path = before, config._cfg_dict, []
+        old: Any = before
+        new: Any = config._cfg_dict
+        path: list[str] = []
         for key in option.split('.'):
             if not isinstance(new, dict | list | tuple):
                 break  # another option replaced it
@@ -80,7 +84,8 @@ def check_keys(before: ConfigDict, config: Config, options: Mapping[str, object]
 def check_paths(config: Config, options: Mapping[str, object]) -> None:
     """Raise an ``InputError`` for an option that names an item of a value or none of a list."""
     for option in options:
-        part, path = config._cfg_dict, []
+        part: Any = config._cfg_dict
+        path: list[str] = []
         for key in option.split('.'):
             name = '.'.join(path)
             if isinstance(part, list | tuple):
@@ -97,7 +102,7 @@ def check_paths(config: Config, options: Mapping[str, object]) -> None:
             path.append(key)
 
 
-def at(part: object, key: str | int) -> object:
+def at(part: Any, key: str | int) -> Any:
     """An item of a dict or a list, or ``None``."""
     try:
         return part[key]
@@ -144,7 +149,7 @@ def known_keys(path: str, old: object, new: ConfigDict) -> Known:
     return Known(own, False)
 
 
-def find(name: object) -> Iterator[tuple[str, object]]:
+def find(name: object) -> Iterator[tuple[str, Any]]:
     """What a ``type`` may be, each with the name of its registry; nothing is imported for it."""
     if not isinstance(name, str):
         yield '', name
@@ -159,9 +164,9 @@ def find(name: object) -> Iterator[tuple[str, object]]:
                 registry = registry.parent
 
 
-def of_type(kind: str, item: object) -> Known:
+def of_type(kind: str, item: Any) -> Known:
     """The arguments of a class or function in a registry."""
-    known = of_class(item) if inspect.isclass(item) else parameters(item)
+    known = of_class(item) if isinstance(item, type) else parameters(item)
     return Known(known.names | {*POPPED.get(kind, ())}, known.is_closed)
 
 
@@ -171,7 +176,7 @@ def of_class(item: type) -> Known:
     names, is_closed = set(), True
     for base in item.__mro__:
         if '__init__' in vars(base) and base is not object:
-            own = parameters(base.__init__)
+            own = parameters(vars(base)['__init__'])
             names |= own.names
             if own.is_closed:
                 break
@@ -179,7 +184,7 @@ def of_class(item: type) -> Known:
     return Known(names, is_closed)
 
 
-def parameters(function: object) -> Known:
+def parameters(function: Callable[..., Any]) -> Known:
     """The arguments of a function by name; closed if there is no ``**kwargs``."""
     try:
         given = inspect.signature(function).parameters
@@ -192,10 +197,12 @@ def parameters(function: object) -> Known:
 def passes_on(item: type) -> bool:
     """Whether a class uses ``**kwargs`` of its ``__init__`` for its base's, or not at all."""
     try:
-        source = textwrap.dedent(inspect.getsource(item.__init__))
+        source = textwrap.dedent(inspect.getsource(vars(item)['__init__']))
     except (OSError, TypeError):
         return False
     function = ast.parse(source).body[0]
+    if not isinstance(function, ast.FunctionDef) or function.args.kwarg is None:
+        return False
     name = function.args.kwarg.arg
     uses = [n for n in ast.walk(function) if isinstance(n, ast.Name) and n.id == name]
     handed = [

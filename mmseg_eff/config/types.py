@@ -62,8 +62,11 @@ def check_type(value: object, rule: Rule, where: str) -> None:
 
 def check_pipeline(value: object, where: str) -> None:
     """Refuse what is no list of transforms, each with a type."""
-    check_type([] if value is None else value, LIST, where)
-    for index, step in enumerate(value or ()):
+    if value is None:
+        return
+    check_type(value, LIST, where)
+    assert isinstance(value, list | tuple)
+    for index, step in enumerate(value):
         if not isinstance(step, dict) or not isinstance(step.get('type'), str | type):
             raise InputError(
                 f"{where}[{index}] must be a transform, dict(type='…'), got {step!r:.60}"

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -24,7 +25,7 @@ def convert(
     *,
     padding: str | None = None,
     key: str | None = None,
-) -> dict:
+) -> dict[str, Any]:
     """Convert ``source`` and write it to ``target``.
 
     Args:
@@ -40,9 +41,11 @@ def convert(
         ``dataset_meta``.
 
     Raises:
-        InputError: If ``source`` is damaged or another network's, or ``padding`` is given for one
-            without that choice; nothing is written then.
+        InputError: If ``source`` is damaged or another network's, ``name`` is no key, or
+            ``padding`` is given for a network without that choice; nothing is written then.
     """
+    if name not in CONVERTERS:
+        raise InputError(f'network must be one of {", ".join(sorted(CONVERTERS))}, got {name!r}')
     if padding and name != PADDED:
         raise InputError(f'padding is for {PADDED} only, got {padding!r} for {name}')
     options = dict(padding=padding) if padding else {}

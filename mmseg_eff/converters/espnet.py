@@ -1,6 +1,6 @@
 """Official ESPNet weights (sacmehta/ESPNet, ``pretrained/``) -> our names.
 
-The encoder files hold ESPNet-C, the decoder files ESPNet. Both know two data sets: 20 outputs are
+The encoder files hold ESPNet-C, the decoder files ESPNet. Both know two datasets: 20 outputs are
 Cityscapes' 19 classes and the void, 12 are CamVid's 11 and the void.
 """
 
@@ -37,7 +37,7 @@ RENAMES = (  # of module names; first those of the whole network, then those ins
     (r'\.bn\.', '.norm.'),
     (r'\.d(\d+)\.conv\.', lambda m: f'.branches.{int(m[1]).bit_length() - 1}.'),  # by dilation
 )
-PREPROCESSING = {  # outputs -> (data set, mean and std of the BGR pixels, image size H, W)
+PREPROCESSING = {  # outputs -> (dataset, mean and std of the BGR pixels, image size H, W)
     20: (
         CityscapesDataset,
         (72.3923111, 82.90893555, 73.15840149),

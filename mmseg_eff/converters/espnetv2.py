@@ -50,7 +50,7 @@ RENAMES = (  # of module names; first those of the whole network, then those ins
     (r'\.(project|fuse|conv)\.2\.', r'.\1.1.act.'),
     (r'\.bn\.', '.norm.'),
 )
-DATASETS = {20: CityscapesDataset, 21: PascalVOCDataset}  # outputs -> data set
+DATASETS = {20: CityscapesDataset, 21: PascalVOCDataset}  # outputs -> dataset
 PREPROCESSING = dict(  # ImageNet's, of the RGB pixels
     bgr_to_rgb=True, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375)
 )

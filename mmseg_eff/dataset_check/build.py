@@ -1,8 +1,7 @@
-"""Build the datasets of a config without a network, and check a sample of their files."""
+"""Build the datasets of a config without a network and without reading images."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from mmengine.config import ConfigDict
@@ -12,63 +11,19 @@ from numpy.typing import NDArray
 
 from ..datasets.image_reader import PLAIN, ImageReader
 from ..datasets.label_rules import LabelRules
-from ..datasets.label_values import SHIFT, check_values
-from ..datasets.wrappers import leaf_configs, pipelines_of
+from ..datasets.wrappers import innermost_datasets, pipelines_of
 from ..errors import InputError
 from ..utils.file_limit import check_local_file
 from ..utils.user_errors import line_of_fault
-from .checks import (
-    Finding,
-    Pair,
-    PairCheck,
-    check_label,
-    check_pair,
-    dataset_pairs,
-    decode,
-    folders,
-    list_files,
-    values_of,
-)
+from .listing import list_once
 
 LIST_MB = 256  # of a list of images or classes
-SAMPLE = 64  # pairs of a dataset that are decoded before a training, evenly spaced
-TOLERATED = 'all ignored'  # one such label does no harm
-OUT_OF_RANGE = 'label value'  # explained by the values of the other labels, if by anything
-LISTS_ALL = 'tools/check_dataset.py CONFIG lists all'
 SPLITS = ('test', 'val', 'train')  # which dataset names the classes
 
 
-class Sample(NamedTuple):
-    """The labels of a dataset that were read, and those that were not."""
-
-    dataset: BaseDataset
-    rules: LabelRules
-    checks: list[PairCheck]
-    values: NDArray[np.int64]  # pixels of each value in the labels read (256,), added up in place
-    unread: list[str]  # label files
-
-    def read_one(self) -> None:
-        """Add the values of the next unread label."""
-        label = decode(self.unread.pop(), [])
-        values = check_label(label, self.rules)[0] if label else None
-        if values is not None:
-            self.values[:] += values
-
-    def faults(self, others: Iterable['Sample']) -> list[tuple[str, str]]:
-        """What the values show together, with those of others that are read alike."""
-        return list(check_values(self.values, self.rules, [other.values for other in others]))
-
-    def example(self, fault: tuple[str, str]) -> str:
-        """A label file that shows the fault by itself, or the folder of all."""
-        for check in self.checks:
-            if check.values is not None and fault in check_values(check.values, self.rules):
-                return check.pair.label
-        return self.dataset.data_prefix['seg_map_path']
-
-
 def build_datasets(config: ConfigDict, name: str) -> list[BaseDataset]:
-    """``build_dataset`` of each of ``leaf_configs``."""
-    return [build_dataset(leaf, name) for leaf in leaf_configs(config)]
+    """``build_dataset`` of each of ``innermost_datasets``."""
+    return [build_dataset(leaf, name) for leaf in innermost_datasets(config)]
 
 
 def build_readable(config: ConfigDict, name: str) -> list[tuple[BaseDataset, ImageReader]]:
@@ -94,7 +49,7 @@ def first_dataset(config: ConfigDict) -> BaseDataset:
     for split in SPLITS:
         name = f'{split}_dataloader'
         if config.get(name) and config[name].get('dataset'):
-            return build_unread(next(leaf_configs(config[name].dataset)), f'{name}.dataset')
+            return build_unread(next(innermost_datasets(config[name].dataset)), f'{name}.dataset')
     names = ', '.join(f'{split}_dataloader' for split in SPLITS)
     raise InputError(f'the config has no dataset to name the classes, in none of {names}')
 
@@ -175,9 +130,7 @@ def build_dataset(config: ConfigDict, name: str) -> BaseDataset:
     where = f'{name}.dataset ({config.type})'
     try:
         dataset = DATASETS.build(unread(config))
-        for folder, _ in folders(dataset):
-            for _ in list_files(folder):  # mmengine would follow links that loop
-                pass
+        list_once(dataset)
         dataset.full_init()
     except FileNotFoundError as error:
         raise InputError(
@@ -193,8 +146,8 @@ def build_dataset(config: ConfigDict, name: str) -> BaseDataset:
             f'the indices in {where} go up to {max(config["indices"])}'
         ) from error
     except AssertionError as error:
-        paths = [config.get('ann_file'), *config.get('data_prefix', {}).values()]
-        paths = ', '.join(os.path.join(config.get('data_root') or '', p) for p in paths if p)
+        given = [config.get('ann_file'), *config.get('data_prefix', {}).values()]
+        paths = ', '.join(os.path.join(config.get('data_root') or '', p) for p in given if p)
         raise InputError(f'{where}: {str(error) or f"one of {paths} does not exist"}') from error
     except InputError:
         raise
@@ -204,79 +157,6 @@ def build_dataset(config: ConfigDict, name: str) -> BaseDataset:
         folder = dataset.data_prefix.get('img_path')
         raise InputError(f'{folder}: holds no image *{dataset.img_suffix}, wanted by {where}')
     return dataset
-
-
-def check_datasets(config: ConfigDict, *names: str) -> None:
-    """The fast part of ``tools/check_dataset.py``, for the named data loaders, where present.
-
-    Every file must exist and not be empty; ``SAMPLE`` pairs of each dataset are decoded and
-    checked.
-
-    Raises:
-        InputError: See ``build_datasets``, or the first error found.
-    """
-    samples = [
-        read_sample(dataset, reader)
-        for name in names
-        for dataset, reader in build_readable(config, name)
-    ]
-    check_together(samples)
-
-
-def read_sample(dataset: BaseDataset, reader: ImageReader) -> Sample:
-    """Check the pairs of a dataset that look wrong at once, and a sample.
-
-    Raises:
-        InputError: For the first wrong pair; for a label out of range, with what all show together.
-    """
-    rules, pairs = LabelRules.of(dataset), dataset_pairs(dataset)
-    step = -(-len(pairs) // SAMPLE)
-    checks, doubtful = [], []
-    for pair in [*filter(is_suspect, pairs), *pairs[::step]]:
-        checks.append(check_pair(pair, rules, reader))
-        for finding in checks[-1].errors:
-            if finding.kind == OUT_OF_RANGE:
-                doubtful.append(finding)
-            elif finding.kind != TOLERATED:
-                raise fault_of(finding)
-    values = values_of(checks)
-    if doubtful:
-        hints = [
-            f'; a sample of its folder {message}' for _, message in check_values(values, rules)
-        ]
-        raise fault_of(doubtful[0], ''.join(hints))
-    unread = [pair.label for index, pair in enumerate(pairs) if pair.label and index % step]
-    return Sample(dataset, rules, checks, values, unread)
-
-
-def fault_of(finding: Finding, hint: str = '') -> InputError:
-    """The error of a finding."""
-    return InputError(f'{finding.path}: {finding.message}{hint}; {LISTS_ALL}')
-
-
-def check_together(samples: Sequence[Sample]) -> None:
-    """Refuse what the labels show only together, such as masks of 0 and 255.
-
-    A sample proves nothing by what it lacks: before anything is refused, further labels are read,
-    until one of them speaks for the dataset.
-
-    Raises:
-        InputError: If no label does.
-    """
-    for sample in samples:
-        alike = [other for other in samples if other.rules.is_same_reading(sample.rules)]
-        while sample.unread and sample.faults(alike):
-            sample.read_one()
-        for other in alike:
-            while other.unread and any(kind == SHIFT for kind, _ in sample.faults(alike)):
-                other.read_one()
-        for fault in sample.faults(alike):
-            raise InputError(f'{sample.example(fault)}: {fault[1]}; {LISTS_ALL}')
-
-
-def is_suspect(pair: Pair) -> bool:
-    """Is a file of the pair missing or empty?"""
-    return not all(os.path.isfile(path) and os.path.getsize(path) for path in pair if path)
 
 
 def iterate_labels(datasets: Sequence[BaseDataset]) -> Iterator[NDArray[np.uint8]]:

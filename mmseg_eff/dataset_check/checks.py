@@ -1,11 +1,10 @@
-"""What can be wrong with a data set's files, found before training and named by file."""
+"""Checks of a dataset's files before a training: each fault names its file."""
 
 import hashlib
 import io
 import os
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from mmengine.dataset import BaseDataset
@@ -18,39 +17,13 @@ from ..datasets.label_rules import LabelRules, format_fault, palette_fault, rang
 from ..errors import InputError, MissingFileError
 from ..utils.file_limit import check_file
 from ..utils.pixel_limit import open_limited
+from .findings import Finding, Pair, PairCheck
 
-NOTES = ('odd name', 'absent class', 'more outputs', 'dark image')  # harm no training
 WHOLE_FORMATS = ('BMP', 'JPEG', 'MPO', 'PNG', 'WEBP')  # those that Pillow decodes in full
 
 
-class Pair(NamedTuple):
-    image: str
-    label: str | None  # None for a data set without labels
-
-
-class Finding(NamedTuple):
-    path: str
-    kind: str
-    message: str
-
-    @property
-    def is_error(self) -> bool:
-        return self.kind not in NOTES
-
-
-class PairCheck(NamedTuple):
-    pair: Pair
-    findings: list[Finding]
-    digest: bytes | None  # of the image's pixels; None if it could not be loaded
-    values: NDArray[np.int64] | None  # pixels of each value in the label file (256,)
-
-    @property
-    def errors(self) -> list[Finding]:
-        return [finding for finding in self.findings if finding.is_error]
-
-
 def dataset_pairs(dataset: BaseDataset) -> list[Pair]:
-    """The image and label files of a data set, each pair once."""
+    """The image and label files of a dataset, each pair once."""
     infos = map(dataset.get_data_info, range(len(dataset)))
     return list(dict.fromkeys(Pair(info['img_path'], info.get('seg_map_path')) for info in infos))
 
@@ -108,8 +81,8 @@ def load_image(path: str, reader: ImageReader, findings: list[Finding]) -> NDArr
     except DatasetNeeded:
         pass  # it is the training that loads it
     except InputError as error:
-        message = str(error).removeprefix(f'{path}: ')
-        findings.append(Finding(path, 'damaged file', message))
+        reason = str(error).removeprefix(f'{path}: ')
+        findings.append(Finding(path, 'damaged file', reason))
         return None
     if (fault := fault_of_file(path)) is not None:
         findings.append(Finding(path, 'damaged file', f'cannot be decoded ({fault})'))
@@ -155,16 +128,16 @@ def check_pair(pair: Pair, rules: LabelRules, reader: ImageReader) -> PairCheck:
         findings.append(Finding(pair.label, 'missing file', message))
     digest = values = None
     if image is not None:
-        digest = hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest()
+        digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
         turn = orientation_of(pair.image, reader)
         if turn != 1:
             message = f'EXIF orientation {turn} turns the image when it is loaded, not its label'
             findings.append(Finding(pair.image, 'EXIF rotation', message))
-        elif label is not None:
-            message = size_fault(label.size[::-1], image.shape[:2])
-            if message:
-                findings.append(Finding(pair.label, 'other size', message))
-    if label is not None:
+        elif pair.label and label is not None:
+            fault = size_fault(label.size[::-1], image.shape[:2])
+            if fault:
+                findings.append(Finding(pair.label, 'other size', fault))
+    if pair.label and label is not None:
         values, found = check_label(label, rules)
         findings += [Finding(pair.label, kind, message) for kind, message in found]
     return PairCheck(pair, findings, digest, values)
@@ -195,7 +168,7 @@ def check_label(
         return None, [('label format', message)]
     found = []
     values = np.bincount(np.asarray(label, np.uint8).ravel(), minlength=256)
-    message = range_fault(rules.count(values), rules.num_classes, rules.ignore_index)
+    message = range_fault(rules.count_labels(values), rules.num_classes, rules.ignore_index)
     if message:
         found.append(('label value', message))
     elif not rules.count_classes(values).any():
@@ -221,18 +194,19 @@ def list_files(folder: str, above: tuple[str, ...] = ()) -> Iterator[str]:
     if any(Path(parent).is_relative_to(real) for parent in above):
         raise InputError(f'{folder}: link that loops, back to {real}; remove it and check again')
     with os.scandir(folder) as entries:
-        paths = sorted(entry.path for entry in entries)
-    for path in paths:
-        if os.path.isdir(path):
+        ordered = sorted(entries, key=lambda entry: entry.path)
+    for entry in ordered:
+        path, is_link = entry.path, entry.is_symlink()
+        if os.path.isdir(path) if is_link else entry.is_dir():
             yield from list_files(path, (*above, real))
-        elif os.path.islink(os.path.realpath(path)):  # cannot be resolved
+        elif is_link and os.path.islink(os.path.realpath(path)):  # cannot be resolved
             raise InputError(f'{path}: link that loops; remove it and check again')
-        elif not os.path.basename(path).startswith('.'):
+        elif not entry.name.startswith('.'):
             yield path
 
 
 def folders(dataset: BaseDataset) -> Iterator[tuple[str, str]]:
-    """The folders that a data set lists, with the suffix sought; none where a file lists it."""
+    """The folders that a dataset lists, with the suffix sought; none where a file lists it."""
     if not os.path.isfile(dataset.ann_file):
         for key, suffix in (
             ('img_path', dataset.img_suffix),
@@ -243,11 +217,11 @@ def folders(dataset: BaseDataset) -> Iterator[tuple[str, str]]:
 
 
 def check_folders(dataset: BaseDataset, paired: Collection[str]) -> Iterator[Finding]:
-    """Files of a data set that no pair holds: labels without image, other case, broken links.
+    """Files of a dataset that no pair holds: labels without image, other case, broken links.
 
     Args:
-        dataset: The data set.
-        paired: Absolute paths of all images and labels of all data sets that share its folders.
+        dataset: The dataset.
+        paired: Absolute paths of all images and labels of all datasets that share its folders.
     """
     for folder, suffix in folders(dataset):
         for path in list_files(folder):

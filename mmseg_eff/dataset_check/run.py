@@ -1,11 +1,13 @@
 """Check all pairs of the datasets of a config, and what they show together."""
 
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
 from functools import partial
 from itertools import chain, islice
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,28 +20,22 @@ from ..datasets.image_reader import ImageReader
 from ..datasets.label_rules import LabelRules
 from ..datasets.label_values import check_values
 from ..errors import InputError
+from ..utils.image_io import write_png
 from ..utils.printing import console
 from ..utils.signals import follow_parent
+from ..utils.user_errors import on_interrupt
 from .build import build_readable
-from .checks import (
-    Finding,
-    Pair,
-    PairCheck,
-    check_duplicates,
-    check_folders,
-    check_pair,
-    dataset_pairs,
-    values_of,
-)
+from .checks import check_duplicates, check_folders, check_pair, dataset_pairs, values_of
+from .findings import Finding, Pair, PairCheck
+from .report import ClassFrequency, DatasetReport, SplitSummary, draw_pairs, write_report
 from .settle_labels import settle_labels
 
 SPLITS = ('train', 'val', 'test')
-
 CHUNK = 8  # pairs a process takes at a time
 
 
 class Part(NamedTuple):
-    """One data set of a split; wrappers such as ``ConcatDataset`` make several."""
+    """One dataset of a split; wrappers such as ``ConcatDataset`` make several."""
 
     split: str
     dataset: BaseDataset
@@ -48,13 +44,53 @@ class Part(NamedTuple):
     pairs: list[Pair]
 
 
-def collect_parts(config: Config, splits: Sequence[str]) -> list[Part]:
-    """The data sets of the splits that a config has; ``test`` only where it is not ``val`` again.
+def check_splits(
+    config: Config, name: str, splits: Sequence[str], workers: int | None, out: Path | None
+) -> DatasetReport:
+    """Check the datasets of a config.
+
+    Args:
+        config: The config; it is left as it is.
+        name: What findings call it.
+        splits: Those of ``SPLITS`` to check, where the config has them.
+        workers: Processes; as many as cores by default.
+        out: Folder for ``report.json`` and ``contact_sheet.png``.
 
     Raises:
-        InputError: As of ``build_datasets``.
+        InputError: If the config has none of the splits; see also ``collect_parts``.
+        OutputError: If a file cannot be written.
     """
-    parts = []
+    parts = collect_parts(config, splits)
+    if not parts:
+        raise InputError(f'{name}: has no data loader of {", ".join(splits)}')
+    begin = time.perf_counter()
+    checks = check_parts(parts, workers)
+    seconds = time.perf_counter() - begin
+    findings = collect_findings(parts, checks)
+    present = list(dict.fromkeys(part.split for part in parts))
+    findings += config_findings(config, name, present)
+    summaries = {
+        split: SplitSummary(
+            sum(len(part.pairs) for part in parts if part.split == split),
+            count_classes(parts, checks, split),
+        )
+        for split in present
+    }
+    findings += absent_classes(parts, summaries)
+    report = DatasetReport(findings, summaries, seconds)
+    if out:
+        with on_interrupt(f'{out} holds no whole report; start it again'):
+            write_files(out, report, parts[0], checks[0])
+    return report
+
+
+def collect_parts(config: Config, splits: Sequence[str]) -> list[Part]:
+    """The datasets of the splits that a config has; ``test`` only where it is not ``val`` again.
+
+    Raises:
+        InputError: See ``build_datasets``.
+    """
+    parts: list[Part] = []
     for split in [split for split in SPLITS if split in splits]:
         name = f'{split}_dataloader'
         for dataset, reader in build_readable(config, name):
@@ -68,7 +104,7 @@ def collect_parts(config: Config, splits: Sequence[str]) -> list[Part]:
 def check_parts(parts: Sequence[Part], workers: int | None) -> list[list[PairCheck]]:
     """Check the pairs of each part in a pool of processes, with a progress bar."""
     with ProcessPoolExecutor(workers, initializer=follow_parent) as pool:
-        checks = [
+        results = [
             pool.map(
                 partial(check_pair, rules=part.rules, reader=part.reader),
                 part.pairs,
@@ -76,8 +112,8 @@ def check_parts(parts: Sequence[Part], workers: int | None) -> list[list[PairChe
             )
             for part in parts
         ]
-        checks = track(
-            chain.from_iterable(checks),
+        checks: Iterable[PairCheck] = track(
+            chain.from_iterable(results),
             'checking',
             total=sum(len(part.pairs) for part in parts),
             console=console(stderr=True),
@@ -119,12 +155,12 @@ def collect_findings(parts: Sequence[Part], checks: Sequence[Sequence[PairCheck]
     return list(dict.fromkeys(findings))  # parts may share a folder
 
 
-def config_findings(config: Config, path: str, splits: Sequence[str]) -> list[Finding]:
-    """What is wrong with the labels of a config by itself, by ``settle_labels``.
+def config_findings(config: Config, name: str, splits: Sequence[str]) -> list[Finding]:
+    """What is wrong with the labels of a config by itself, found by ``settle_labels``.
 
     Args:
         config: The config; it is left as it is.
-        path: Its file, for the findings.
+        name: What the findings call it.
         splits: Those to look at.
     """
     findings = []
@@ -132,35 +168,55 @@ def config_findings(config: Config, path: str, splits: Sequence[str]) -> list[Fi
         try:
             notes = settle_labels(deepcopy(config), f'{split}_dataloader')
         except InputError as error:
-            findings.append(Finding(path, 'config', str(error)))
+            findings.append(Finding(name, 'config', str(error)))
         else:
-            findings += [Finding(path, 'more outputs', note) for note in notes]
+            findings += [Finding(name, 'more outputs', note) for note in notes]
     return list(dict.fromkeys(findings))  # of several splits
 
 
 def count_classes(
     parts: Sequence[Part], checks: Sequence[Sequence[PairCheck]], split: str
-) -> list[dict]:
+) -> list[ClassFrequency]:
     """Frequency and suggested weights of each class in a split; empty without any labels."""
-    pixels = [
+    counted = [
         part.rules.count_classes(check.values)
         for part, part_checks in zip(parts, checks, strict=True)
         for check in part_checks
         if part.split == split and check.values is not None
     ]
-    if not np.any(pixels):
+    if not np.any(counted):
         return []
-    pixels = np.array(pixels)  # (images, C)
+    pixels = np.array(counted)  # (images, C)
     counts, occurs = pixels.sum(0), pixels > 0
     present = occurs.T @ pixels.sum(1)
     weights = {name: method(counts, present).round(4) for name, method in METHODS.items()}
     return [
-        {
-            'class': name,
-            'pixels': int(counts[index]),
-            'share': round(float(counts[index] / counts.sum()), 6),
-            'images': int(occurs[:, index].sum()),
-            'weights': {method: float(values[index]) for method, values in weights.items()},
-        }
+        ClassFrequency(
+            name,
+            int(counts[index]),
+            round(float(counts[index] / counts.sum()), 6),
+            int(occurs[:, index].sum()),
+            {method: float(values[index]) for method, values in weights.items()},
+        )
         for index, name in enumerate(parts[0].dataset.metainfo['classes'])
     ]
+
+
+def absent_classes(parts: Sequence[Part], summaries: dict[str, SplitSummary]) -> list[Finding]:
+    """A note on each class that never occurs in a split, unless its index is the ignored label."""
+    ignored = {part.rules.ignore_index for part in parts}
+    return [
+        Finding(split, 'absent class', f'class {row.name!r} never occurs')
+        for split, summary in summaries.items()
+        for index, row in enumerate(summary.classes)
+        if not row.pixels and index not in ignored
+    ]
+
+
+def write_files(out: Path, report: DatasetReport, part: Part, checks: Sequence[PairCheck]) -> None:
+    """Write the report, and a contact sheet of the first part's pairs that have no error."""
+    write_report(out / 'report.json', report)
+    clean = [check.pair for check in checks if check.pair.label and not check.errors]
+    if clean:
+        sheet = draw_pairs(clean, part.reader, part.rules, part.dataset.metainfo['classes'])
+        write_png(out / 'contact_sheet.png', sheet)

@@ -1,10 +1,11 @@
-"""One rule for the labels of a config: what its dataset ignores, and how many classes it has.
+"""Make a config's parts agree with its dataset on the ignored label and the number of classes.
 
-A dataset says both. Losses, heads, metrics, transforms that pad and the batches' padding follow it.
+The dataset says both. Losses, heads, metrics, transforms that pad and the batches' padding follow.
 """
 
 import inspect
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import Registry, init_default_scope
@@ -16,7 +17,7 @@ from mmseg.registry import METRICS, MODELS, TRANSFORMS
 from ..datasets.label_rules import DROPPED, MAX_LABELS, LabelRules
 from ..datasets.label_values import ONE_CLASS, SIGMOID
 from ..datasets.transforms import LoadCheckedAnnotations
-from ..datasets.wrappers import leaf_configs
+from ..datasets.wrappers import innermost_datasets
 from ..errors import InputError
 from ..utils.config_parts import argument
 from .build import build_unread, first_dataset
@@ -44,7 +45,7 @@ def settle_labels(config: Config, *names: str) -> list[str]:
             there are no classes, or a head has too few outputs; see also ``LabelRules.of``.
     """
     init_default_scope(config.get('default_scope', 'mmseg'))
-    notes = []
+    notes: list[str] = []
     for name in names:
         if not config.get(name):
             continue
@@ -64,7 +65,9 @@ def rules_of(config: ConfigDict, where: str) -> LabelRules:
     """
     if not config:
         raise InputError(f'the config has no {where}')
-    rules, *others = [LabelRules.of(build_unread(leaf, where)) for leaf in leaf_configs(config)]
+    rules, *others = [
+        LabelRules.of(build_unread(leaf, where)) for leaf in innermost_datasets(config)
+    ]
     for other in others:
         if other.ignore_index != rules.ignore_index:
             raise InputError(
@@ -167,13 +170,14 @@ def heads_of(config: Config) -> Iterator[tuple[str, ConfigDict, int]]:
         if not isinstance(part, dict):
             return
         count = argument(part, 'num_classes', MODELS) if is_known(part, MODELS) else None
-        is_number = isinstance(count, int) and count > 0  # heads refuse others by themselves
-        if is_number and not issubclass(class_of(part, MODELS), STDCHead):
+        is_borders = count is not None and issubclass(class_of(part, MODELS), STDCHead)
+        if isinstance(count, int) and count > 0 and not is_borders:  # heads refuse others
             yield where, part, count
         for key, value in part.items():
             yield from search(value, f'{where}.{key}')
 
-    model, where = config.get('model') or {}, 'model'
+    model: Any = config.get('model') or {}
+    where = 'model'
     if 'module' in model:  # of test-time augmentation
         model, where = model.module, 'model.module'
     for key in HEADS:
@@ -228,9 +232,10 @@ def check_outputs(config: Config, rules: LabelRules, name: str) -> Sequence[str]
             names = f'output {classes} is' if count == classes + 1 else f'{classes} and up are'
             notes.append(f'{where} has {count} outputs for {classes} classes: {names} no class')
         check_sigmoid(head, where)
-    void = ((config.get('model') or {}).get('data_preprocessor') or {}).get('ignore_to_class')
-    for where, _, count in heads_of(config) if void is not None else ():
-        if void >= count:
+    model: Any = config.get('model') or {}
+    void: Any = (model.get('data_preprocessor') or {}).get('ignore_to_class')
+    for where, _, count in heads_of(config):
+        if void is not None and void >= count:
             raise InputError(
                 f'model.data_preprocessor.ignore_to_class is {void}, which {where} with '
                 f'num_classes={count} has no output for; set num_classes={void + 1}, or '
@@ -249,7 +254,7 @@ def check_sigmoid(head: ConfigDict, where: str) -> None:
         return
     if argument(head, 'out_channels', MODELS) != 1 and head.get('num_classes') != 1:
         return
-    losses = argument(head, 'loss_decode', MODELS)
+    losses: Any = argument(head, 'loss_decode', MODELS)
     for loss in losses if isinstance(losses, (list, tuple)) else [losses]:
         uses_sigmoid = argument(loss, 'use_sigmoid', MODELS)
         if uses_sigmoid is False or (uses_sigmoid is None and SOFTMAX in str(loss['type'])):

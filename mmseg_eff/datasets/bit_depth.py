@@ -1,4 +1,4 @@
-"""Find 10- and 12-bit images in 16-bit files, which a loader of 8 bits reads nearly black."""
+"""Find 10- and 12-bit images in 16-bit files, which an 8-bit loader reads as nearly black."""
 
 import io
 import logging
@@ -6,40 +6,47 @@ import logging
 import cv2
 import numpy as np
 from mmengine.logging import print_log
-from numpy.typing import NDArray
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
-DARK = 2**15  # a largest value below it leaves half of the 8-bit range unused
+from ..utils.image_io import ImageArray
+
+DARK = 2**15  # a maximum below it becomes less than half of the 8-bit range
 BITS_PER_SAMPLE = 258  # tag of TIFF
 _warned = False
 
 
 def has_16_bits(header: bytes) -> bool:
-    """May a file of this content store 16 bits a channel? Read from its header where possible."""
+    """Whether a file may store 16 bits a channel, from its header where possible."""
     if header[:8] == b'\x89PNG\r\n\x1a\n':
         return header[24:25] == b'\x10'
     if header[:2] in (b'II', b'MM'):
         try:
             with Image.open(io.BytesIO(header)) as image:
-                return 16 in image.tag_v2.get(BITS_PER_SAMPLE, ())
+                if isinstance(image, TiffImageFile):
+                    return 16 in image.tag_v2.get(BITS_PER_SAMPLE, ())
         except Exception:  # Pillow reads fewer kinds of TIFF than OpenCV
-            return True
+            pass
+        return True
     # PGM, PPM, JPEG 2000
     return header[:2] in (b'P5', b'P6') or header[4:8] == b'jP  ' or header[:4] == b'\xffO\xffQ'
 
 
-def dark_image(path: str, loaded: NDArray) -> str | None:
-    """Why an image was read nearly black, if so: its file stores 16 bits and uses fewer.
+def dark_image(path: str, loaded: ImageArray) -> str | None:
+    """Why an image was read as nearly black: its file stores 16 bits and uses fewer.
 
     Args:
         path: Image file.
         loaded: Its pixels as the loader gives them; only 8-bit ranges are affected.
+
+    Returns:
+        The reason, for a message; ``None`` for other images.
     """
     if loaded.dtype == np.uint16:
         return None
     try:
         with open(path, 'rb') as file:
-            header = file.read(32)  # no more of most files: every image of a training comes here
+            header = file.read(32)  # enough for most files: every image of a training is checked
             if header[:2] in (b'II', b'MM'):
                 header += file.read(2**16)
             if not has_16_bits(header):
@@ -60,12 +67,12 @@ def dark_image(path: str, loaded: NDArray) -> str | None:
         return None
     return (
         f'16-bit file whose largest value is {largest} ({largest.bit_length()} bits): read as 8 '
-        f"bits, the image's brightest value is {largest >> 8} of 255; load it by "
+        f'bits, the largest value becomes {largest >> 8} of 255; load it by '
         "color_type='unchanged' with mean and std of its range, or rescale the files"
     )
 
 
-def warn_of_dark_image(path: str, loaded: NDArray) -> None:
+def warn_of_dark_image(path: str, loaded: ImageArray) -> None:
     """Warn of the first such image of a process; ``tools/check_dataset.py`` lists all."""
     global _warned
     if not _warned and (message := dark_image(path, loaded)):

@@ -55,5 +55,5 @@ class CamVidDataset(BaseSegDataset):
 
     @classmethod
     def get_label_map(cls, new_classes: Sequence[str] | None = None) -> dict[int, int]:
-        """Old label to new label: void to 255, and what a subset of the classes leaves out."""
+        """Old label to new label: 255 for void and for classes not in ``new_classes``."""
         return {**(super().get_label_map(new_classes) or {}), VOID: 255}

@@ -202,7 +202,7 @@ def voc_classes(categories: dict[int, str]) -> dict[int, int]:
 
 def draw_labels(
     annotations: Sequence[dict], size: tuple[int, int], labels: dict[int, int]
-) -> tuple[NDArray[np.uint8], Counter]:
+) -> tuple[NDArray[np.uint8], Counter[str]]:
     """Label map (H, W) of one image's annotations; crowds of a drawn category are 255.
 
     Larger masks are drawn first, equal ones in the order given, so that small objects stay visible.
@@ -221,8 +221,8 @@ def draw_labels(
         InputError: If a segmentation is damaged; names the annotation. Also if the masks cover the
             image more than ``MOST_COVERED`` times, which only takes time.
     """
-    regions, counts, pixels = [], Counter(), size[0] * size[1]
-    outlines = covered = 0
+    regions, counts, pixels = [], Counter[str](), size[0] * size[1]
+    outlines, covered = 0.0, 0
     for annotation in annotations:
         value = labels.get(annotation['category_id'])
         if value is None:

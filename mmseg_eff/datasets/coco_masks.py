@@ -1,8 +1,8 @@
 """Decode COCO's polygons and run-length encodings into the runs of a mask.
 
-Runs are ``(start, end)`` of the mask's pixels, counted down the columns from 0, in order and apart.
-They take the space of the file, not of the image, and a damaged string never reaches pycocotools,
-whose decoder trusts it.
+Runs are ``(start, end)`` of the mask's pixels, numbered down the columns from 0, sorted and
+disjoint. They need memory for the file, not for the image; and damaged strings never reach the
+decoder of pycocotools, which does not check them.
 """
 
 import numpy as np
@@ -11,14 +11,14 @@ from pycocotools import mask as coco
 
 from ..errors import InputError
 
-FARTHEST = 1e6  # pixels; pycocotools steps along an outline, however long it is
+FARTHEST = 1e6  # pixels; pycocotools walks along an outline, however long it is
 LONGEST = 1e7  # pixels of an outline
 
 Runs = NDArray[np.int64]  # (R, 2)
 
 
 def check_polygon(numbers: list[float]) -> float:
-    """Refuse what pycocotools would misread, and return the length of the outline in pixels.
+    """Refuse polygons that pycocotools would misread; return the outline's length in pixels.
 
     Args:
         numbers: x, y of the corners in turn; pixel ``i`` reaches from ``i`` to ``i + 1``.
@@ -56,13 +56,13 @@ def polygon_runs(polygons: list[list[float]], size: tuple[int, int]) -> Runs:
 
 
 def decompress(text: str) -> NDArray[np.int64]:
-    """Run lengths of a compressed RLE: 5 bits a character, low ones first, the sixth goes on.
+    """Run lengths of a compressed RLE: 5 bits a character, low ones first; a sixth continues.
 
     From the fourth on, a number is the difference to the one before the last. The number of
     operations is in proportion to the length.
 
     Raises:
-        InputError: If the text is cut, or a character or a number is none of the format's.
+        InputError: If the text is cut off, or a character or number is not of the format.
     """
     values = np.frombuffer(text.encode(), np.uint8).astype(np.int64) - 48
     if not len(values):
@@ -83,7 +83,7 @@ def decompress(text: str) -> NDArray[np.int64]:
 
 
 def runs_of(counts: NDArray[np.int64]) -> Runs:
-    """Runs of the mask of run lengths in turn, the first of background; without empty ones."""
+    """Runs of the mask from alternating run lengths, background first; without empty runs."""
     ends = counts.cumsum()
     ends = ends[: len(ends) // 2 * 2].reshape(-1, 2)
     return ends[ends[:, 0] < ends[:, 1]]
@@ -109,7 +109,7 @@ def rle_runs(counts: list[int] | str, size: tuple[int, int]) -> Runs:
     if isinstance(counts, str):
         lengths = decompress(counts)
         if lengths.min(initial=0) < 0 or lengths.max(initial=0) > pixels:
-            raise InputError(f'compressed RLE has a run of no length from 0 to {pixels} pixels')
+            raise InputError(f'compressed RLE has a run that is not of 0 to {pixels} pixels')
     else:
         if not all(type(run) is int and 0 <= run <= pixels for run in counts):
             raise InputError(f'RLE counts are no list of whole numbers of 0 to {pixels}')

@@ -1,8 +1,9 @@
 """Convert COCO annotations or VOC labels into PNGs of class indices."""
 
 import json
-import sys
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,6 @@ from ..utils.atomic_io import replacing
 from ..utils.image_io import write_png
 from ..utils.json_files import read_json
 from ..utils.printing import console
-from . import ForegroundVOCDataset, LoadCheckedAnnotations
 from .coco_labels import (
     COCO_IDS,
     IGNORED,
@@ -26,12 +26,37 @@ from .coco_labels import (
     same_classes,
     voc_classes,
 )
+from .transforms import LoadCheckedAnnotations
+from .voc_foreground import ForegroundVOCDataset
 
 DATASETS = {'voc': PascalVOCDataset, 'foreground': ForegroundVOCDataset}
-
 OWN = 'own'
-
 MIN_SIZE = 256  # pixels, of VOC's classes in COCO, as ESPNetv2's authors choose
+
+
+@dataclass(frozen=True)
+class ConvertedLabels:
+    """Result of ``convert_labels``.
+
+    Attributes:
+        folder: Where the label PNGs are.
+        names: Their names, with folders and without suffix.
+        classes: Name of each label, in the order of the labels; 255 is ignored.
+        palette: RGB colour of each class.
+        list_file: Image list with ``names``, to be a dataset's ``ann_file``; ``None`` from VOC,
+            whose own lists fit.
+        metainfo_file: JSON of ``classes`` and ``palette``, beside a ``.py`` of them that serves as
+            base config; ``None`` from VOC, whose datasets know their classes.
+        notes: What the conversion left out or found worth knowing, a line each.
+    """
+
+    folder: Path
+    names: list[str]
+    classes: tuple[str, ...]
+    palette: list[list[int]]
+    list_file: Path | None
+    metainfo_file: Path | None
+    notes: list[str]
 
 
 def label_table(classes: str) -> NDArray[np.uint8]:
@@ -62,7 +87,7 @@ def convert_coco(
     classes: str = OWN,
     min_size: int | None = None,
     like: Path | None = None,
-) -> tuple[list[str], Classes]:
+) -> ConvertedLabels:
     """Write ``out/{name}.png`` for each image, and beside ``out`` a list and the classes.
 
     ``{out}.txt`` lists the images, with their folders and without suffix, and serves as
@@ -78,16 +103,13 @@ def convert_coco(
             and those below 256 of VOC's, where images without an object are left out as well.
         like: ``metainfo.json`` of another file's labels, whose classes these get by name.
 
-    Returns:
-        The names, in the order of the file, and the classes.
-
     Raises:
         InputError: If the file is damaged, its categories are not COCO's, or no image is left.
     """
     images, annotations, categories = read_coco(path)
     if min_size is None:
         min_size = 1 if classes == OWN else MIN_SIZE
-    counts: Counter = Counter()
+    counts: Counter[str] = Counter()
     names, num_objects = [], 0
     images = [image for image in images if min(image['height'], image['width']) >= min_size]
     try:
@@ -108,18 +130,21 @@ def convert_coco(
     if not num_objects:
         wanted = 'an object with a mask' if classes == OWN else 'a VOC class'
         raise InputError(f'{path}: no image of at least {min_size} pixels holds {wanted}')
+    notes = []
     if counts['empty']:
-        print(f'{path}: {counts["empty"]} annotations have no pixel (a box only?)', file=sys.stderr)
+        notes.append(f'{path}: {counts["empty"]} annotations have no pixel (a box only?)')
     if counts['other']:
-        print(f'{path}: {counts["other"]} annotations of other categories', file=sys.stderr)
+        notes.append(f'{path}: {counts["other"]} annotations of other categories')
     if len(names) > num_objects:
         without = len(names) - num_objects
-        print(f'{path}: {without} images without an object are background', file=sys.stderr)
-    warn_of_other_classes(out, meaning)
-    with replacing(out.with_name(f'{out.name}.txt')) as temporary:
+        notes.append(f'{path}: {without} images without an object are background')
+    notes += other_classes(out, meaning)
+    list_file = out.with_name(f'{out.name}.txt')
+    with replacing(list_file) as temporary:
         temporary.write_text('\n'.join(names) + '\n')
-    write_metainfo(metainfo_file(out), meaning)
-    return names, meaning
+    metainfo = metainfo_file(out)
+    write_metainfo(metainfo, meaning)
+    return ConvertedLabels(out, names, meaning.names, meaning.palette, list_file, metainfo, notes)
 
 
 def metainfo_file(out: Path) -> Path:
@@ -136,8 +161,8 @@ def write_metainfo(file: Path, meaning: Classes) -> None:
         temporary.write_text(json.dumps(metainfo, ensure_ascii=False) + '\n')
 
 
-def warn_of_other_classes(out: Path, meaning: Classes) -> None:
-    """Say on stderr which labels beside ``out`` have other classes: those of another split?"""
+def other_classes(out: Path, meaning: Classes) -> Iterator[str]:
+    """A note on each file of classes beside ``out`` that differs: is it of another split?"""
     for file in sorted(out.parent.glob('*.metainfo.json')):
         if file == metainfo_file(out):
             continue
@@ -146,19 +171,16 @@ def warn_of_other_classes(out: Path, meaning: Classes) -> None:
         except InputError:  # somebody else's
             continue
         if names != [*meaning.names]:
-            print(f'{file}: has other classes; --like {file} gives the same ones', file=sys.stderr)
+            yield f'{file}: has other classes; --like {file} gives the same ones'
 
 
-def convert_voc(folder: Path, out: Path, classes: str = 'voc') -> int:
+def convert_voc(folder: Path, out: Path, classes: str = 'voc') -> ConvertedLabels:
     """Write each VOC label ``folder/*.png``, grey or with a palette, to ``out`` without a palette.
 
     Args:
         folder: Labels 0 to 20 and 255; VOC's own lists of stems name them.
         out: Another folder.
         classes: Key of ``DATASETS``.
-
-    Returns:
-        The number of labels.
 
     Raises:
         InputError: If there is no label, or one is damaged or holds another value.
@@ -174,4 +196,8 @@ def convert_voc(folder: Path, out: Path, classes: str = 'voc') -> int:
     for path in track(paths, 'converting', console=console(stderr=True)):
         results = dict(seg_map_path=str(path), seg_fields=[], reduce_zero_label=False)
         write_png(out / path.name, table[load(results)['gt_seg_map']])
-    return len(paths)
+    metainfo = DATASETS[classes].METAINFO
+    names = [path.stem for path in paths]
+    return ConvertedLabels(
+        out, names, tuple(metainfo['classes']), metainfo['palette'], None, None, []
+    )

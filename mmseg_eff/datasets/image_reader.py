@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..utils.file_limit import check_local_file
-from ..utils.image_io import Label
+from ..utils.image_io import ImageArray, Label
 from .bit_depth import warn_of_dark_image
 from .transforms import DECODE_ERRORS, LoadCheckedImage, undecodable
 from .wrappers import pipelines_of
@@ -56,7 +56,7 @@ def class_name(step: dict) -> str:
 
 
 def loads_annotations(step: dict) -> bool:
-    """Does a transform load labels, not the image?"""
+    """Whether a transform loads labels instead of the image."""
     if 'Annotation' in class_name(step):
         return True
     kind = TRANSFORMS.get(step['type']) if isinstance(step['type'], str) else step['type']
@@ -85,7 +85,7 @@ def inference_pipeline(config: Config) -> list[dict]:
 
 
 def loading_facts(pipeline: Sequence[dict]) -> list[dict]:
-    """What decides on the pixels that a pipeline loads, comparable with ``==``."""
+    """Settings that the loaded pixels depend on, comparable with ``==``."""
     loading, _ = split_pipeline(pipeline)
     facts = ImageReader(loading).facts
     return loading if facts is None else [facts]
@@ -115,12 +115,12 @@ class ImageReader:
 
     @property
     def facts(self) -> dict | None:
-        """Arguments of mmcv's loader that decide on the pixels; ``None`` for another loader."""
+        """Arguments of mmcv's loader that the pixels depend on; ``None`` for another loader."""
         return self.loader and {name: getattr(self.loader, name) for name in OF_LOADER}
 
     @property
     def is_plain(self) -> bool:
-        """Does it read 8-bit BGR images of three channels?"""
+        """Whether it reads 8-bit BGR images of three channels."""
         return (
             self.loader is not None
             and self.loader.color_type.startswith('color')
@@ -136,7 +136,9 @@ class ImageReader:
             InputError: If the file is missing or cannot be decoded.
         """
         check_local_file(str(path))
-        results = dict(img_path=str(path), seg_fields=[], label_map=None, reduce_zero_label=False)
+        results: Loaded = dict(
+            img_path=str(path), seg_fields=[], label_map=None, reduce_zero_label=False
+        )
         try:
             results = self.load(results)
         except InputError:
@@ -170,7 +172,7 @@ class ImageReader:
         """Names of the loading transforms, for messages."""
         return ', '.join(map(class_name, self.loading))
 
-    def from_bgr(self, image: NDArray[np.uint8], name: str | None = None) -> Loaded:
+    def from_bgr(self, image: ImageArray, name: str | None = None) -> Loaded:
         """Convert an 8-bit BGR image (H, W, 3), such as a video frame, to what the loader gives.
 
         Raises:
@@ -188,7 +190,7 @@ class ImageReader:
             image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
         return self.from_loaded(image.astype(np.float32) if self.loader.to_float32 else image, name)
 
-    def from_loaded(self, image: NDArray, name: str | None = None) -> Loaded:
+    def from_loaded(self, image: ImageArray, name: str | None = None) -> Loaded:
         """Results of an image (H, W) or (H, W, C) whose pixels are as the loader gives them."""
         size = image.shape[:2]
         return dict(img=image, img_path=name, img_shape=size, ori_shape=size, seg_fields=[])
@@ -200,13 +202,13 @@ def part_of(loaded: Loaded, region: tuple[slice, slice]) -> Loaded:
     return {**loaded, 'img': image, 'img_shape': image.shape[:2], 'ori_shape': image.shape[:2]}
 
 
-def describe(image: NDArray) -> str:
+def describe(image: ImageArray) -> str:
     """Channels and depth of an image, for messages."""
     channels = 1 if image.ndim == 2 else image.shape[-1]
     return f'{image.dtype} of {channels} channel{"s" if channels > 1 else ""}'
 
 
-def display_range(image: NDArray) -> tuple[float, float]:
+def display_range(image: ImageArray) -> tuple[float, float]:
     """The values of an image (H, W) or (H, W, C) to show as black and as white.
 
     0 and 255 where all values are within; else the 1st and the 99th percentile.
@@ -224,7 +226,7 @@ def display_range(image: NDArray) -> tuple[float, float]:
     return float(low), float(max(high, low + 1e-6))
 
 
-def to_display(image: NDArray, limits: tuple[float, float] | None = None) -> NDArray[np.uint8]:
+def to_display(image: ImageArray, limits: tuple[float, float] | None = None) -> NDArray[np.uint8]:
     """An 8-bit BGR image (H, W, 3) of any image (H, W) or (H, W, C), for people and for a CRF.
 
     One or two channels become grey; of more, the first three are blue, green and red.
@@ -244,7 +246,7 @@ def to_display(image: NDArray, limits: tuple[float, float] | None = None) -> NDA
 
 
 class LabelsImages(Protocol):
-    """What prediction, tiles, the export's check and the benchmark need of a network.
+    """Interface of a network for prediction, tiling, the export's check and the benchmark.
 
     Attributes:
         reader: Reads images as the network wants them.

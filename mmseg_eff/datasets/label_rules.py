@@ -1,4 +1,4 @@
-"""What a label file may hold: one 8-bit class index a pixel, a class or the ignored value."""
+"""Rules for label files: one 8-bit value a pixel, a class index or the ignored label."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -51,7 +51,7 @@ class LabelRules(NamedTuple):
             check_palette(dataset.metainfo['palette'], type(dataset).__name__),
         )
 
-    def count(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+    def count_labels(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
         """Pixels of each label (256,) from those of each value in the file (256,)."""
         return np.bincount(self.table, weights=values, minlength=256).astype(np.int64)
 
@@ -60,12 +60,12 @@ class LabelRules(NamedTuple):
 
         A class whose index is the ignored label has none.
         """
-        pixels = self.count(values)
+        pixels = self.count_labels(values)
         pixels[self.ignore_index] = 0
         return pixels[: self.num_classes]
 
     def is_same_reading(self, other: 'LabelRules') -> bool:
-        """Whether another dataset gives the same labels to the same values."""
+        """Whether another dataset reads the same values as the same labels."""
         return self.num_classes == other.num_classes and np.array_equal(self.table, other.table)
 
 
@@ -85,7 +85,7 @@ def class_names(dataset: BaseDataset) -> list[str]:
         if not str(name).strip():
             raise InputError(f'{where}: class {index} of metainfo.classes has a blank name')
         if not str(name).isprintable():
-            raise InputError(f'{where}: class {index} has the name {name!r}, not to be printed')
+            raise InputError(f'{where}: class {index} has the unprintable name {name!r}')
     return list(names)
 
 
@@ -97,7 +97,7 @@ def check_palette(palette: Sequence[Sequence[int]], where: str) -> list[tuple[in
     """
     if not isinstance(palette, Sequence | np.ndarray) or isinstance(palette, str):
         raise InputError(f'{where}: palette must be a list of colours, got {palette!r}')
-    colors = []
+    colors: list[tuple[int, int, int]] = []
     for index, color in enumerate(palette):
         values = list(color) if isinstance(color, Sequence | np.ndarray) else []
         if len(values) != 3 or not all(is_byte(value) for value in values):
@@ -105,13 +105,14 @@ def check_palette(palette: Sequence[Sequence[int]], where: str) -> list[tuple[in
                 f'{where}: palette has the colour {color!r} for class {index}; expected three '
                 'whole numbers of 0 to 255'
             )
-        colors.append(tuple(map(int, values)))
+        red, green, blue = map(int, values)
+        colors.append((red, green, blue))
     return colors
 
 
 def is_byte(value: object) -> bool:
     """Whether a value is a whole number of 0 to 255."""
-    return isinstance(value, int | np.integer) and 0 <= value <= 255
+    return isinstance(value, int | np.integer) and bool(0 <= value <= 255)
 
 
 def settled_label_map(
@@ -149,7 +150,7 @@ def label_table(
 
 
 def format_fault(mode: str) -> str | None:
-    """Why a label file of a Pillow mode cannot be read as class indices, if so."""
+    """Why a label file of a Pillow mode cannot be read as class indices; ``None`` if it can."""
     if mode in INDEX_MODES:
         return None
     return (
@@ -159,7 +160,7 @@ def format_fault(mode: str) -> str | None:
 
 
 def size_fault(label_size: tuple[int, ...], image_size: tuple[int, ...]) -> str | None:
-    """Why a label does not fit its image, if so; sizes are (height, width)."""
+    """Why a label does not fit its image; ``None`` if it does. Sizes are (height, width)."""
     if label_size == image_size:
         return None
     return f'label size {label_size} differs from image size {image_size} (height, width)'
@@ -179,10 +180,10 @@ def range_fault(pixels: NDArray[np.int64], num_classes: int, ignore_index: int =
 
 
 def palette_fault(image: Image.Image, values: NDArray[np.int64], rules: LabelRules) -> str | None:
-    """Why a palette file's indices are no labels, if so: they number the classes' colours anew.
+    """Why the indices of a palette image are no labels: an index has another class's colour.
 
-    So writes an image editor that reduces a coloured mask to a palette. A palette that has nothing
-    to do with the classes' colours says nothing about the indices.
+    Image editors that reduce a coloured mask to a palette number the colours in their own order. A
+    palette without the colours of the classes proves nothing.
 
     Args:
         image: Label file of mode ``'P'``.
@@ -207,7 +208,7 @@ def palette_fault(image: Image.Image, values: NDArray[np.int64], rules: LabelRul
 
 
 def out_of_range(labels: Sequence[int], num_classes: int, ignore_index: int) -> str:
-    """The line on labels that are neither a class nor ignored; it names eight."""
+    """Message on labels that are neither a class nor ignored; it names eight."""
     classes = f'0 to {num_classes - 1}' if num_classes > 1 else '0'
     ignored = f'{ignore_index} (ignored)'
     if ignore_index in range(num_classes):

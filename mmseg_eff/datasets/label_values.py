@@ -1,4 +1,4 @@
-"""What the values of all label files together show, before a network trains on them."""
+"""Find wrong label settings from the values in all label files of a dataset."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from .label_rules import LabelRules
 
-SHIFT = 'reduce_zero_label'  # kind of what other datasets can disprove
+SHIFT = 'reduce_zero_label'  # kind of the findings that another split can disprove
 SIGMOID = (  # arguments of a head
     'num_classes=2, out_channels=1, '
     "loss_decode=dict(_delete_=True, type='CrossEntropyLoss', use_sigmoid=True)"
@@ -21,7 +21,7 @@ ONE_CLASS = (
 def check_values(
     values: NDArray[np.int64], rules: LabelRules, elsewhere: Sequence[NDArray[np.int64]] = ()
 ) -> Iterator[tuple[str, str]]:
-    """What all label files of a dataset show together, each with its kind.
+    """Find what is wrong with the values of a dataset's label files; yield kind and message.
 
     Args:
         values: Pixels of each value in the files (256,).
@@ -59,7 +59,7 @@ def check_values(
     ignored = present[rules.table[present] == rules.ignore_index]
     found = np.flatnonzero(rules.count_classes(values))
     others = len(present) - len(ignored) - np.isin(rules.table[present], found).sum()
-    if not len(ignored) or others:  # values out of range are reported by themselves
+    if not len(ignored) or others:  # values out of range are reported elsewhere
         return
     if not len(found):
         yield 'all ignored', f'holds only {listed(ignored)}, which {verb(ignored)} ignored'
@@ -73,11 +73,11 @@ def check_values(
 
 
 def listed(values: NDArray[np.integer]) -> str:
-    """Some values in words: ``0, 1 and 255``."""
+    """Values as text: ``0, 1 and 255``."""
     *first, last = map(str, values)
     return f'{", ".join(first)} and {last}' if first else last
 
 
 def verb(values: NDArray[np.integer]) -> str:
-    """The verb of some values."""
+    """The verb for one or several values."""
     return 'are' if len(values) > 1 else 'is'

@@ -1,4 +1,4 @@
-"""Mapillary Vistas v1.2 in the 19 classes of Cityscapes, so that a whole head carries over."""
+"""Mapillary Vistas v1.2 in the 19 classes of Cityscapes, so that its heads can be reused."""
 
 from collections.abc import Sequence
 

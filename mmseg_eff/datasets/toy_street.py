@@ -1,7 +1,7 @@
-"""A procedural street scene: the data set of the demo, made in seconds and equal on every machine.
+"""Procedural street scenes: the dataset of the demo, made in seconds and equal on every machine.
 
-Classes as in Cityscapes, with thin poles, small signs and pedestrians; the hood of the own car and
-the outline of every object are 255, as an annotator would leave them.
+Classes as in Cityscapes, with thin poles, small signs and pedestrians. The hood of the recording
+car and the outlines of all objects are ignored (255), as in annotated datasets.
 """
 
 import os
@@ -206,7 +206,7 @@ class Scene:
         self.ellipse(center, (self.width * 0.35, self.height * 0.09), (30, 25, 25), IGNORED)
 
     def expose(self) -> None:
-        """Outlines become ignored; light, soft focus and noise of a camera."""
+        """Ignore the outlines; add exposure, blur and noise of a camera."""
         eroded, dilated = (
             cv2.erode(self.label, np.ones((2, 2))),
             cv2.dilate(self.label, np.ones((2, 2))),
@@ -224,14 +224,14 @@ def make_toy_street(
     size: tuple[int, int] = (128, 256),
     seed: int = 0,
 ) -> Path:
-    """Write the data set unless it stands already; equal arguments give equal files.
+    """Write the dataset unless it exists already; equal arguments give equal files.
 
     Args:
         root: Folder for ``images/{train,val}`` and ``labels/{train,val}``.
         num_train: Images to train on.
         num_val: Images to validate on.
         size: Height and width.
-        seed: Seed of the whole set.
+        seed: Seed of the dataset.
 
     Returns:
         ``root``.

@@ -1,4 +1,4 @@
-"""Loading of images and labels whose errors name the file, and refusal of wrong labels."""
+"""Load images and labels with errors that name the file, and refuse wrong labels."""
 
 import io
 import os
@@ -45,7 +45,7 @@ def undecodable(path: str) -> InputError:
 class LoadCheckedImage(LoadImageFromFile):
     """mmcv's ``LoadImageFromFile`` whose errors name the file; arguments are the same.
 
-    Warns once of 16-bit files that use so few bits that 8 of them are nearly black.
+    Warns once of 16-bit files that are nearly black when read as 8 bits.
     """
 
     def transform(self, results: dict) -> dict | None:
@@ -75,9 +75,8 @@ class LoadCheckedAnnotations(LoadAnnotations):
     ``reduce_zero_label``, the values against the number of classes. Without a ``seg_map_path`` it
     does nothing, so mmseg's inference functions run pipelines that hold it.
 
-    What the dataset drops becomes its ``ignore_index``, which each sample brings along, as it does
-    the number of classes (see ``compat.complete_data_lists``); mmseg's own transform always writes
-    255.
+    Labels that the dataset drops become its ``ignore_index``, which each sample has, as well as the
+    number of classes (see ``compat.complete_data_lists``); mmseg's own transform always writes 255.
 
     Args:
         num_classes: Allowed labels are ``0 … num_classes - 1`` and the dataset's ``ignore_index``;
@@ -144,17 +143,17 @@ def read_mode(path: str, backend_args: dict | None = None) -> str:
 
 @TRANSFORMS.register_module()
 class ScoreAtInputSize(BaseTransform):
-    """Resize the labels to the image as it is now and have mmseg score there.
+    """Resize the labels to the current size of the image, so that mmseg scores at that size.
 
-    For a test pipeline, behind ``Resize`` and the loading of labels. The ESPNetv2 authors validate
-    so while training (EdgeNets). Without labels it does nothing: inference keeps the image's size.
+    For a test pipeline, after ``Resize`` and the loading of labels. The ESPNetv2 authors validate
+    so during training (EdgeNets). Without labels it does nothing: inference keeps the image's size.
     """
 
     def transform(self, results: dict) -> dict:
         """Set ``gt_seg_map`` (H, W), uint8, and ``ori_shape`` to the size of ``img`` (H, W, C)."""
         if 'gt_seg_map' in results:
             height, width = results['img'].shape[:2]
-            # Pillow as in EdgeNets: OpenCV's nearest neighbour is up to half a pixel beside it
+            # Pillow as in EdgeNets: OpenCV's nearest neighbour is off by up to half a pixel
             results['gt_seg_map'] = mmcv.imresize(
                 results['gt_seg_map'], (width, height), interpolation='nearest', backend='pillow'
             )

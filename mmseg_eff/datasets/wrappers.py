@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from mmengine.config import ConfigDict
 
 
-def leaf_configs(config: ConfigDict) -> Iterator[ConfigDict]:
-    """The config of a dataset, or those inside a wrapper."""
+def innermost_datasets(config: ConfigDict) -> Iterator[ConfigDict]:
+    """The config of a dataset itself, or the configs of all datasets inside a wrapper."""
     inner = config.get('datasets') or ([config.dataset] if 'dataset' in config else [])
     for item in inner:
-        yield from leaf_configs(item)
+        yield from innermost_datasets(item)
     if not inner:
         yield config
 
 
 def pipelines_of(config: ConfigDict) -> list[list[dict]]:
-    """The pipeline of each of ``leaf_configs``: its own, else that of the outermost wrapper."""
+    """The pipeline of each innermost dataset: its own, else that of the outermost wrapper."""
     outermost = config.get('pipeline') or []
-    return [list(leaf.get('pipeline') or outermost) for leaf in leaf_configs(config)]
+    return [list(inner.get('pipeline') or outermost) for inner in innermost_datasets(config)]

@@ -1,28 +1,32 @@
-"""Exported networks: the graph, its conversion, quantisation, and the runtime of the result."""
+"""Export networks: graph, backends, verification, quantization, and the runtime of the result."""
 
-from .backends import NEEDS, deploy_package, export_onnx, export_openvino, save_openvino
+from .backends import NEEDS, check_backend, deploy_package, export_onnx, export_openvino
+from .dataset_images import DatasetImage, select_images
+from .export import export_to_folder
 from .graph import PARTS, SegmentationGraph
-from .package import fill_folder, new_folder, versions, write_report
-from .quantize import IGNORED, class_areas, mean_iou, quantise, quantise_all
+from .package import fill_folder, new_folder, write_report
+from .quantize import Int8Data, Int8Figures
 from .runtime import Segmenter, load_runtime
+from .verify import Agreement, Latency
 
 __all__ = [
-    'IGNORED',
     'NEEDS',
     'PARTS',
+    'Agreement',
+    'DatasetImage',
+    'Int8Data',
+    'Int8Figures',
+    'Latency',
     'SegmentationGraph',
     'Segmenter',
-    'class_areas',
+    'check_backend',
     'deploy_package',
     'export_onnx',
     'export_openvino',
+    'export_to_folder',
     'fill_folder',
     'load_runtime',
-    'mean_iou',
     'new_folder',
-    'quantise',
-    'quantise_all',
-    'save_openvino',
-    'versions',
+    'select_images',
     'write_report',
 ]

@@ -1,4 +1,4 @@
-"""A graph as a file: ONNX by torch, OpenVINO's format from that."""
+"""Write a graph as ONNX with torch, and as OpenVINO's format from that."""
 
 import contextlib
 import io
@@ -51,6 +51,18 @@ def deploy_package(name: str) -> ModuleType:
         ) from error
 
 
+def check_backend(backend: str) -> None:
+    """Refuse a backend that does not exist or lacks a package.
+
+    Raises:
+        InputError: It names the backends, or the package.
+    """
+    if backend not in NEEDS:
+        raise InputError(f'backend must be one of {", ".join(NEEDS)}, got {backend!r}')
+    for package in NEEDS[backend]:
+        deploy_package(package)
+
+
 def quiet_resize() -> AbstractContextManager:
     """Let mmseg's heads resize without a warning: to find it, they make numbers of free sizes."""
     return mock.patch.object(decode_head, 'resize', partial(decode_head.resize, warning=False))
@@ -67,7 +79,7 @@ def export_onnx(graph: SegmentationGraph, path: Path) -> None:
     try:
         with torch.no_grad(), PlainOperations(), quiet_resize(), warnings.catch_warnings():
             warnings.simplefilter('ignore')
-            with contextlib.redirect_stdout(io.StringIO()):  # the exporter talks
+            with contextlib.redirect_stdout(io.StringIO()):  # the exporter prints
                 program = torch.onnx.export(
                     graph.eval(),
                     graph.example(graph.size or EXAMPLE_SIZE),
@@ -81,6 +93,7 @@ def export_onnx(graph: SegmentationGraph, path: Path) -> None:
         reason = shorten(str(error.__cause__ or error), 300)
         hint = '' if graph.size else '; a fixed --size may work'
         raise InputError(f'torch cannot export this network to ONNX: {reason}{hint}') from error
+    assert program is not None  # as it is with dynamo
     program.save(path, external_data=False)
 
 

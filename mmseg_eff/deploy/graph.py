@@ -17,6 +17,7 @@ from copy import deepcopy
 import numpy as np
 import torch
 from mmengine.config import ConfigDict
+from mmseg.models import SegDataPreProcessor
 from mmseg.models.segmentors import EncoderDecoder
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -28,7 +29,7 @@ from ..models import optimize_for_inference
 from ..models.layers import SubpixelConv
 from ..models.segmentors.heads import num_labels
 from .runtime import resized_size
-from .trace_ops import enlarged_argmax, label_type, whole_factor
+from .trace_ops import label_type, upsampled_argmax, whole_factor
 
 PARTS = ('resize', 'normalise', 'labels')
 PASSIVE = ('PackSegInputs', 'ScoreAtInputSize')  # leave an image without labels as it is
@@ -141,7 +142,7 @@ class SegmentationGraph(nn.Module):
             resize=self.resize,
             input=dict(channels=self.channels, dtype=self.dtype.name),
             num_labels=self.num_labels,
-            normalise=normalisation(self.preprocessor, self.channels),
+            normalise=normalization(self.preprocessor, self.channels),
             align_corners=self.model.align_corners,
             threshold=self.threshold,
         )
@@ -162,12 +163,12 @@ class SegmentationGraph(nn.Module):
         """Labels (1, H, W) or logits (1, C, h, w) of an image (1, h, w, 3)."""
         size = self.size or (image if original is None else original).shape[1:3]
         x = image.permute(0, 3, 1, 2).float()
-        if 'resize' in self.inside:
+        if self.resize and 'resize' in self.inside:
             # rounded, because OpenCV resizes to whole grey levels
-            resized = resized_size(*self.size, self.resize)
-            x = F.interpolate(x, resized, mode='bilinear').round()
+            height, width = image.shape[1:3]
+            x = F.interpolate(x, resized_size(height, width, self.resize), mode='bilinear').round()
         if 'normalise' in self.inside:
-            x = self.normalise(x)
+            x = self.normalize(x)
         height, width = x.shape[2:]
         x = self.pad(x)
         if self.output == 'labels' and self.is_subpixel(x.shape[2:], size):
@@ -180,7 +181,7 @@ class SegmentationGraph(nn.Module):
             return logits
         align_corners, factor = self.model.align_corners, whole_factor(logits.shape[2:], size)
         if factor and self.threshold is None:
-            return enlarged_argmax(logits, factor, align_corners)
+            return upsampled_argmax(logits, factor, align_corners)
         logits = F.interpolate(logits, size, mode='bilinear', align_corners=align_corners)
         if self.threshold is not None:
             return (logits[:, 0] > self.threshold).to(torch.uint8)
@@ -206,9 +207,9 @@ class SegmentationGraph(nn.Module):
         finally:
             del layer.forward
 
-    def normalise(self, x: Tensor) -> Tensor:
+    def normalize(self, x: Tensor) -> Tensor:
         """Channel order, mean and standard deviation, as in the data preprocessor."""
-        constants = normalisation(self.preprocessor, self.channels)
+        constants = normalization(self.preprocessor, self.channels)
         if constants['to_rgb']:
             x = x.flip(1)
         mean, std = (torch.tensor(constants[key]).view(-1, 1, 1) for key in ('mean', 'std'))
@@ -228,11 +229,11 @@ class SegmentationGraph(nn.Module):
         return F.pad(x, (0, right, 0, bottom), value=self.preprocessor.pad_val)
 
 
-def normalisation(preprocessor: nn.Module, channels: int) -> dict:
+def normalization(preprocessor: SegDataPreProcessor, channels: int) -> dict:
     """Mean, standard deviation and channel order of a data preprocessor, as plain data.
 
     Args:
-        preprocessor: mmseg's, which changes the order of three channels only.
+        preprocessor: It changes the order of three channels only.
         channels: Of the image.
     """
     is_enabled = preprocessor._enable_normalize

@@ -1,4 +1,4 @@
-"""An exported folder: the network, its runtime and a report, all of it or nothing."""
+"""Write an exported folder atomically: the network, its runtime and a report."""
 
 import ctypes
 import json
@@ -17,7 +17,7 @@ from ..utils.atomic_io import is_other_process, lock, sha256_of
 from . import runtime, runtime_checks
 from .backends import export_onnx, export_openvino
 from .graph import SegmentationGraph
-from .runtime_checks import REPORT, check_file, read_report
+from .runtime_checks import REPORT, check_file, check_report, read_report
 
 PACKAGES = ('mmseg_eff', 'torch', 'onnx', 'onnxruntime', 'openvino', 'nncf')
 MODULES = (runtime.__file__, runtime_checks.__file__)  # copied into the folder
@@ -164,10 +164,15 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write_report(folder: Path, report: dict) -> None:
-    """Write a report, with the size and the SHA-256 of each other file in the folder."""
+def write_report(folder: Path, report: dict) -> dict:
+    """Write a report, with the size and the SHA-256 of each other file in the folder.
+
+    Returns:
+        The content of the file.
+    """
     text = json.dumps({**report, 'files': file_facts(folder)}, indent=1)
     (folder / REPORT).write_text(text + '\n')
+    return json.loads(text)
 
 
 def fill_folder(
@@ -178,7 +183,7 @@ def fill_folder(
     *,
     loading: dict | None = None,
 ) -> dict:
-    """Fill a folder with an exported network and its runtime; returns the report.
+    """Fill a folder with an exported network and its runtime, without a report.
 
     Args:
         model: The segmentor, with ``dataset_meta``.
@@ -187,23 +192,33 @@ def fill_folder(
         folder: An empty folder.
         loading: How images are read, as arguments of mmcv's ``LoadImageFromFile``; ``None`` for
             a loader of the user's own.
+
+    Returns:
+        What the report says of the network, checked as the runtime will.
+
+    Raises:
+        InputError: If the network cannot be exported, or the runtime would refuse its report.
     """
-    report = dict(
+    name = 'model.xml' if backend.startswith('openvino') else 'model.onnx'
+    export_onnx(graph, folder / 'model.onnx')
+    if backend.startswith('openvino'):
+        export_openvino(folder / 'model.onnx', folder / name)
+        (folder / 'model.onnx').unlink()
+    for module in map(Path, MODULES):
+        (folder / module.name).write_bytes(module.read_bytes())
+    facts = dict(
         backend=backend,
-        model='model.xml' if backend.startswith('openvino') else 'model.onnx',
+        model=name,
         classes=model.dataset_meta['classes'],
         palette=model.dataset_meta['palette'],
         loading=loading,
         **graph.describe(),
+        files=file_facts(folder),
     )
-    export_onnx(graph, folder / 'model.onnx')
-    if backend.startswith('openvino'):
-        export_openvino(folder / 'model.onnx', folder / report['model'])
-        (folder / 'model.onnx').unlink()
-    for module in map(Path, MODULES):
-        (folder / module.name).write_bytes(module.read_bytes())
-    write_report(folder, report)
-    return report
+    try:
+        return check_report(json.loads(json.dumps(facts)), 'this network cannot be exported')
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def file_facts(folder: Path) -> dict[str, dict]:

@@ -16,12 +16,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-if __package__:
+if TYPE_CHECKING or __package__:
     from .runtime_checks import BGR, REPORT, check_file, read_report
 else:  # in an exported folder
     from runtime_checks import BGR, REPORT, check_file, read_report
@@ -137,6 +138,20 @@ def load_runtime(folder: str | Path, threads: int = 0, verify: bool = True) -> S
     report = read_report(folder / REPORT)
     for name, facts in report['files'].items() if verify else ():
         check_file(folder / name, facts)
+    return load_network(folder, report, threads)
+
+
+def load_network(folder: Path, report: dict, threads: int = 0) -> Segmenter:
+    """Load the network in a folder, whose files are checked already.
+
+    Args:
+        folder: The folder; it needs no ``report.json``.
+        report: What that says of the network.
+        threads: Threads of the CPU; the engine chooses with 0.
+
+    Raises:
+        ValueError: If the engine refuses the network or is not installed.
+    """
     path = folder / report['model']
     load = load_openvino if path.suffix == '.xml' else load_onnx
     with engine_errors(path):
@@ -177,7 +192,10 @@ def load_openvino(path: Path, threads: int, report: dict) -> Run:
     openvino = engine('openvino', report['backend'])
     frontend = openvino.frontend.FrontEndManager().load_by_framework('ir')
     model = frontend.convert(frontend.load(os.fspath(path)))
-    settings = {'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_PRECISION_HINT': 'f32'}
+    settings: dict[str, str | int] = {
+        'PERFORMANCE_HINT': 'LATENCY',
+        'INFERENCE_PRECISION_HINT': 'f32',
+    }
     if threads:
         settings['INFERENCE_NUM_THREADS'] = threads
     network = openvino.Core().compile_model(model, 'CPU', settings)
@@ -207,7 +225,8 @@ def load_onnx(path: Path, threads: int, report: dict) -> Run:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4  # what it raises says the same
-    providers, is_tensorrt = ['CPUExecutionProvider'], report['backend'] == 'tensorrt'
+    is_tensorrt = report['backend'] == 'tensorrt'
+    providers: list[str | tuple[str, dict]] = ['CPUExecutionProvider']
     if is_tensorrt:
         if TENSORRT not in runtime.get_available_providers():
             raise EngineMissing('tensorrt needs the packages onnxruntime-gpu and tensorrt')
@@ -240,7 +259,8 @@ def disable_telemetry() -> None:
     it counts as not installed; ONNX Runtime obeys a variable. Nothing is written to the user's
     home. A program that imported OpenVINO earlier keeps its choice (``opt_in_out --opt_out``).
     """
-    sys.modules.setdefault('openvino_telemetry', None)
+    modules: dict[str, Any] = sys.modules
+    modules.setdefault('openvino_telemetry', None)
     os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
 
 
@@ -257,17 +277,18 @@ def resized_size(height: int, width: int, resize: dict) -> tuple[int, int]:
 
 def resize_image(image: NDArray, resize: dict) -> NDArray:
     """Resize (H, W, C) as mmcv's ``Resize`` does, bilinear by its backend."""
-    height, width = resized_size(*image.shape[:2], resize)
+    given = image.shape[:2]
+    height, width = resized_size(given[0], given[1], resize)
     if not 0 < height * width <= MOST_RESIZED:
-        raise ValueError(f'cannot resize an image of {image.shape[:2]} to {height, width}')
+        raise ValueError(f'cannot resize an image of {given} to {height, width}')
     if resize['backend'] == 'cv2':
         resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
         return resized.reshape(height, width, -1)  # OpenCV drops the axis of one channel
     from PIL import Image
 
     pixels = image[..., 0] if image.shape[2] == 1 else image
-    resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
-    return np.array(resized).reshape(height, width, -1)
+    by_pillow = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
+    return np.array(by_pillow).reshape(height, width, -1)
 
 
 def labels_of(
@@ -276,7 +297,7 @@ def labels_of(
     align_corners: bool,
     threshold: float | None,
 ) -> NDArray[np.uint8]:
-    """Labels (H, W) of logits (C, h, w): enlarged class by class, so that memory stays small.
+    """Labels (H, W) of logits (C, h, w): upsampled class by class, so that memory stays small.
 
     Args:
         logits: Logits of the network.
@@ -289,18 +310,18 @@ def labels_of(
         for length, target in zip(logits.shape[1:], size, strict=True)
     )
 
-    def enlarge(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+    def upsample(plane: NDArray[np.float32]) -> NDArray[np.float32]:
         low, high, weight = rows
         plane = plane[low] * (1 - weight[:, None]) + plane[high] * weight[:, None]
         low, high, weight = columns
         return plane[:, low] * (1 - weight) + plane[:, high] * weight
 
-    best = enlarge(logits[0])
+    best = upsample(logits[0])
     if threshold is not None:
         return (best > threshold).astype(np.uint8)
     labels = np.zeros(size, np.min_scalar_type(len(logits) - 1))
     for label in range(1, len(logits)):
-        plane = enlarge(logits[label])
+        plane = upsample(logits[label])
         labels[plane > best] = label
         np.maximum(best, plane, out=best)
     return labels
@@ -310,10 +331,10 @@ def taps(
     length: int, target: int, align_corners: bool
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
     """Both neighbours in ``length`` of each of ``target`` positions, and the second's weight."""
-    position = np.arange(target)
+    index = np.arange(target)
     if align_corners:
-        position = position * ((length - 1) / max(target - 1, 1))
+        position = index * ((length - 1) / max(target - 1, 1))
     else:
-        position = np.maximum((position + 0.5) * length / target - 0.5, 0)
+        position = np.maximum((index + 0.5) * length / target - 0.5, 0)
     low = position.astype(np.intp)
     return low, np.minimum(low + 1, length - 1), (position - low).astype(np.float32)

@@ -40,7 +40,7 @@ def is_whole(value: object, least: int = 0, most: int = 2**31) -> bool:
 
 def is_number(value: object) -> bool:
     """Whether a value is a finite number of float32."""
-    return type(value) in (int, float) and abs(value) < 3e38
+    return isinstance(value, int | float) and not is_flag(value) and abs(value) < 3e38
 
 
 def is_list(value: object, is_item: Check, least: int, most: int) -> bool:
@@ -98,7 +98,7 @@ def is_input(value: object) -> bool:
     return is_record(value, channels=lambda count: is_whole(count, 1, 2**12), dtype=one_of(*DTYPES))
 
 
-def is_normalisation(value: object) -> bool:
+def is_normalization(value: object) -> bool:
     return is_record(
         value,
         mean=lambda means: is_list(means, is_number, 1, 2**12),
@@ -107,12 +107,16 @@ def is_normalisation(value: object) -> bool:
     )
 
 
+def is_sha256(value: object) -> bool:
+    return isinstance(value, str) and bool(re.fullmatch('[0-9a-f]{64}', value))
+
+
 def are_files(value: object) -> bool:
     def are_facts(facts: object) -> bool:
         return is_record(
             facts,
             bytes=lambda size: is_whole(size, 0, LARGEST_FILE),
-            sha256=lambda digest: is_text(digest) and bool(re.fullmatch('[0-9a-f]{64}', digest)),
+            sha256=is_sha256,
         )
 
     return (
@@ -140,7 +144,7 @@ RULES: dict[str, tuple[str, Check]] = {  # key -> what it must be, in words and 
     'resize': ('scale, keep_ratio and backend, or null', is_resize),
     'input': ('channels and dtype', is_input),
     'num_labels': (f'1 to {MOST_LABELS}', lambda value: is_whole(value, 1, MOST_LABELS)),
-    'normalise': ('mean, std and to_rgb', is_normalisation),
+    'normalise': ('mean, std and to_rgb', is_normalization),
     'align_corners': ('true or false', is_flag),
     'threshold': ('a number, or null', lambda value: value is None or is_number(value)),
     'files': ('the bytes and the sha256 of each file, by its name', are_files),
@@ -166,6 +170,19 @@ def read_report(path: Path) -> dict:
         raise ValueError(f'{where}: {error}') from error
     if not isinstance(report, dict):
         raise ValueError(f'{where}: it is a {type(report).__name__}')
+    return check_report(report, where)
+
+
+def check_report(report: dict, where: str) -> dict:
+    """A report with the defaults of older exports, once all that is used of it is checked.
+
+    Args:
+        report: What the export says of a network.
+        where: What an error begins with.
+
+    Raises:
+        ValueError: If a key is missing or wrong; the message names it.
+    """
     report = {**DEFAULTS, **report}
     for key, (allowed, is_allowed) in RULES.items():
         if key not in report:

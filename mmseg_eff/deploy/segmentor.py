@@ -1,5 +1,6 @@
 """Label images with an exported folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,11 @@ from .runtime import Segmenter, load_runtime
 
 
 class ExportedSegmentor:
-    """An exported folder, which reads images as the config that it was made from.
+    """Label images with an exported network, read as by the config that it was made from.
 
     Args:
-        runtime: Of ``load_runtime``.
-        reader: Of the config; without it, one is made from what the export says of its loading.
+        runtime: What ``load_runtime`` gives.
+        reader: Reader of the config; by default one is made of the loading that the report names.
 
     Raises:
         InputError: If there is no reader and the config loads images by a transform of its own.
@@ -23,8 +24,10 @@ class ExportedSegmentor:
 
     def __init__(self, runtime: Segmenter, reader: ImageReader | None = None) -> None:
         loading = runtime.report.get('loading', {})  # absent in exports before this key
-        self.runtime, self.palette = runtime, runtime.palette
+        self.runtime = runtime
+        self.palette: Sequence[Sequence[int]] = runtime.palette
         self.label_dtype = np.min_scalar_type(runtime.report.get('num_labels', 256) - 1)
+        self.classes: Sequence[str] = runtime.classes
         if reader is None and loading is None:
             raise InputError(
                 'the config of this export reads images by a transform of its own, which is not '
@@ -45,7 +48,11 @@ class ExportedSegmentor:
 
 
 def load_export(folder: str | Path, threads: int = 0) -> ExportedSegmentor:
-    """An exported folder with its engine; arguments as for ``load_runtime``.
+    """Load an exported folder and its engine.
+
+    Args:
+        folder: Folder that ``mmseg_eff.export`` has written.
+        threads: Threads of the CPU; the engine chooses with 0.
 
     Raises:
         InputError: If it is no such folder or damaged, or its engine is not installed.

@@ -1,4 +1,4 @@
-"""Operations of torch in the terms of others, while a network is traced."""
+"""Replace operations of torch that exporters lack by others, while a network is traced."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,11 @@ STRIP = 2**20  # logits of a strip: 4 MB
 
 
 class PlainOperations(TorchFunctionMode):
-    """Adaptive pooling in operations that every engine has for every size; no idle resizes.
+    """Adaptive pooling in operations that every engine has for every size.
 
-    Neither ONNX has it, nor can an exporter write it out where the sizes are free. The mean over
+    ONNX does not have it, and no exporter can decompose it where the sizes are free. The mean over
     windows is a product with a matrix along each axis; the maximum runs over gathered windows.
-    A resize to the size that a map has is left out, where no size is free.
+    A resize to the size that a map already has is left out, where no size is free.
     """
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
@@ -40,7 +40,7 @@ class PlainOperations(TorchFunctionMode):
 
 
 def windows(length: int, target: int) -> tuple[Tensor, Tensor]:
-    """First index and the one behind the last, of each of ``target`` windows in ``length``."""
+    """First index and the one after the last, of each of ``target`` windows in ``length``."""
     index = torch.arange(target)
     first = index * length // target
     return first, ((index + 1) * length + target - 1) // target
@@ -51,17 +51,17 @@ def mean_along(x: Tensor, dim: int, target: int) -> Tensor:
     length = x.shape[dim]
     if isinstance(length, int) and length % target == 0:  # not asked of a size that is free
         return x.unflatten(dim, (target, -1)).mean(dim + 1)
-    first, behind = windows(length, target)
+    first, stop = windows(length, target)
     index = torch.arange(length)[:, None]
-    matrix = ((index >= first) & (index < behind)) / (behind - first)  # (length, target)
+    matrix = ((index >= first) & (index < stop)) / (stop - first)  # (length, target)
     return x @ matrix if dim == 3 else matrix.T @ x
 
 
 def max_along(x: Tensor, dim: int, target: int) -> Tensor:
     """Adaptive maximum pooling of ``x`` (N, C, H, W) along one axis."""
-    first, behind = windows(x.shape[dim], target)
+    first, stop = windows(x.shape[dim], target)
     longest = (x.shape[dim] + target - 1) // target + 1
-    index = torch.minimum(first[:, None] + torch.arange(longest), behind[:, None] - 1)
+    index = torch.minimum(first[:, None] + torch.arange(longest), stop[:, None] - 1)
     return x.index_select(dim, index.flatten()).unflatten(dim, (target, longest)).amax(dim + 1)
 
 
@@ -79,7 +79,7 @@ def label_type(num_labels: int) -> torch.dtype:
     return torch.uint8 if num_labels <= 256 else torch.int32
 
 
-def enlarged_argmax(logits: Tensor, factor: int, align_corners: bool) -> Tensor:
+def upsampled_argmax(logits: Tensor, factor: int, align_corners: bool) -> Tensor:
     """Labels (1, H, W) of logits (1, C, h, w) upsampled bilinearly by a whole factor.
 
     Each pixel of a cell of ``factor`` by ``factor`` lies less than a step from the cell's own
@@ -121,9 +121,9 @@ def cell_offsets(length: int, factor: int, align_corners: bool) -> NDArray[np.fl
 
 def move(x: Tensor, distance: int, steps: NDArray[np.float32]) -> Tensor:
     """Values between those of flat maps (1, C, n + 2 * distance), as steps (n) of a distance."""
-    behind, here, ahead = (x[..., i * distance :][..., : len(steps)] for i in range(3))
+    before, here, after = (x[..., i * distance :][..., : len(steps)] for i in range(3))
     moved = here
-    for neighbour, share in ((behind, -steps), (ahead, steps)):
+    for neighbour, share in ((before, -steps), (after, steps)):
         if (share > 0).any():
             moved = moved + (neighbour - here) * torch.from_numpy(share.clip(0))
     return moved

@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
@@ -21,34 +22,41 @@ TEMPLATES = ('iter_{}.pth', 'epoch_{}.pth')
 LONGEST = 4096  # characters of a path
 
 
-def damage(path: Path) -> str:
-    """What is wrong with a checkpoint; empty if nothing is.
+class Checkpoint(NamedTuple):
+    """A checkpoint file that is whole, and what it holds."""
+
+    path: Path
+    content: object
+
+
+def examine(path: Path, *, mmap: bool = False) -> tuple[object, str]:
+    """What a checkpoint holds, and what is wrong with it; empty if nothing is.
 
     Reads all of it: ``torch.save`` keeps a CRC-32 of each tensor, which ``torch.load`` ignores.
+
+    Args:
+        path: The file.
+        mmap: Leave the tensors on the disk until they are used.
     """
     try:
         check_regular(path)
-        read(path)
+        return read_pth(path, mmap=mmap), ''
     except FileNotFoundError:
-        return 'there is no such file'
+        return None, 'there is no such file'
     except InputError as error:  # no regular file
-        return str(error).removeprefix(f'{path}: ')
+        return None, str(error).removeprefix(f'{path}: ')
     except Exception as error:  # damage can make the reader raise anything
-        return f'{reason_of(error)} ({path.stat().st_size} bytes)'
-    return ''
+        return None, f'{reason_of(error)} ({path.stat().st_size} bytes)'
 
 
-def read(path: Path) -> object:
-    """What a whole checkpoint holds; its tensors stay on the disk until they are used."""
-    return read_pth(path, mmap=True)
+def damage(path: Path) -> str:
+    """What is wrong with a checkpoint; empty if nothing is."""
+    return examine(path, mmap=True)[1]
 
 
 def meta_of(path: Path) -> dict:
     """``meta`` of a checkpoint; empty if there is none or the file cannot be read."""
-    try:
-        checkpoint = read(path)
-    except Exception:  # see ``damage``
-        return {}
+    checkpoint, _ = examine(path, mmap=True)
     meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
     return meta if isinstance(meta, dict) else {}
 
@@ -86,9 +94,9 @@ def saved_in(folders: Sequence[Path], template: str | None = None) -> Iterator[P
     """The checkpoints in some folders: those of the template, then others; newest first."""
     for name in dict.fromkeys((template or TEMPLATES[0], *TEMPLATES)):
         files = [file for folder in folders if folder.is_dir() for file in folder.iterdir()]
-        numbers = {file: number_in(file.name, name) for file in files}
-        found = [file for file in files if numbers[file] is not None]
-        yield from sorted(found, key=numbers.__getitem__, reverse=True)
+        numbers = [(number_in(file.name, name), file) for file in files]
+        found = [(number, file) for number, file in numbers if number is not None]
+        yield from (file for _, file in sorted(found, key=lambda item: item[0], reverse=True))
 
 
 def named_by(work_dir: str | Path) -> str:
@@ -114,8 +122,8 @@ def has_checkpoint(work_dir: str | Path, hook: dict) -> bool:
 
 def find_checkpoint(
     work_dir: str | Path, folders: Sequence[Path], template: str | None = None
-) -> Path | None:
-    """The checkpoint to go on from; ``None`` where there is none at all.
+) -> Checkpoint | None:
+    """The checkpoint to go on from, read; ``None`` where there is none at all.
 
     Says which one it is if that is not the one that ``last_checkpoint`` names, and why.
 
@@ -130,24 +138,22 @@ def find_checkpoint(
     last = Path(work_dir, LAST)
     path = settle(named_by(work_dir), last, folders)
     if path is not None and path.exists():
-        check(path, folders, template)
-        return path
+        return read_whole(path, folders, template)
     saved = list(saved_in(folders, template))
     for file in saved:
-        if reason := damage(file):
-            say(f'{file}: skipped, {reason}')
+        content, damaged = examine(file)
+        if damaged:
+            say(f'{file}: skipped, {damaged}')
             continue
         reason = f'names {path}, which is not there' if path else 'names no checkpoint'
         say(f'{last}: {reason if last.exists() else "is not there"}; {file} is the newest whole')
-        return file
+        return Checkpoint(file, content)
     if saved:
         raise InputError(
             f'{work_dir}: none of its {len(saved)} checkpoints is whole; move them away to begin '
             'at iteration 0'
         )
-    if path is not None:
-        check(path, folders, template)
-    return None
+    return None if path is None else read_whole(path, folders, template)
 
 
 def settle(named: str, last: Path, folders: Sequence[Path]) -> Path | None:
@@ -169,10 +175,20 @@ def settle(named: str, last: Path, folders: Sequence[Path]) -> Path | None:
     return path
 
 
-def check(path: Path, folders: Sequence[Path], template: str | None = None) -> None:
-    """Raise an ``InputError`` for a damaged checkpoint, which names the newest whole one."""
-    if not (reason := damage(path)):
-        return
+def read_whole(path: Path, folders: Sequence[Path], template: str | None = None) -> Checkpoint:
+    """Read a checkpoint to resume from.
+
+    Args:
+        path: The file.
+        folders: See ``folders_of``.
+        template: See ``find_checkpoint``.
+
+    Raises:
+        InputError: If it is damaged; names the newest whole one in ``folders``.
+    """
+    content, reason = examine(path)
+    if not reason:
+        return Checkpoint(path, content)
     others = [file for file in saved_in(folders, template) if file != path]
     whole = next((str(other) for other in others if not damage(other)), None)
     advice = f'load_from={whole} is whole' if whole else f'{folders[0]} has no other whole one'

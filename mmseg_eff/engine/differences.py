@@ -1,13 +1,13 @@
-"""How a training differs from that of its checkpoint, and what is an error.
+"""Compare a training with that of its checkpoint, and rate the differences.
 
-``TABLE`` has an item for all that decides how a training goes on; ``fingerprint.py`` gathers them.
+``TABLE`` lists the items that decide how a training continues; ``fingerprint.py`` collects them.
 """
 
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from reprlib import Repr
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import torch
 from mmengine.hooks import EMAHook
@@ -21,7 +21,7 @@ ABSENT = 'absent'
 
 
 class Row(NamedTuple):
-    """What a difference is: an ``error``, a ``warning`` or a ``note``, and its effect."""
+    """Rating of a difference: ``error``, ``warning`` or ``note``, and its effect."""
 
     level: str
     effect: str
@@ -31,7 +31,7 @@ KEPT = "the checkpoint's is used"
 TABLE = {
     'network': Row('error', 'tensors that do not fit would stay random'),
     'number of classes': Row('error', 'its outputs stand for other classes'),
-    'unit': Row('error', 'a position in iterations is none in epochs'),
+    'unit': Row('error', 'a number of iterations cannot be read as epochs'),
     'optimizer': Row('error', 'it cannot use the state of another one'),
     'parameter groups': Row('error', 'the state of the optimizer does not fit them'),
     'schedule types': Row('error', 'a schedule cannot use the state of another one'),
@@ -62,7 +62,7 @@ TABLE = {
 
 
 class Difference(NamedTuple):
-    """What an item was and is, in one place of it or in several."""
+    """Old and new values of an item that differs, in one or several places."""
 
     item: str
     text: str
@@ -93,23 +93,23 @@ def compare(old: object, new: Mapping[str, object]) -> Iterator[Difference]:
             yield Difference(item, first + ', …' * (len(places) > 3))
 
 
-def is_known(old: object) -> bool:
+def is_known(old: object) -> TypeGuard[dict[str, object]]:
     """Whether something from a checkpoint is a fingerprint as this version makes them."""
     return isinstance(old, dict) and is_equal(old.get('format'), FORMAT)
 
 
 def changes(old: object, new: object, place: str = '') -> Iterator[tuple[str, str]]:
-    """Where two values differ, and how; of lists of other lengths the first place.
+    """Where two values differ, and how; for lists of different lengths the first place only.
 
-    ``new`` leads: its depth is known.
+    The recursion follows ``new``, whose depth is bounded.
     """
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*new, *(key for key in old if isinstance(key, str) and key not in new)]:
             yield from changes(old.get(key, ABSENT), new.get(key, ABSENT), join(place, key))
     elif isinstance(old, list) and isinstance(new, list):
         for index in range(min(max(len(old), len(new)), len(new) + 1)):
-            pair = (values[index] if index < len(values) else ABSENT for values in (old, new))
-            found = list(changes(*pair, join(place, str(index))))
+            was, now = (values[index] if index < len(values) else ABSENT for values in (old, new))
+            found = list(changes(was, now, join(place, str(index))))
             yield from found
             if found and len(old) != len(new):
                 return
@@ -152,7 +152,7 @@ def shorten(value: object) -> str:
 
 
 def state_differences(runner: Runner, checkpoint: Mapping) -> Iterator[Difference]:
-    """What a checkpoint has no state for, or one of another shape; whoever wrote it.
+    """Parts whose state is missing in a checkpoint or has another shape, whoever wrote it.
 
     Args:
         runner: In ``before_run``, which has everything built.
@@ -174,7 +174,7 @@ def state_differences(runner: Runner, checkpoint: Mapping) -> Iterator[Differenc
 
 
 def sizes(groups: object) -> list[int]:
-    """Number of parameters in each group of an optimizer or its state; 0 for what is none."""
+    """Number of parameters in each group of an optimizer or its state; 0 for anything else."""
     groups = groups if isinstance(groups, list) else []
     given = (group.get('params') if isinstance(group, dict) else None for group in groups)
     return [len(params) if isinstance(params, list) else 0 for params in given]
@@ -186,7 +186,7 @@ def summary(numbers: list[int]) -> str:
 
 
 def network_change(runner: Runner, checkpoint: Mapping) -> str:
-    """The first tensor that a network and its checkpoint have not in one shape; empty if none."""
+    """The first tensor whose shape differs between network and checkpoint; empty if none does."""
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     state_dict = checkpoint.get('state_dict')

@@ -1,4 +1,4 @@
-"""What must be equal for a training to go on as the same one, in plain types for a checkpoint."""
+"""Record the settings that decide how a training continues, in plain types for a checkpoint."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,18 +11,17 @@ from mmengine.hooks import EMAHook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
-FORMAT = 1  # of the items below: to be raised where what stands for one changes
+FORMAT = 1  # of the items below; to be raised when the content of one changes
 PLAIN = (bool, int, float, str, type(None))
 POSITION = ('last_step', 'base_values', 'verbose', 'best', 'num_bad_epochs', 'cooldown_counter')
-UNEQUAL = ('init_cfg', 'pretrained', 'test_cfg')  # of a model, which may differ: they act elsewhere
+UNEQUAL = ('init_cfg', 'pretrained', 'test_cfg')  # of a model: training does not depend on them
 PATHS = ('data_root', 'data_prefix', 'ann_file', 'metainfo', 'pipeline')  # compared otherwise
 
 
 def fingerprint(runner: Runner) -> dict[str, object]:
-    """What decides how a training goes on, by items of ``TABLE``; without network and data.
+    """Settings that decide how a training continues, by items of ``TABLE``; no network, no data.
 
-    Optimizer and schedules count as they are in the runner, where a resumed one has those of its
-    checkpoint.
+    Optimizer and schedules are taken from the runner; after resuming these are the checkpoint's.
 
     Args:
         runner: In or after ``before_run``, which has everything built.
@@ -64,7 +63,7 @@ def fingerprint(runner: Runner) -> dict[str, object]:
         **optimizer_record(runner.optim_wrapper),
         **schedule_record(runner.param_schedulers),
     }
-    return plain(record)
+    return {item: plain(value) for item, value in record.items()}
 
 
 def section(config: Mapping, name: str) -> Mapping:
@@ -74,7 +73,7 @@ def section(config: Mapping, name: str) -> Mapping:
 
 
 def without(value: object, names: tuple[str, ...]) -> object:
-    """A config without some keys, in all its depths."""
+    """A config without some keys, at any depth."""
     if isinstance(value, Mapping):
         return {key: without(item, names) for key, item in value.items() if key not in names}
     if isinstance(value, list | tuple):
@@ -127,7 +126,7 @@ def optimizer_record(wrapper: object) -> dict[str, object]:
 
 
 def counted(values: Iterable[object]) -> str:
-    """Values as text, each once, with its number: ``0.1 (70 groups), 0.0 (5 groups)``."""
+    """Distinct values as text with their counts: ``0.1 (70 groups), 0.0 (5 groups)``."""
     counts = Counter(map(str, values))
     if len(counts) == 1:
         return next(iter(counts))

@@ -25,10 +25,10 @@ class HybridLR(_ParamScheduler):
 
     Args:
         optimizer: Optimiser or its wrapper.
-        epoch_length: Iterations that count as an epoch; with ``by_epoch=True`` it stays 1.
+        epoch_length: Iterations that count as an epoch; with ``by_epoch=True`` keep 1.
         cycle: Epochs of a cycle, and its highest factor.
         cycle_end: First epoch of the decline.
-        num_epochs: Epochs of the whole schedule.
+        num_epochs: Epochs of the schedule.
         begin: Step at which to begin.
         end: Step at which to stop changing the rate.
         last_step: Step to go on from; -1 to start.

@@ -1,4 +1,4 @@
-"""Moving average of the weights whose memory grows with the training, TensorFlow's rule."""
+"""Moving average of the weights with a ramped decay, as TensorFlow's ``num_updates``."""
 
 import torch
 from mmengine.model import BaseAveragedModel
@@ -11,7 +11,7 @@ class RampedEMA(BaseAveragedModel):
     """Exponential moving average with decay min(1 - momentum, (1 + n) / (10 + n)).
 
     The rule of TensorFlow's ``ExponentialMovingAverage`` with ``num_updates``, which EfficientDet
-    trains with: a short run is not dominated by its first weights. Use it through mmengine's hook,
+    trains with: the initial weights do not dominate a short run. Use it through mmengine's hook,
     ``dict(type='EMAHook', ema_type='RampedEMA', momentum=0.0002, update_buffers=True)``.
 
     n is the number of updates before the present one. mmengine's first update, n = 0, copies the

@@ -1,7 +1,7 @@
 """mmengine's runner, on processes without GPUs too."""
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from mmengine.device import get_device
@@ -11,14 +11,19 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.registry import MODEL_WRAPPERS
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from mmseg.registry import DATA_SAMPLERS, LOOPS, RUNNERS
 from torch import distributed, nn
 from torch.utils.data import DataLoader
 
+from ..checkpoint.io import check_for_mmengine
+from ..checkpoint.safe_reading import sound
 from ..errors import InputError
 from .hooks import ResumeCheckHook, SafeCheckpointHook, TrainingCheckHook
 from .samplers.resumable_sampler import ResumableSampler
 from .train_loop import ResumableEpochBasedTrainLoop
+
+DATA_PARALLEL = ((r'^module.', ''),)  # mmengine's default of ``revise_keys``
 
 
 @RUNNERS.register_module()
@@ -32,7 +37,8 @@ class SegRunner(Runner):
       ``IoUMetric``, which leaves the weights alone.
     - A training by epochs with ``ResumableSampler`` runs in ``ResumableEpochBasedTrainLoop``.
     - ``TrainingCheckHook`` and ``ResumeCheckHook`` check each training before it starts.
-    - A checkpoint whose states do not fit is one line.
+    - A checkpoint that a check has read is not read again, and one whose states do not fit is one
+      line.
     - A training that ends by an error ends its profiler: left running, it crashes Python at exit.
 
     n processes with batches of b take the same step as one process with a batch of n b where
@@ -43,6 +49,8 @@ class SegRunner(Runner):
       SyncBN becomes plain BN with the statistics of its process, as in mmengine's single process.
       ``SyncBuffersHook`` averages their running statistics before each evaluation.
     """
+
+    _checked: tuple[str, object] | None = None  # name and content of a checkpoint read by a check
 
     def setup_env(self, env_cfg: dict) -> None:
         """Join the other processes, through gloo where there is no GPU.
@@ -87,6 +95,38 @@ class SegRunner(Runner):
                 if hasattr(hook, 'profiler') and not hook._closed:
                     hook.profiler.stop()
             raise
+
+    def keep_checkpoint(self, filename: str, content: object) -> None:
+        """Keep what a check has read of a checkpoint, for the next ``load_checkpoint``.
+
+        Args:
+            filename: What the runner will load, such as its ``load_from``.
+            content: Of ``checkpoint.read_pth`` or ``read_checkpoint``, on the CPU.
+        """
+        self._checked = filename, content
+
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location: str | Callable = 'cpu',
+        strict: bool = False,
+        revise_keys: Sequence[tuple[str, str]] = DATA_PARALLEL,
+    ) -> dict:
+        """Load a checkpoint as mmengine's runner does, or what ``keep_checkpoint`` got of it.
+
+        That stays on the CPU: network and optimizer copy their states to their own devices.
+        """
+        (name, content), self._checked = self._checked or ('', None), None
+        if name != filename:
+            return super().load_checkpoint(filename, map_location, strict, revise_keys)
+        content = check_for_mmengine(sound(content, filename), filename)
+        self.call_hook('after_load_checkpoint', checkpoint=content)
+        checkpoint = _load_checkpoint_to_model(
+            network_of(self), content, strict, revise_keys=revise_keys
+        )
+        self._has_loaded = True
+        self.logger.info(f'Load checkpoint from {filename}')
+        return checkpoint
 
     def resume(
         self,

@@ -1,4 +1,4 @@
-"""Training that stops and resumes as if it had not: no random number depends on what a stop loses.
+"""Train loops that resume exactly: random numbers depend on the seed and the position alone.
 
 ==========================  ===================================
 random                      depends on the seed and
@@ -8,24 +8,30 @@ augmentation of a sample    number of its draw, over all passes
 dropout and drop path       iteration and rank
 ==========================  ===================================
 
-So loader workers, prefetching and validation change nothing, and any position is reached at once.
+So loader workers, prefetching and validation change nothing, and resuming loads no earlier data.
 """
+
+from collections.abc import Sequence
 
 import torch
 from mmengine.dist import broadcast
-from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from mmseg.registry import LOOPS
 from torch import nn
+from torch.utils.data import DataLoader
 
 from ..errors import InputError
 from .samplers.resumable_sampler import NETWORK, ResumableSampler, derive_seed, set_seed
 
 
 class ResumableLoop:
-    """What the resumable train loops share: the seed, and the position of the sampler."""
+    """Base of the resumable train loops: the seed, and the check of the sampler."""
 
-    def check_sampler(self) -> None:
-        """Take over the seed that the runner has now.
+    dataloader: DataLoader
+    runner: Runner
+
+    def check_sampler(self) -> ResumableSampler:
+        """Return the sampler of the data loader; take over the current seed of the runner.
 
         Raises:
             InputError: If the data loader has another sampler, or one for another batch size.
@@ -44,12 +50,12 @@ class ResumableLoop:
             )
         seed = torch.tensor(self.runner.seed)
         broadcast(seed)  # with diff_rank_seed, that of each process differs
-        self.seed = seed.item()
+        self.seed = int(seed)
+        return sampler
 
-    def run_iter(self, *batch: object) -> None:
-        """Train on a batch, with the random numbers of this iteration."""
-        set_seed(derive_seed(self.seed, NETWORK, self._iter, self.runner.rank))
-        super().run_iter(*batch)
+    def seed_network(self, iteration: int) -> None:
+        """Set the random numbers that the network draws in an iteration on this rank."""
+        set_seed(derive_seed(self.seed, NETWORK, iteration, self.runner.rank))
 
 
 @LOOPS.register_module()
@@ -83,10 +89,14 @@ class ResumableIterBasedTrainLoop(ResumableLoop, IterBasedTrainLoop):
         runner.call_hook('after_train')
         return runner.model
 
+    def run_iter(self, data_batch: Sequence[dict]) -> None:
+        """Train on a batch, with the random numbers of this iteration."""
+        self.seed_network(self._iter)
+        super().run_iter(data_batch)
+
     def seek(self) -> None:
-        """Begin with the data of the present iteration."""
-        self.check_sampler()
-        sampler = self.dataloader.sampler
+        """Start at the data of the current iteration."""
+        sampler = self.check_sampler()
         first = self._iter * self.dataloader.batch_size * sampler.world_size
         if (sampler.seed, sampler.first) != (self.seed, first):
             sampler.seed, sampler.first = self.seed, first
@@ -98,13 +108,13 @@ class ResumableEpochBasedTrainLoop(ResumableLoop, EpochBasedTrainLoop):
     """``EpochBasedTrainLoop`` that resumes exactly, inside an epoch too; same arguments.
 
     An epoch is a pass over the dataset in batches; with several processes or ``MultiSourceSampler``
-    it is rounded up to whole rounds of all processes or to whole batches. ``SegRunner`` takes this
-    loop for mmengine's where the sampler is one of ours. About gradients that are accumulated see
+    it is rounded up to complete rounds of all processes or to full batches. ``SegRunner`` uses it
+    in place of mmengine's loop where the sampler is one of ours. For accumulated gradients see
     ``ResumableIterBasedTrainLoop``.
     """
 
     def run_epoch(self) -> None:
-        """Train on what is left of the present epoch.
+        """Train on the rest of the current epoch.
 
         Raises:
             InputError: If a checkpoint's iteration is not in its epoch. See also
@@ -119,16 +129,20 @@ class ResumableEpochBasedTrainLoop(ResumableLoop, EpochBasedTrainLoop):
         runner.call_hook('after_train_epoch')
         self._epoch += 1
 
+    def run_iter(self, idx: int, data_batch: Sequence[dict]) -> None:
+        """Train on a batch, with the random numbers of this iteration."""
+        self.seed_network(self._iter)
+        super().run_iter(idx, data_batch)
+
     def seek(self) -> int:
-        """Begin with the data of the present iteration; its number in its epoch."""
-        self.check_sampler()
-        sampler, length = self.dataloader.sampler, len(self.dataloader)
+        """Start at the data of the current iteration; return its number in its epoch."""
+        sampler, length = self.check_sampler(), len(self.dataloader)
         index = self._iter - self._epoch * length
         if not 0 <= index <= length:  # length: saved after the last iteration of the epoch
             raise InputError(
                 f'the checkpoint is of iteration {self._iter} in epoch {self._epoch + 1}, but an '
                 f'epoch has {length} iterations now: resume with the batch size, processes and '
-                'dataset of before, or begin anew from its weights, with load_from and resume=False'
+                'dataset of before, or start from its weights, with load_from and resume=False'
             )
         draws = len(sampler) * sampler.world_size
         begin = self._epoch * draws

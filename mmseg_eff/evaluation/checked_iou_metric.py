@@ -1,4 +1,4 @@
-"""mmseg's mean IoU that refuses wrong labels; mmseg itself drops them without a word."""
+"""mmseg's mean IoU with an error for labels out of range, which mmseg ignores silently."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,14 +18,14 @@ METRIC_NAMES = ('mIoU', 'mDice', 'mFscore')
 class CheckedIoUMetric(IoUMetric):
     """mmseg's ``IoUMetric``, with an error that names the file where a label is out of range.
 
-    ``IoUMetric`` takes histograms from 0 to C - 1: a pixel labelled C counts nowhere, so the figure
-    is wrong and looks right. Arguments and results are those of ``IoUMetric``.
+    ``IoUMetric`` takes histograms from 0 to C - 1: a pixel labelled C is in none of them, and the
+    wrong result looks plausible. Arguments and results are those of ``IoUMetric``.
     """
 
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
         given = [self.metrics] if isinstance(self.metrics, str) else self.metrics
-        if not given or not set(given) <= set(METRIC_NAMES):  # mmseg finds out after the test
+        if not given or not set(given) <= set(METRIC_NAMES):  # mmseg notices after the test
             raise ValueError(f'iou_metrics must be of {METRIC_NAMES}, got {given}')
         self.image_of: dict[str, str] = {}  # by the name of its PNG
 
@@ -50,7 +50,7 @@ class CheckedIoUMetric(IoUMetric):
                 raise InputError(f'{path}: {error}' if path else str(error)) from error
 
     def claim_file(self, sample: dict) -> None:
-        """Raise an ``InputError`` if another image's PNG in ``output_dir`` has this one's name."""
+        """Raise an ``InputError`` if another image has the same PNG in ``output_dir``."""
         if self.output_dir is None:
             return
         path = sample['img_path']
@@ -76,8 +76,8 @@ class CheckedIoUMetric(IoUMetric):
         Args:
             pred_label: Predicted classes (H, W).
             label: Ground truth (H, W).
-            num_classes: Number of classes C of the data set.
-            ignore_index: Label of the pixels that do not count.
+            num_classes: Number of classes C of the dataset.
+            ignore_index: Label of the ignored pixels.
 
         Raises:
             InputError: See ``process``.

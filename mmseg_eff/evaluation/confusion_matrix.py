@@ -1,4 +1,4 @@
-"""The confusion matrix of a test, kept for whoever writes it."""
+"""Collect the confusion matrix of a test."""
 
 import numpy as np
 from mmseg.registry import METRICS

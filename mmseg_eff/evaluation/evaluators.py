@@ -1,16 +1,18 @@
-"""What a test evaluates with: which metrics need logits, and where they write."""
+"""Set up the evaluator of a test: output folders, confusion matrix, IoU of each class."""
 
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import ConfigDict
-from mmengine.evaluator import BaseMetric, Evaluator
+from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 
 from ..errors import InputError
+from .confusion_matrix import ConfusionMatrix
 
 OURS = ('mmseg', 'mmseg_eff')  # their metrics read labels alone; mmengine's DumpResults does not
 
@@ -62,7 +64,7 @@ def check_format_only(evaluator: Evaluator, out: Path | None) -> None:
                 evaluator.metrics[index] = checked
 
 
-def add_confusion_matrix(evaluator: Evaluator) -> BaseMetric:
+def add_confusion_matrix(evaluator: Evaluator) -> ConfusionMatrix:
     """Add the metric ``ConfusionMatrix`` and return it; it ignores what the first IoU metric does.
 
     Raises:
@@ -74,10 +76,34 @@ def add_confusion_matrix(evaluator: Evaluator) -> BaseMetric:
         )
     metrics = [metric for metric in evaluator.metrics if isinstance(metric, IoUMetric)]
     ignored = {'ignore_index': metrics[0].ignore_index} if metrics else {}
-    metric = METRICS.build(dict(type='ConfusionMatrix', prefix='confusion', **ignored))
+    metric = ConfusionMatrix(prefix='confusion', **ignored)
     metric.dataset_meta = evaluator.dataset_meta
     evaluator.metrics.append(metric)
     return metric
+
+
+def keep_class_iou(evaluator: Evaluator) -> dict[str, float]:
+    """Let the first IoU metric note the IoU of each class, which mmseg only prints.
+
+    Returns:
+        IoU in percent by the name of the class, NaN for one that does not occur. It is empty until
+        the evaluation has ended, in all processes but the main one, and where there is no IoU.
+    """
+    found: dict[str, float] = {}
+    metric = next((item for item in evaluator.metrics if isinstance(item, IoUMetric)), None)
+    if metric is None:
+        return found
+    original = metric.total_area_to_metrics
+
+    def note(*args: object, **kwargs: object) -> dict[str, Any]:
+        values = original(*args, **kwargs)
+        if not found and 'IoU' in values:  # later ones are of other readings
+            names = metric.dataset_meta['classes']
+            found.update(zip(names, (100 * values['IoU']).tolist(), strict=True))
+        return values
+
+    vars(metric)['total_area_to_metrics'] = note
+    return found
 
 
 def labels_suffice(runner: Runner) -> bool:

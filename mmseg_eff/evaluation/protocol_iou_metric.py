@@ -1,7 +1,7 @@
-"""Mean IoU as several papers count it, from one confusion matrix.
+"""Mean IoU by the protocols of several papers, from one confusion matrix.
 
 Rows are the ground truth, the last one void; columns are the predictions, the last one all outputs
-of the network beyond the classes of the data set:
+of the network beyond the classes of the dataset:
 
                  class 0 … C-1 | other outputs
     class 0      .             | .                 'standard', 'outputs': the rows of the classes
@@ -26,9 +26,11 @@ from .checked_iou_metric import CheckedIoUMetric, check_labels
 
 
 class Protocol(NamedTuple):
-    void_pixels: bool  # do predictions on void pixels count
-    void_class: bool  # is void one more class, predicted by the other outputs
-    all_outputs: bool  # is the mean taken over all outputs
+    """How a mean IoU is computed from the confusion matrix."""
+
+    void_pixels: bool  # whether predictions on void pixels are false positives
+    void_class: bool  # whether void is one more class, predicted by the other outputs
+    all_outputs: bool  # whether the mean is taken over all outputs
 
 
 PROTOCOLS = {
@@ -41,19 +43,20 @@ PROTOCOLS = {
 
 @METRICS.register_module()
 class ProtocolIoUMetric(CheckedIoUMetric):
-    """mmseg's ``IoUMetric`` with further readings, reported as ``mIoU_void_counted`` and so on.
+    """mmseg's ``IoUMetric`` with further protocols, reported as ``mIoU_void_counted`` and so on.
 
-    - ``standard``: what ``IoUMetric`` gives, always part of the result. Void pixels do not count;
-      another output predicted on a class is a miss.
+    - ``standard``: the result of ``IoUMetric``, always reported. Void pixels are ignored; another
+      output predicted on a class is a false negative.
     - ``void_counted``: a class predicted on a void pixel is a false positive of it; the mean of the
-      classes. So ESPNet's CamVid figure: 55.65 with the official weights, 57.17 by ``standard``.
+      classes. ESPNet's result on CamVid is measured so: mIoU is 55.65 with the official weights,
+      and 57.17 by ``standard``.
     - ``outputs``: the mean over all outputs of the network, as the ESPNetv2 authors' training
       prints it. An output that is no class, or a class that is absent, has IoU 0: with 20 outputs
       for 19 classes, 19/20 of the standard mean.
     - ``with_void``: void is one more class, all outputs beyond the classes predict it.
 
     Args:
-        protocols: Readings to report.
+        protocols: Keys of ``PROTOCOLS`` to report.
         num_outputs: Number of outputs of the network, for ``outputs``.
         kwargs: Arguments of ``IoUMetric``.
     """
@@ -76,7 +79,7 @@ class ProtocolIoUMetric(CheckedIoUMetric):
 
     @BaseMetric.dataset_meta.setter
     def dataset_meta(self, dataset_meta: dict) -> None:
-        """Meta information of the data set.
+        """Meta information of the dataset.
 
         Raises:
             ValueError: If it has more classes than the network has outputs.
@@ -84,7 +87,7 @@ class ProtocolIoUMetric(CheckedIoUMetric):
         num_classes = len(dataset_meta['classes'])
         if self.num_outputs is not None and self.num_outputs < num_classes:
             raise ValueError(
-                f'num_outputs must be {num_classes} (the classes of the data set) or more, '
+                f'num_outputs must be {num_classes} (the classes of the dataset) or more, '
                 f'got {self.num_outputs}'
             )
         BaseMetric.dataset_meta.fset(self, dataset_meta)
@@ -100,10 +103,10 @@ class ProtocolIoUMetric(CheckedIoUMetric):
             self.fold_results()
 
     def fold_results(self) -> None:
-        """Add all matrices but the last into the first; empty tuples hold their places.
+        """Add all matrices but the last to the first, and replace them by empty tuples.
 
-        ``BaseMetric.evaluate`` drops what a sampler repeats to give all processes equally many
-        images, by its place: the last of a process. So the last must not be in the sum yet.
+        A sampler repeats images to give all processes equally many; ``BaseMetric.evaluate`` drops
+        these by their place, the last of a process. So the last must not be in the sum yet.
         """
         if len(self.results) > 2:
             (first,), (matrix,) = self.results[0], self.results[-2]
@@ -118,7 +121,7 @@ class ProtocolIoUMetric(CheckedIoUMetric):
         Args:
             pred_label: Predicted outputs (H, W).
             label: Ground truth (H, W).
-            num_classes: Number of classes C of the data set.
+            num_classes: Number of classes C of the dataset.
             ignore_index: Label of void pixels.
 
         Raises:
@@ -149,7 +152,7 @@ class ProtocolIoUMetric(CheckedIoUMetric):
         return (num_classes + 1) * rows + columns
 
     def compute_metrics(self, results: list[tuple[Tensor, ...]]) -> dict[str, np.floating]:
-        """Metrics of ``IoUMetric`` and the mean IoU in percent of each further reading.
+        """Metrics of ``IoUMetric`` and the mean IoU in percent of each further protocol.
 
         Args:
             results: Matrices of ``intersect_and_union``, summed or not.

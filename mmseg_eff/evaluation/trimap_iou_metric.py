@@ -2,7 +2,7 @@
 
 DeepLab v1, https://arxiv.org/abs/1412.7062, Fig. 5, and v3+, https://arxiv.org/abs/1802.02611,
 Sec. 4.4 and Fig. 5: the void labels, which in VOC lie along the borders, are dilated by n pixels,
-and only pixels in this band count. The papers do not say with what shape; here it is a disc.
+and only pixels in this band are evaluated. The papers do not name the shape; here it is a disc.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ AROUND = ('void', 'labels')
 class TrimapIoUMetric(ProtocolIoUMetric):
     """``ProtocolIoUMetric`` that also reports ``mIoU_trimap_1`` and so on, in one run.
 
-    Void pixels never count in it. An image without a border adds nothing. A class that the bands
+    Void pixels are always ignored. An image without a border adds nothing. A class that the bands
     miss is not in the mean; without any pixel in a band, as where there is no void, it is NaN.
 
     Args:
@@ -115,8 +115,7 @@ def border_distance(
 
 
 def distance_inside(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Euclidean distance (H, W) to the nearest pixel outside of a mask, 0 outside."""
+    """Euclidean distance (H, W) to the nearest pixel outside of a mask; 0 outside."""
     distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.asarray(distance, np.float32).reshape(
-        mask.shape
-    )  # mmseg squeezes one row to (W,); OpenCV gives (W, 1)
+    # mmseg squeezes one row to (W,), for which OpenCV gives (W, 1)
+    return np.asarray(distance, np.float32).reshape(mask.shape)

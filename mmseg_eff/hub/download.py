@@ -1,4 +1,4 @@
-"""Download files: resumed where they stopped, checked by size and hash, complete or not there."""
+"""Download files: resume broken downloads, check size and hash, write atomically."""
 
 import os
 import shutil

@@ -1,19 +1,20 @@
-"""The fully connected CRF behind DeepLab v1 and v2 (Krähenbühl and Koltun, NeurIPS 2011).
+"""Dense CRF that refines the labels of DeepLab v1 and v2 (Krähenbühl and Koltun, NeurIPS 2011).
 
-Chen et al., ICLR 2015, https://arxiv.org/abs/1412.7062, Eq. 2. Two pixels i, j at positions p of
-colours I that have different labels cost
+Chen et al., ICLR 2015, https://arxiv.org/abs/1412.7062, Eq. 2. Two pixels i, j at positions p and
+of colours I that have different labels cost
 
     w1 exp(-|p_i - p_j|² / 2 sigma_alpha² - |I_i - I_j|² / 2 sigma_beta²)    appearance
     + w2 exp(-|p_i - p_j|² / 2 sigma_gamma²)                                 smoothness
 
-and the network's -log probability is the cost of each label. Mean field inference by pydensecrf2,
-on the CPU.
+and each label costs the network's -log probability. Mean field inference by pydensecrf2, on the
+CPU.
 """
 
 import inspect
 import time
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 import mmcv
 import numpy as np
@@ -30,19 +31,19 @@ Refine = Callable[[NDArray[np.uint8], Tensor], NDArray[np.int64]]  # image, logi
 
 
 class DenseCRF:
-    """Labels of an image from a network's logits and the colours; keeps count of the time taken.
+    """Refine the labels of an image by its colours, and measure the time that it takes.
 
     The defaults are those of the script that the authors published with v1's LargeFOV network. The
     papers fix w2, sigma_gamma and the iterations, and search the others for each network on 100
-    validation images: w1 around 5 and 10, sigma_alpha from 50 to 100, sigma_beta from 3 to 10 in
-    v1; from 3 to 6, 30 to 100 and 3 to 6 in v2.
+    validation images: in v1 w1 around 5 and 10, sigma_alpha from 50 to 100, sigma_beta from 3 to
+    10; in v2 from 3 to 6, from 30 to 100 and from 3 to 6.
 
     Args:
         w1: Weight of the appearance kernel.
-        sigma_alpha: Its width in pixels.
-        sigma_beta: Its width in colour values (0 to 255).
+        sigma_alpha: Standard deviation of the appearance kernel in pixels.
+        sigma_beta: Standard deviation of the appearance kernel in colour values (0 to 255).
         w2: Weight of the smoothness kernel.
-        sigma_gamma: Its width in pixels.
+        sigma_gamma: Standard deviation of the smoothness kernel in pixels.
         iterations: Number of mean field iterations.
 
     Raises:
@@ -78,10 +79,10 @@ class DenseCRF:
         self.num_images, self.seconds = 0, 0.0
 
     def __call__(self, image: NDArray[np.uint8], logits: Tensor) -> NDArray[np.int64]:
-        """Labels (H, W) of an image (H, W, 3), in any order of the colours, and logits (C, H, W).
+        """Labels (H, W) of an image (H, W, 3), BGR or RGB, from its logits (C, H, W).
 
         Raises:
-            InputError: If there is one logit only.
+            InputError: If there is only one logit.
         """
         start = time.perf_counter()
         if len(logits) < 2:
@@ -104,7 +105,7 @@ class DenseCRF:
         return labels
 
     def timing(self) -> str:
-        """One line: the mean time of an image, and of how many."""
+        """One line: the mean time of an image, and the number of images."""
         mean = self.seconds / max(1, self.num_images)
         return f'dense CRF: {mean:.2f} s per image, {self.num_images} images'
 
@@ -130,10 +131,10 @@ def load_library() -> ModuleType:
 
 
 def refine_predictions(model: BaseSegmentor, crf: Refine, reader: ImageReader) -> None:
-    """Let a CRF make the labels of every later prediction of a segmentor; the logits stay.
+    """Replace the labels of a segmentor's later predictions by a CRF's; the logits stay.
 
-    A forward hook, so that all that ends in mmseg's ``test_step`` is covered. The image is read
-    again from the sample's ``img_path``, since the network's input may be resized.
+    It registers a forward hook, which runs in all that calls mmseg's ``test_step``. The image is
+    read again from the sample's ``img_path``, since the network's input may be resized.
 
     Args:
         model: A segmentor that no model of test-time augmentation wraps.
@@ -147,7 +148,7 @@ def refine_predictions(model: BaseSegmentor, crf: Refine, reader: ImageReader) -
         is_equal = image.shape[:2] == (height, width)
         return image if is_equal else mmcv.imresize(image, (width, height))
 
-    def refine(module: BaseSegmentor, args: tuple, kwargs: dict, output: object) -> object:
+    def refine(module: BaseSegmentor, args: tuple, kwargs: dict, output: Any) -> Any:
         if kwargs.get('mode') != 'predict':
             return output
         for sample in output:
@@ -160,5 +161,5 @@ def refine_predictions(model: BaseSegmentor, crf: Refine, reader: ImageReader) -
 
 
 def crf_parameters() -> list[str]:
-    """Names of the CRF's parameters."""
+    """Names of the parameters of ``DenseCRF``."""
     return list(inspect.signature(DenseCRF).parameters)

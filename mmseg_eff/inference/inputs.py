@@ -1,62 +1,123 @@
-"""What prediction reads and writes: files, folders and globs, images, PNGs."""
+"""Find the images and videos that paths, folders and globs name."""
 
 import glob
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from mmengine.config import Config
 from mmengine.dist import get_dist_info
 from numpy.typing import NDArray
 
-from ..datasets.wrappers import leaf_configs
+from ..datasets.wrappers import innermost_datasets
 from ..errors import InputError
 from ..utils.image_io import IMAGE_SUFFIXES
 
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
 SUFFIXES = IMAGE_SUFFIXES + VIDEO_SUFFIXES
 OUTPUTS = {'labels', 'overlays', 'confidence', 'report.json'}  # of predict.py and pseudo_label.py
-SHOWN = 5  # names of skipped files
+MAX_NAMED = 5  # skipped files that are named on stderr
 
-Draw = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.uint8]]  # BGR, labels -> overlay
+Input = str | Path | NDArray[np.uint8]  # file, folder or glob, or a BGR image (H, W, 3)
 
 
 class Source(NamedTuple):
+    """An image or a video.
+
+    Attributes:
+        path: Its file.
+        name: Path of the outputs below their folder, without suffix.
+    """
+
     path: Path
-    name: str  # of the outputs, without suffix, relative to their folder
+    name: str
 
     @property
     def is_video(self) -> bool:
+        """Whether the suffix is a video's."""
         return self.path.suffix.lower() in VIDEO_SUFFIXES
 
 
-def collect_sources(inputs: Sequence[str], suffixes: Sequence[str] = SUFFIXES) -> list[Source]:
-    """Images and videos named by files, folders (with all below them) and globs.
+class ArraySource(NamedTuple):
+    """An image in memory.
 
-    Outputs keep the folders below an input folder. Two sources of one name keep their suffix in it.
-    Folders are searched without hidden files and outputs of earlier runs (``visible_files``); files
-    of another suffix are skipped, counted and named on stderr.
+    Attributes:
+        image: BGR (H, W, 3), uint8.
+        name: Name of the outputs, without suffix: ``array_000000``, numbered in the order given.
+    """
+
+    image: NDArray[np.uint8]
+    name: str
+
+
+def read_inputs(
+    inputs: Input | Iterable[Input], suffixes: Sequence[str] = SUFFIXES
+) -> Iterator[Source | ArraySource]:
+    """Sources of paths, folders, globs and arrays, in the order given.
+
+    Args:
+        inputs: One input or several; an iterator is consumed as the sources are, but for paths
+            that follow each other, which are collected together (see ``collect_sources``).
+        suffixes: Suffixes of the files to take, in lower case.
+
+    Raises:
+        InputError: If an input is neither a path nor an array, or two files have the same name. See
+            also ``collect_sources``.
+    """
+    given: Any = [inputs] if isinstance(inputs, str | Path | np.ndarray) else inputs
+    if not isinstance(given, Iterable):
+        raise InputError(f'an input must be a path or an array, got {type(given).__name__}')
+    num_arrays = 0
+    names: set[str] = set()
+    for is_array, group in groupby(given, lambda item: isinstance(item, np.ndarray)):
+        if is_array:
+            for image in group:
+                yield ArraySource(image, f'array_{num_arrays:06d}')
+                num_arrays += 1
+            continue
+        for source in collect_sources([*group], suffixes):
+            if source.name in names:
+                raise InputError(f'{source.path}: another input has the name {source.name}, too')
+            names.add(source.name)
+            yield source
+
+
+def collect_sources(
+    inputs: Iterable[str | Path], suffixes: Sequence[str] = SUFFIXES
+) -> list[Source]:
+    """Images and videos named by files, folders (searched recursively) and globs.
+
+    Outputs keep the folders below an input folder. Two sources of the same name keep their suffix
+    in it. Hidden files and the outputs of earlier runs are skipped (see ``visible_files``). Files
+    with another suffix are skipped, and counted and named on stderr.
 
     Args:
         inputs: Files, folders and globs.
-        suffixes: What is taken, in lower case.
+        suffixes: Suffixes of the files to take, in lower case.
+
+    Returns:
+        Each file once, in the order of the inputs; those of a folder or glob sorted.
 
     Raises:
-        InputError: If an input does not exist or holds nothing to segment.
+        InputError: If an input is no path, does not exist or holds no such file, or two files
+            would have the same outputs.
     """
     paths: dict[Path, Path] = {}  # source -> its path below the output folder
     others: list[Path] = []
     for given in inputs:
+        if not isinstance(given, str | Path):
+            raise InputError(f'an input must be a path or an array, got {type(given).__name__}')
         root = Path(given)
         if root.is_dir():
             found = {path: path.relative_to(root) for path in visible_files(root)}
         elif root.is_file():
             found = {root: Path(root.name)}
         else:
-            matches = sorted(map(Path, glob.glob(given)))
+            matches = sorted(map(Path, glob.glob(str(given))))
             found = {path: Path(path.name) for path in matches if path.is_file()}
             if not matches:
                 raise InputError(f'{given}: no such file or folder, and no match as a glob')
@@ -82,10 +143,10 @@ def collect_sources(inputs: Sequence[str], suffixes: Sequence[str] = SUFFIXES) -
 
 
 def visible_files(folder: Path) -> Iterator[Path]:
-    """Files below a folder, sorted, without hidden ones and the outputs of an earlier run.
+    """Files below a folder, sorted, without hidden files and the outputs of an earlier run.
 
-    A folder with ``labels/`` and another of ``OUTPUTS`` is that of a run; those folders of it are
-    skipped.
+    A folder that holds ``labels`` and another name of ``OUTPUTS`` is taken for the output folder of
+    a run: what has such a name in it is skipped.
     """
     items = sorted(folder.iterdir())
     names = {item.name for item in items}
@@ -100,25 +161,25 @@ def visible_files(folder: Path) -> Iterator[Path]:
 
 
 def report_others(paths: Sequence[Path]) -> None:
-    """Say on stderr which files were skipped for their suffix."""
+    """Count and name on stderr the files that were skipped for their suffix."""
     if paths and get_dist_info()[0] == 0:
         names = sorted(path.name for path in paths)
-        shown = ', '.join(names[:SHOWN]) + (', …' if len(names) > SHOWN else '')
+        shown = ', '.join(names[:MAX_NAMED]) + (', …' if len(names) > MAX_NAMED else '')
         print(f'skipped {len(names)} files of another suffix: {shown}', file=sys.stderr)
 
 
 def own_share(sources: Sequence[Source]) -> list[tuple[int, Source]]:
-    """This process's part of the sources of all processes, each with its index among them."""
+    """Sources that this process of several has to do, each with its index among all."""
     rank, processes = get_dist_info()
     return list(enumerate(sources))[rank::processes]
 
 
 def suffixes_of(config: Config) -> tuple[str, ...]:
-    """Suffixes of image files beside ``IMAGE_SUFFIXES``: those of the config's datasets."""
-    found = set()
+    """Suffixes of image files in a config's datasets that ``SUFFIXES`` lacks."""
+    found: set[str] = set()
     for split in ('train', 'val', 'test'):
         dataset = (config.get(f'{split}_dataloader') or {}).get('dataset') or {}
-        for leaf in leaf_configs(dataset):
+        for leaf in innermost_datasets(dataset):
             suffix = Path('x' + str(leaf.get('img_suffix') or '')).suffix.lower()
             found |= {suffix} - {'', *SUFFIXES}
     return tuple(sorted(found))

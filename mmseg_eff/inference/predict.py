@@ -1,140 +1,142 @@
-"""Segment images and videos into label PNGs and overlays."""
+"""Predict images, videos and arrays one after the other."""
 
-import os
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, MutableMapping
 from pathlib import Path
 
-import cv2
 from mmengine.config import Config
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..datasets.image_reader import LabelsImages, class_name, inference_pipeline, to_display
-from ..errors import InputError, OutputError
-from ..utils.image_io import write_png
-from ..utils.printing import console
+from ..datasets.image_reader import Loaded, class_name, inference_pipeline, to_display
+from ..errors import OutputError
 from ..utils.user_errors import line_on
-from .inputs import Draw, Source
+from .inputs import ArraySource, Source
+from .prediction import Prediction
+from .segmentor import ImageSegmentor, Segmentor
 from .tiling import Tiling, predict_tiled
+from .video import Video
 
 
-def predict_image(
-    source: Source,
-    out: Path,
-    segmentor: LabelsImages,
-    draw: Draw,
-    on_images: Callable[[int], None],
-    on_image: Callable[[], None],
-) -> None:
-    """Write ``labels/{name}.png`` and ``overlays/{name}.png``; arguments as ``predict_video``'s."""
-    on_images(1)
-    image = segmentor.reader.read(source.path)
-    label = segmentor.segment(image)
-    write_png(out / 'labels' / f'{source.name}.png', label)
-    write_png(out / 'overlays' / f'{source.name}.png', draw(to_display(image['img']), label))
-    on_image()
-
-
-def predict_video(
-    source: Source,
-    out: Path,
-    segmentor: LabelsImages,
-    draw: Draw,
-    on_frames: Callable[[int], None],
-    on_frame: Callable[[], None],
-) -> None:
-    """Write ``labels/{name}/{frame}.png`` and the video ``overlays/{name}.mp4``, frame by frame.
-
-    Args:
-        source: The video.
-        out: Output folder.
-        segmentor: Labels frames.
-        draw: Overlay of a frame and its label map.
-        on_frames: Told the number of frames that the video says it has.
-        on_frame: Called after each frame.
-
-    Raises:
-        InputError: If the video cannot be decoded to its end; what could be is written.
-        OutputError: If OpenCV could not write all frames, of which it says nothing.
-    """
-    video = cv2.VideoCapture(str(source.path))
-    total = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-    on_frames(total)
-    target = out / 'overlays' / f'{source.name}.mp4'
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f'.{target.name}.{os.getpid()}.tmp.mp4')
-    writer, count = None, 0
-    try:
-        while (frame := video.read()[1]) is not None:
-            label = segmentor.segment(segmentor.reader.from_bgr(frame, str(source.path)))
-            write_png(out / 'labels' / source.name / f'{count:06d}.png', label)
-            if writer is None:
-                rate = video.get(cv2.CAP_PROP_FPS) or 25
-                codec = cv2.VideoWriter_fourcc(*'mp4v')
-                writer = cv2.VideoWriter(str(temporary), codec, rate, frame.shape[1::-1])
-            writer.write(draw(frame, label))
-            count += 1
-            on_frame()
-        if writer is not None:
-            writer.release()
-            if cv2.VideoCapture(str(temporary)).get(cv2.CAP_PROP_FRAME_COUNT) < count - 1:
-                raise OutputError(f'{target}: cannot be written (is the disk full?)')
-            os.replace(temporary, target)
-        if count < max(1, 0.99 * total - 1):  # containers may be off by some frames
-            raise InputError(f'{source.path}: only {count} of {total} frames could be decoded')
-    finally:
-        video.release()
-        temporary.unlink(missing_ok=True)
-
-
-def predict(
-    sources: Sequence[Source],
-    out: Path,
-    segmentor: LabelsImages,
-    draw: Draw,
+def predict_all(
+    sources: Iterable[Source | ArraySource],
+    segmentor: Segmentor,
+    *,
+    probabilities: bool = False,
     tiling: Tiling | None = None,
-) -> dict[Path, str]:
-    """Segment every source, with a progress bar; a bad file does not stop the others.
+    failed: MutableMapping[Path, str] | None = None,
+) -> Iterator[Prediction]:
+    """Predict sources in their order; arguments and errors as for ``predict_source``.
 
     Args:
-        sources: Images and videos.
-        out: Output folder.
-        segmentor: Reads and labels images.
-        draw: Overlay of an 8-bit BGR image and its label map.
-        tiling: Do images tile by tile.
-
-    Returns:
-        The sources that failed, with the reason.
-
-    Raises:
-        OutputError: If the outputs cannot be written.
+        failed: Takes the files that cannot be predicted, with the reason; by default the first one
+            ends the iteration by its error.
     """
-    columns = (
-        TextColumn('{task.description}'),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    of_image = partial(predict_tiled, tiling=tiling) if tiling else predict_image
-    failed = {}
-    with Progress(*columns, console=console(stderr=True)) as progress:
-        task = progress.add_task('segmenting', total=len(sources))
-
-        def advance() -> None:
-            progress.advance(task)
-
-        def count_parts(total: int) -> None:  # a video counts as its frames, an image as its tiles
-            progress.update(task, total=progress.tasks[task].total - 1 + total)
-
-        for source in sources:
-            run = predict_video if source.is_video else of_image
+    for source in sources:
+        predictions = predict_source(source, segmentor, probabilities=probabilities, tiling=tiling)
+        if failed is None or isinstance(source, ArraySource):
+            yield from predictions
+            continue
+        while True:  # what the consumer raises is not the file's error
             try:
-                run(source, out, segmentor, draw, count_parts, advance)
-            except OutputError:  # as on a full disk; the others would fail, too
+                prediction = next(predictions)
+            except StopIteration:
+                break
+            except OutputError:
                 raise
             except Exception as error:
                 failed[source.path] = line_on(source.path, error)
-    return failed
+                break
+            yield prediction
+
+
+def predict_source(
+    source: Source | ArraySource,
+    segmentor: Segmentor,
+    *,
+    probabilities: bool = False,
+    tiling: Tiling | None = None,
+) -> Iterator[Prediction]:
+    """Predict an image or an array, or each frame of a video.
+
+    Args:
+        source: What to predict.
+        segmentor: Reads and labels images.
+        probabilities: Predict the probabilities of the classes, too.
+        tiling: Segment image files tile by tile, without probabilities.
+
+    Raises:
+        InputError: If the source cannot be read or is not what the network takes; for a video that
+            cannot be decoded to its end, after the frames that can.
+    """
+    if isinstance(source, ArraySource):
+        image = segmentor.reader.from_bgr(source.image)
+        yield predict_image(image, segmentor, source.name, probabilities=probabilities)
+    elif source.is_video:
+        with Video(source.path) as video:
+            yield from predict_video(video, segmentor, source.name, probabilities=probabilities)
+            video.check_complete()
+    elif tiling:
+        yield predict_tiled(source, segmentor, tiling.size, tiling.overlap)
+    else:
+        image = segmentor.reader.read(source.path)
+        yield predict_image(
+            image, segmentor, source.name, path=source.path, probabilities=probabilities
+        )
+
+
+def predict_video(
+    video: Video, segmentor: Segmentor, name: str, *, probabilities: bool = False
+) -> Iterator[Prediction]:
+    """Predict each frame of a video, as far as it can be decoded.
+
+    Args:
+        video: The video, opened.
+        segmentor: Labels frames.
+        name: Name of the video; a frame is called ``{name}/000007``.
+        probabilities: Predict the probabilities of the classes, too.
+    """
+    for index, frame in enumerate(video.frames()):
+        yield predict_image(
+            segmentor.reader.from_bgr(frame, str(video.path)),
+            segmentor,
+            f'{name}/{index:06d}',
+            path=video.path,
+            frame=index,
+            probabilities=probabilities,
+        )
+
+
+def predict_image(
+    image: Loaded,
+    segmentor: Segmentor,
+    name: str,
+    *,
+    path: Path | None = None,
+    frame: int | None = None,
+    probabilities: bool = False,
+) -> Prediction:
+    """Predict an image that the segmentor's reader has loaded.
+
+    Args:
+        image: The loaded image.
+        segmentor: Labels the image.
+        name, path, frame: See ``Prediction``.
+        probabilities: Predict the probabilities of the classes, too.
+    """
+    shares = None
+    if probabilities:
+        assert isinstance(segmentor, ImageSegmentor)  # as prepare() has checked
+        labels, shares = segmentor.segment_with_probabilities(image)
+    else:
+        labels = segmentor.segment(image)
+    return Prediction(
+        name=name,
+        path=path,
+        frame=frame,
+        labels=labels,
+        image=to_display(image['img']),
+        classes=segmentor.classes,
+        palette=segmentor.palette,
+        probabilities=shares,
+    )
 
 
 def without_resize(config: Config) -> list[dict]:

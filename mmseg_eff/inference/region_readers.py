@@ -1,4 +1,4 @@
-"""Regions of images that need not fit into memory."""
+"""Read regions of images that need not fit into memory."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ class Regions(NamedTuple):
     Attributes:
         shape: H and W.
         read: Loads a region.
-        limits: Values to show as black and as white, the same in every region.
+        limits: Values that an 8-bit image shows as black and as white, the same in every region.
     """
 
     shape: tuple[int, int]
@@ -37,14 +37,19 @@ class Regions(NamedTuple):
 def open_regions(path: Path, reader: ImageReader) -> Regions:
     """Open an image to read regions of it.
 
-    Arrays of RGB bytes are mapped and slides read by OpenSlide, which caches a few tiles, for
-    networks of 8-bit colour images; all other images are loaded by the reader and stay in memory.
+    ``.npy`` arrays of RGB bytes are mapped. Slides are read by OpenSlide, which caches a few tiles,
+    if the network takes 8-bit colour images. The reader loads all other images as a whole.
+
+    Args:
+        path: The file.
+        reader: Reads images as the network wants them.
 
     Raises:
-        InputError: If it is damaged, of another kind, or a slide and OpenSlide is missing.
+        InputError: If the file is damaged or no such image, or it is a slide and OpenSlide is
+            missing.
     """
     suffix, opened = path.suffix.lower(), None
-    if reader.loader is not None:  # a loader of the user's own reads what it will
+    if reader.loader is not None:  # a loader of the user's own reads these files itself
         if suffix == '.npy':
             opened = open_array(path)
         elif suffix in SLIDE_SUFFIXES or (suffix in ('.tif', '.tiff') and reader.is_plain):
@@ -60,7 +65,7 @@ def open_regions(path: Path, reader: ImageReader) -> Regions:
 
 
 def open_array(path: Path) -> tuple[tuple[int, int], ReadPixels]:
-    """``open_regions`` of an array (H, W, 3) of RGB bytes."""
+    """Shape and reader of regions of an array (H, W, 3) of RGB bytes; see ``open_regions``."""
     check_regular(path)
     try:
         array = np.load(path, mmap_mode='r')
@@ -76,14 +81,18 @@ def open_array(path: Path) -> tuple[tuple[int, int], ReadPixels]:
         )
 
     def read(region: Region) -> NDArray[np.uint8]:
-        # mapped anew each time: pages of a mapping stay in the process as long as it does
+        # mapped anew each time: the pages of a mapping stay in memory as long as it
         return np.load(path, mmap_mode='r')[region][..., ::-1].copy()
 
     return array.shape[:2], read
 
 
 def open_slide(path: Path) -> tuple[tuple[int, int], ReadPixels] | None:
-    """``open_regions`` of a slide at full resolution; ``None`` without OpenSlide, or for others."""
+    """Shape and reader of regions of a slide at full resolution; see ``open_regions``.
+
+    Returns:
+        ``None`` if OpenSlide is missing or does not know the format.
+    """
     try:
         from openslide import OpenSlide, OpenSlideError
     except ImportError:

@@ -1,131 +1,130 @@
-"""Images of any size, whole slides too, segmented tile by tile.
+"""Segment images of any size, whole slides too, tile by tile.
 
-Each tile is segmented with a margin (``overlap``) that is then cut off, so that what is kept has
-seen its surroundings. Away from the borders of the image the labels are those of the whole image if
+Each tile is segmented with a margin (``overlap``) whose labels are dropped, so that the labels that
+are kept were predicted with their surroundings. Away from the borders of the image they equal those
+of the whole image if
 
 - the network has no global context (pooling over the whole image, attention) and the overlap is
   not smaller than its receptive radius;
 - tiles begin at multiples of the output stride (they begin at multiples of 32), the sides of the
-  image are multiples of it too, and logits are enlarged with ``align_corners=False``.
+  image are multiples of it too, and logits are upsampled with ``align_corners=False``.
 
-Otherwise they are close. Memory holds a tile, its logits and an overview of at most 4096 x 4096
-pixels, whatever the size of the image: ``.npy`` files are mapped, slides are read by OpenSlide.
-Other images are decoded as a whole, 3 bytes a pixel.
-
-Finished tiles are kept on disk, so a run that was stopped continues where it was.
+Otherwise they are close. ``save_tiled`` needs memory for one tile, its logits and an overlay of at
+most 4096 x 4096 pixels, whatever the size of the image: ``.npy`` files are mapped, slides are read
+by OpenSlide. Other images are decoded as a whole, 3 bytes a pixel. It keeps finished tiles on disk,
+so that a run that was stopped goes on with the missing ones.
 """
 
 import json
-import os
 import shutil
-import struct
-import zlib
-from collections.abc import Callable
-from itertools import product
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-from ..datasets.image_reader import LabelsImages, to_display
-from ..errors import InputError, OutputError
+from ..datasets.image_reader import to_display
+from ..errors import OutputError
 from ..utils.atomic_io import replacing, writing
-from ..utils.image_io import write_png
-from .inputs import Draw, Source
-from .region_readers import Region, open_regions
+from ..utils.image_io import Label, write_png
+from ..visualization.overlay import color_table, draw_overlay
+from .inputs import Source
+from .prediction import Prediction
+from .region_readers import Regions, open_regions
+from .segmentor import Segmentor
+from .tile_files import file_stamp, holds, make_array, write_label_png, write_region
+from .tile_grid import Tile, plan_tiles
 
-ALIGNMENT = 32  # the largest output stride of the networks here
 MAX_OVERVIEW = 4096  # pixels of a side of an overlay
-STRIP = 2**22  # pixels written to a PNG at a time
 
 
 class Tiling(NamedTuple):
-    """How to tile, and what else the labels depend on.
+    """How to tile.
 
     Attributes:
         size: Side of a tile in pixels, margins included.
-        overlap: Margin in pixels on each side that has a neighbour.
-        settings: What the labels depend on beside the image (JSON); tiles of others are redone.
+        overlap: Margin in pixels towards each neighbour.
+        settings: What the outputs depend on besides the image, in JSON's types; tiles that were
+            made with other settings are segmented again.
     """
 
     size: int
     overlap: int
-    settings: dict
+    settings: dict[str, object]
 
 
-class Tile(NamedTuple):
-    read: Region  # what the network sees
-    keep: Region  # the part of it whose labels are kept
+def overview_step(shape: tuple[int, int]) -> int:
+    """The step of the pixels that an overlay of an image (H, W) shows."""
+    return -(-max(shape) // MAX_OVERVIEW)
 
 
-def check_tiling(size: int, overlap: int) -> None:
-    """Refuse tiles off the network's grid.
+def segment_tile(
+    segmentor: Segmentor, regions: Regions, tile: Tile
+) -> tuple[Label, NDArray[np.uint8]]:
+    """Labels (h, w) of a tile with its margins, and the tile as an 8-bit BGR image (h, w, 3)."""
+    loaded = regions.read(tile.read)
+    return segmentor.segment(loaded), to_display(loaded['img'], regions.limits)
+
+
+def predict_tiled(source: Source, segmentor: Segmentor, size: int, overlap: int) -> Prediction:
+    """Segment an image tile by tile, in memory.
+
+    Args:
+        source: The image.
+        segmentor: Reads the image and labels its tiles.
+        size: Side of a tile in pixels, margins included.
+        overlap: Margin in pixels towards each neighbour.
 
     Raises:
-        InputError: If one is not a multiple of 32, or the overlap leaves nothing of a tile.
+        InputError: See ``open_regions``.
     """
-    for name, value in (('tile', size), ('overlap', overlap)):
-        if value < 0 or value % ALIGNMENT:
-            raise InputError(f'--{name} must be a multiple of {ALIGNMENT}, got {value}')
-    if size <= 2 * overlap:
-        raise InputError(f'--tile must be more than twice --overlap ({overlap}), got {size}')
+    regions = open_regions(source.path, segmentor.reader)
+    step = overview_step(regions.shape)
+    labels = np.zeros(regions.shape, segmentor.label_dtype)
+    overview = np.zeros((*(-(-side // step) for side in regions.shape), 3), np.uint8)
+    for tile in plan_tiles(regions.shape, size, overlap):
+        part, image = segment_tile(segmentor, regions, tile)
+        labels[tile.keep] = part[tile.inside()]
+        overview[tile.reduced(step)] = image[tile.inside(step)]
+    return Prediction(
+        name=source.name,
+        path=source.path,
+        frame=None,
+        labels=labels,
+        image=overview,
+        classes=segmentor.classes,
+        palette=segmentor.palette,
+        step=step,
+    )
 
 
-def plan_tiles(shape: tuple[int, int], size: int, overlap: int) -> list[Tile]:
-    """Tiles in reading order; their kept parts cover an image (H, W) once."""
-    rows, columns = (spans(length, size, overlap) for length in shape)
-    return [
-        Tile((read_y, read_x), (keep_y, keep_x))
-        for (read_y, keep_y), (read_x, keep_x) in product(rows, columns)
-    ]
-
-
-def spans(length: int, size: int, overlap: int) -> list[tuple[slice, slice]]:
-    """The (read, kept) spans of the tiles along a side."""
-    step = size - 2 * overlap
-    last = max(0, -(-(length - size) // step))
-    return [
-        (
-            slice(i * step, min(i * step + size, length)),
-            slice(i * step + overlap if i else 0, (i + 1) * step + overlap if i < last else length),
-        )
-        for i in range(last + 1)
-    ]
-
-
-def predict_tiled(
-    source: Source,
-    out: Path,
-    segmentor: LabelsImages,
-    draw: Draw,
-    on_tiles: Callable[[int], None],
-    on_tile: Callable[[], None],
-    *,
-    tiling: Tiling,
-) -> None:
+def save_tiled(
+    source: Source, out: Path, segmentor: Segmentor, opacity: float, tiling: Tiling
+) -> Iterator[int]:
     """Write ``labels/{name}.png`` and ``overlays/{name}.png``, tile by tile.
 
-    The overlay shows every n-th pixel of images with a side above 4096. What is done so far is in
-    ``tiles/{name}.partial``, what a finished one was made with in ``tiles/{name}.json``: a tile or
-    an image is done anew only if the image or ``tiling`` has changed.
+    The overlay shows every n-th pixel of images with a side above 4096. Finished tiles are kept in
+    ``tiles/{name}.partial``, the settings of a finished image in ``tiles/{name}.json``: a tile or
+    an image is segmented again only if the image or ``tiling`` has changed.
 
     Args:
         source: The image.
         out: Output folder.
         segmentor: Reads the image and labels its tiles.
-        draw: Overlay of a tile and its label map.
-        on_tiles: Told the number of tiles.
-        on_tile: Called behind each tile, also those done before.
+        opacity: Share of the colours in the overlay, 0 to 1.
         tiling: Tiles and overlap.
 
+    Yields:
+        The number of tiles, once after each tile, also after those of an earlier run.
+
     Raises:
-        InputError: As of ``open_regions``.
+        InputError: See ``open_regions``.
         OutputError: If there is no space for the labels; before anything is segmented.
     """
-    shape, read, limits = open_regions(source.path, segmentor.reader)
+    regions = open_regions(source.path, segmentor.reader)
+    shape, colors = regions.shape, color_table(segmentor.palette)
     tiles = plan_tiles(shape, tiling.size, tiling.overlap)
-    on_tiles(len(tiles))
     job = json.dumps({'image': file_stamp(source.path), **tiling._asdict()}, indent=1)
     label_path, overlay_path = (
         out / f'{kind}/{source.name}.png' for kind in ('labels', 'overlays')
@@ -134,10 +133,10 @@ def predict_tiled(
     work = out / 'tiles' / f'{source.name}.partial'
     if holds(finished, job) and label_path.is_file() and overlay_path.is_file():
         for _ in tiles:
-            on_tile()
+            yield len(tiles)
         return
 
-    step = -(-max(shape) // MAX_OVERVIEW)  # of the overlay
+    step = overview_step(shape)
     if not holds(work / 'job.json', job):
         shutil.rmtree(work, ignore_errors=True)
         try:
@@ -148,95 +147,20 @@ def predict_tiled(
                 make_array(work / 'done.npy', (len(tiles),))
                 (work / 'job.json').write_text(job)
         except OutputError:
-            shutil.rmtree(work, ignore_errors=True)  # which is most of what fills the disk
+            shutil.rmtree(work, ignore_errors=True)  # most of what fills the disk
             raise
     done = np.load(work / 'done.npy', mmap_mode='r+')
     for index, tile in enumerate(tiles):
         if not done[index]:
-            image = read(tile.read)
-            label = segmentor.segment(image)
-            kept = inside(tile, 1)
-            write_region(work / 'labels.npy', tile.keep, label[kept])
-            shown = inside(tile, step)
-            reduced = tuple(slice(-(-s.start // step), -(-s.stop // step)) for s in tile.keep)
-            write_region(
-                work / 'overlay.npy', reduced, draw(to_display(image['img'], limits), label)[shown]
-            )
+            labels, image = segment_tile(segmentor, regions, tile)
+            overlay = draw_overlay(image, labels, colors, opacity)
+            write_region(work / 'labels.npy', tile.keep, labels[tile.inside()])
+            write_region(work / 'overlay.npy', tile.reduced(step), overlay[tile.inside(step)])
             done[index] = 1
             done.flush()
-        on_tile()
+        yield len(tiles)
     write_label_png(label_path, work / 'labels.npy')
     write_png(overlay_path, np.load(work / 'overlay.npy'))
     with replacing(finished) as temporary:
         temporary.write_text(job)
     shutil.rmtree(work)
-
-
-def file_stamp(path: Path) -> list:
-    """What changes with a file: its name, size in bytes and time of change."""
-    status = path.stat()
-    return [str(path.resolve()), status.st_size, status.st_mtime_ns]
-
-
-def holds(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_text() == text
-
-
-def inside(tile: Tile, step: int) -> Region:
-    """What is kept, counted from the tile's corner; every pixel at a multiple of ``step``."""
-    return tuple(
-        slice(keep.start + -keep.start % step - read.start, keep.stop - read.start, step)
-        for read, keep in zip(tile.read, tile.keep, strict=True)
-    )
-
-
-def make_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> None:
-    """Make a file of zeros with all its space: on a full disk, writing to a mapping is SIGBUS.
-
-    Raises:
-        OSError: If there is no space for it.
-    """
-    array = np.lib.format.open_memmap(path, 'w+', dtype, shape)
-    with path.open('r+b') as file:
-        if hasattr(os, 'posix_fallocate'):
-            os.posix_fallocate(file.fileno(), 0, array.offset + array.nbytes)
-        else:
-            file.seek(array.offset)
-            for start in range(0, array.nbytes, STRIP):
-                file.write(bytes(min(STRIP, array.nbytes - start)))
-
-
-def write_region(path: Path, region: Region, values: NDArray[np.uint8]) -> None:
-    """Write into a part of an array's file, to the disk."""
-    array = np.load(path, mmap_mode='r+')
-    array[region] = values
-    array.flush()
-
-
-def write_label_png(path: Path, array: Path) -> None:
-    """Write labels (H, W) of 8 or 16 bits as a grey PNG, strip by strip (ISO/IEC 15948).
-
-    Args:
-        path: The PNG.
-        array: An ``.npy`` file of the labels.
-    """
-    labels = np.load(array, mmap_mode='r')
-    (height, width), size = labels.shape, labels.dtype.itemsize
-    del labels  # mapped anew for each strip, so that pages do not stay in the process
-    rows = max(1, STRIP // width)
-    with replacing(path) as temporary, temporary.open('wb') as file:
-
-        def write_chunk(kind: bytes, data: bytes) -> None:
-            check = zlib.crc32(kind + data)
-            file.write(struct.pack('>I', len(data)) + kind + data + struct.pack('>I', check))
-
-        file.write(b'\x89PNG\r\n\x1a\n')
-        write_chunk(b'IHDR', struct.pack('>2I5B', width, height, 8 * size, 0, 0, 0, 0))
-        packer = zlib.compressobj()
-        for top in range(0, height, rows):
-            strip = np.load(array, mmap_mode='r')[top : top + rows].astype(f'>u{size}')
-            pixels = strip.view(np.uint8).reshape(len(strip), -1)
-            filtered = np.pad(pixels, ((0, 0), (1, 0)))  # each row after its filter's number, none
-            write_chunk(b'IDAT', packer.compress(filtered.tobytes()))
-        write_chunk(b'IDAT', packer.flush())
-        write_chunk(b'IEND', b'')

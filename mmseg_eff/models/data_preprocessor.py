@@ -1,4 +1,4 @@
-"""Batches as the authors of ESPNet train on them: many sizes, and a class for the void."""
+"""Data preprocessor of ESPNet's training: batches of several sizes, ignored pixels as a class."""
 
 from collections.abc import Sequence
 
@@ -14,12 +14,12 @@ class MultiSizeDataPreProcessor(SegDataPreProcessor):
     """``SegDataPreProcessor`` that draws one size for each training batch.
 
     Whole images are resized after the normalisation (bilinear; labels by nearest neighbour), so
-    every batch shows the full field of view at another scale. Evaluation is not touched.
+    every batch shows the full field of view at another scale. Evaluation does not change.
 
     Args:
         batch_sizes: Sizes (H, W) to draw from; empty keeps the size of the pipeline.
         ignore_to_class: Class index that ignored pixels are trained as; ``None`` leaves them
-            ignored. The official ESPNet weights have such a class behind the real ones.
+            ignored. The official ESPNet weights have such a class after the real ones.
         ignore_index: Label of the ignored pixels.
         kwargs: Arguments of ``SegDataPreProcessor``.
     """

@@ -1,5 +1,6 @@
-"""Keep the bases of matrix decompositions as constants, so that a network can be exported."""
+"""Make the bases of matrix decompositions constant, so that a network can be exported."""
 
+from mmseg.models.decode_heads.ham_head import Matrix_Decomposition_2D_Base
 from torch import nn
 
 
@@ -11,6 +12,6 @@ def keep_bases(model: nn.Module) -> nn.Module:
     mmseg does with ``rand_init=False``.
     """
     for module in model.modules():
-        if hasattr(module, 'rand_init') and hasattr(module, '_build_bases'):
+        if isinstance(module, Matrix_Decomposition_2D_Base):
             module.rand_init = False
     return model

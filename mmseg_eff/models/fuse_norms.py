@@ -1,8 +1,8 @@
-"""Fold batch normalisation into the convolutions before it, where the flow of tensors allows it.
+"""Fold batch normalisation into the convolutions before it, where the data flow allows it.
 
-The order in which modules are registered says nothing about the order in which they run. So one
-forward pass is followed: a norm is folded into a convolution only if its input is exactly the
-output of that convolution, nothing else takes that output, and both run once.
+Modules may run in another order than they are registered in. So one forward pass is traced: a norm
+is folded into a convolution only if its input is exactly the output of that convolution, nothing
+else takes that output, and both run once.
 """
 
 import itertools
@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-SIDES = (128, 256, 512)  # of the square image to follow; some networks refuse small ones
+SIDES = (128, 256, 512)  # of the square image to trace; some networks refuse small ones
 
 
 @torch.no_grad()
@@ -72,7 +72,7 @@ def fold(conv: nn.Conv2d, norm: _BatchNorm) -> None:
 
 
 def follow(model: BaseSegmentor) -> 'Trace | None':
-    """Follow a forward pass on an image that the network takes; ``None`` if it takes none."""
+    """Trace a forward pass on an image that the network takes; ``None`` if it takes none."""
     parameter = next(model.parameters())
     for channels, side in itertools.product(possible_channels(model), SIDES):
         image = parameter.new_zeros(1, channels, side, side)
@@ -100,7 +100,7 @@ def possible_channels(model: BaseSegmentor) -> list[int]:
 
 
 class Trace(TorchDispatchMode):
-    """What a forward pass of a segmentor shows of its convolutions and norms.
+    """Record the inputs and outputs of convolutions and norms in a forward pass.
 
     Sees every operation below autograd, so views, operations in place and functions that read a
     parameter count, too.
@@ -114,7 +114,7 @@ class Trace(TorchDispatchMode):
         self.sources: dict[int, tuple[Tensor, Tensor | None]] = {}  # output -> weight and bias
         self.inputs: dict[nn.Module, Tensor] = {}  # of a norm
         self.outputs: dict[int, nn.Conv2d] = {}  # output -> its convolution
-        self.alive: list[Tensor] = []  # outputs of convolutions, so that their ids stay theirs
+        self.alive: list[Tensor] = []  # outputs of convolutions, so that their ids stay unique
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
@@ -127,7 +127,7 @@ class Trace(TorchDispatchMode):
         return result
 
     def run(self, image: Tensor) -> None:
-        """Follow the segmentor on an image (1, C, H, W)."""
+        """Trace the segmentor on an image (1, C, H, W)."""
         size = tuple(image.shape[2:])
         meta = dict(img_shape=size, ori_shape=size, pad_shape=size, padding_size=[0] * 4)
         hooks: dict[type[nn.Module], Callable[..., None]]
@@ -182,5 +182,5 @@ class Trace(TorchDispatchMode):
 
 
 def has_hooks(module: nn.Module) -> bool:
-    """Has a module hooks that run in its forward pass?"""
+    """Whether a module has hooks that run in its forward pass."""
     return bool(module._forward_hooks or module._forward_pre_hooks)

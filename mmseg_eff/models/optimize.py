@@ -1,4 +1,4 @@
-"""A network of the same function that costs less at inference."""
+"""Rewrite a network for faster inference with the same outputs."""
 
 import torch
 from mmseg.models.segmentors import EncoderDecoder
@@ -16,12 +16,12 @@ def optimize_for_inference(model: EncoderDecoder) -> EncoderDecoder:
     """Rewrite a segmentor for inference, in place; the outputs differ by rounding alone.
 
     - Matrix decompositions keep their bases (``keep_bases``).
-    - Modules that know a cheaper form of themselves take it: every module with a ``fold()``.
-    - Batch normalisation goes into the convolution before it where the flow of tensors allows it
+    - Modules with a cheaper form for inference take it: every module with a ``fold()``.
+    - Batch normalisation is folded into the convolution before it where the data flow allows it
       (``fuse_norms``).
     - Transposed 2x2 convolutions become 1x1 convolutions and pixel shuffles.
-    - After a ``BiFPN``, the weights of a ``WeightedSumHead`` go into the neck's last convolutions
-      (a positive factor commutes with its pooling and upsampling): the head only adds.
+    - After a ``BiFPN``, the weights of a ``WeightedSumHead`` are folded into the neck's last
+      convolutions (a positive factor commutes with its pooling and upsampling): the head only adds.
 
     Args:
         model: A segmentor in evaluation mode. It cannot be trained or loaded into afterwards.
@@ -42,7 +42,7 @@ def optimize_for_inference(model: EncoderDecoder) -> EncoderDecoder:
 
 
 def fold_weighted_sum(model: EncoderDecoder) -> set[nn.Module]:
-    """Put the weights of a ``WeightedSumHead`` into a ``BiFPN`` that feeds it alone, if it does.
+    """Fold the weights of a ``WeightedSumHead`` into a ``BiFPN`` that feeds nothing else.
 
     Returns:
         The modules folded.

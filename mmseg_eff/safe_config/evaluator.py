@@ -1,4 +1,4 @@
-"""Values of expressions that may come from anywhere: what our configs need, within bounds.
+"""Evaluate the expressions of an untrusted config: what our configs need, within bounds.
 
 Literals, names, keys of ``_base_``, arithmetic, slices, f-strings without a format, comprehensions
 with one loop, and the calls in ``CALLS``.
@@ -14,8 +14,14 @@ from mmengine.config import ConfigDict
 
 from ..errors import InputError
 
-CALLS = {'dict': dict, 'int': int, 'len': len, 'range': range, 'sum': lambda values: sum(values)}
-OPERATIONS = {
+CALLS: dict[str, Callable[..., Any]] = {
+    'dict': dict,
+    'int': int,
+    'len': len,
+    'range': range,
+    'sum': lambda values: sum(values),  # no start: it could join lists
+}
+OPERATIONS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -35,7 +41,7 @@ MAX_BITS = 128  # of an integer
 
 
 class Budget:
-    """Steps, files and bytes that a config and its bases may take, so that none fills the memory.
+    """Limits on the steps, files and bytes of a config and its bases.
 
     Attributes:
         contents: What the files read so far hold, by resolved path.
@@ -70,9 +76,10 @@ class Budget:
         if depth > MAX_DEPTH:
             raise InputError(f'nested deeper than {MAX_DEPTH}')
         self.spend(1 + (len(value) if isinstance(value, str) else 0))
-        items = value.values() if isinstance(value, dict) else value
-        if isinstance(value, dict | list | tuple):
-            for item in items:
+        if isinstance(value, dict):
+            value = list(value.values())
+        if isinstance(value, list | tuple):
+            for item in value:
                 self.expand(item, depth + 1)
 
 
@@ -135,12 +142,12 @@ class Evaluator:
             case ast.Tuple(elts=parts):
                 return tuple(items(parts, of))
             case ast.Dict(keys=keys, values=values):
-                entries = {}
+                entries: dict[Any, Any] = {}
                 for key, value in zip(keys, values, strict=True):
                     entries.update(of(value) if key is None else {of(key): of(value)})
                 return entries
             case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if name in CALLS:
-                named = {}
+                named: dict[str, Any] = {}
                 for word in keywords:
                     named.update(of(word.value) if word.arg is None else {word.arg: of(word.value)})
                 return CALLS[name](*items(args, of), **named)
@@ -179,13 +186,14 @@ class Evaluator:
         match generators:
             case [ast.comprehension(target=target, iter=source, ifs=[], is_async=0)]:
                 is_tuple = isinstance(target, ast.Tuple)
-                targets = target.elts if is_tuple else [target]
-                if not all(isinstance(part, ast.Name) for part in targets):
+                targets = target.elts if isinstance(target, ast.Tuple) else [target]
+                variables = [part.id for part in targets if isinstance(part, ast.Name)]
+                if len(variables) < len(targets):
                     raise InputError(refusal(target))
                 for value in self.value(source, names):
                     self.budget.spend(len(names))
-                    pairs = zip(targets, value if is_tuple else [value], strict=True)
-                    yield {**names, **{target.id: item for target, item in pairs}}
+                    values = value if is_tuple else [value]
+                    yield {**names, **dict(zip(variables, values, strict=True))}
             case _:
                 raise InputError('a comprehension of a safe config has one loop and no condition')
 

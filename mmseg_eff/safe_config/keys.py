@@ -1,4 +1,4 @@
-"""What a safe config may say: its keys, the names of parts, and the files it reads and writes.
+"""Check the keys and values of an untrusted config: names of parts, and files read and written.
 
 What mmengine, mmcv and mmseg turn from text into code, connections or files:
 
@@ -8,7 +8,7 @@ keys                                                  allowed
 ``type`` of every part (norms, hooks, samplers,       a name in ``allowed_parts``, without dots; the
 visualizer backends, ``collate_fn``,                  registries themselves refuse the others, and
 ``worker_init_fn``, …), ``constructor``,              those under any other key
-``runner_type``, ``ema_type``, ``resize_type``,       (``safe_process.seal``)
+``runner_type``, ``ema_type``, ``resize_type``,       (``process.seal``)
 ``padding_mode``
 ``_scope_``, ``default_scope``, ``custom_imports``    ``PACKAGES``, and modules of theirs that are
                                                       imported anyway
@@ -28,9 +28,9 @@ import difflib
 import math
 import re
 import sys
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from ..utils.names import HUB
 from ..utils.user_errors import shorten
@@ -38,7 +38,7 @@ from .allowed_parts import NAMES, REASONS, SECTIONS, VARIABLES
 
 PACKAGES = ('mmseg_eff', 'mmseg', 'mmengine', 'mmcv')
 TYPES = ('type', 'constructor', 'runner_type', 'ema_type', 'resize_type', 'padding_mode')
-WORDS = {  # values of these keys that name no registered part
+WORDS: dict[str, Set[str]] = {  # values of these keys that name no registered part
     'type': {'Pretrained_Part', 'norm', 'value'},
     'padding_mode': {'zeros', 'circular', 'constant', 'edge', 'symmetric', 'border'},
 }
@@ -63,7 +63,7 @@ CHOICES = {  # values that a key may have wherever it stands
     'default_scope': PACKAGES,
     'decode_backend': ('numpy', 'nifti', 'cv2'),
     'launcher': ('none',),
-    'mp_start_method': ('fork',),  # another start would lose what safe_process.seal refuses
+    'mp_start_method': ('fork',),  # another start would lose what process.seal refuses
     'backend_args.backend': ('local',),
     'file_client_args.backend': ('local', 'disk'),
     'dist_cfg.backend': ('nccl', 'gloo', 'mpi'),
@@ -137,12 +137,17 @@ def of_part(value: object, path: tuple[str, ...], limits: Limits) -> Iterator[st
             yield f'{where}: {reason}'
     elif reason := of_value(value, key_of(path), parent_of(path), limits):
         yield f'{where}: {reason}'
-    items = value.items() if isinstance(value, dict) else enumerate(value) if is_list(value) else ()
+    items: Iterable[tuple[object, object]] = ()
+    if isinstance(value, dict):
+        items = value.items()
+    elif is_list(value):
+        items = enumerate(value)
     for name, item in items:
         yield from of_part(item, (*path, str(name)), limits)
 
 
-def is_list(value: object) -> bool:
+def is_list(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
+    """Whether a value is a list or a tuple."""
     return isinstance(value, list | tuple)
 
 
@@ -191,7 +196,7 @@ def of_value(value: object, key: str, parent: str, limits: Limits) -> str:
         allowed = f'expected {" or ".join(map(repr, choices))}' if choices else 'is not allowed'
         return f'{shown(value)}: {allowed} in a safe config'
     if key in TYPES:
-        return of_type(value, WORDS.get(key, ()))
+        return of_type(value, WORDS.get(key, frozenset()))
     if isinstance(value, float) and not math.isfinite(value):
         return f'{value}: expected a finite number'  # a dump of it would be a name
     if key in MOST and not (isinstance(value, int) and value <= MOST[key]):

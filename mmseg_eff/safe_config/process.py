@@ -1,8 +1,8 @@
-"""Hold mmengine to the allowed parts, in a process that has read a safe config.
+"""Restrict mmengine to the allowed parts, in a process that has read an untrusted config.
 
-The check of a config's keys knows where mmengine, mmcv and mmseg build parts today. What they
-build is refused here once more, wherever a name comes from: a key that the check does not know, a
-default, a file that the config names.
+The check of a config's keys knows where mmengine, mmcv and mmseg build parts today. Here every
+part is checked again when it is built, wherever its name comes from: a key that the first check
+does not know, a default, a file that the config names.
 """
 
 import functools
@@ -27,7 +27,7 @@ from ..errors import InputError
 from .allowed_parts import ALLOWED, NAMES
 from .keys import DOWNLOAD, PACKAGES, UNPICKLED, URLS, is_address, shown
 
-SEAL = ExitStack()  # closing it, as tests do, takes everything back
+SEAL = ExitStack()  # closing it, as tests do, undoes everything
 Loader = Callable[[str, object], object]
 
 
@@ -95,7 +95,7 @@ def loader_of(allow_download: bool) -> Callable[[type, str], Loader]:
     """``CheckpointLoader._get_checkpoint_loader`` for files and, where allowed, ``URLS``."""
     original = CheckpointLoader._get_checkpoint_loader
 
-    def loader(cls: type, path: str) -> Loader:
+    def loader(cls: type[CheckpointLoader], path: str) -> Loader:
         if is_address(str(path)) and not (allow_download and str(path).startswith(URLS)):
             raise InputError(f'{shown(path)}: {DOWNLOAD if path.startswith(URLS) else "no file"}')
         return original(path) if is_address(str(path)) else cls._schemes['']
@@ -120,7 +120,9 @@ def regular(read: Callable[..., bytes | str]) -> Callable[..., bytes | str]:
     """A reader of files that refuses pipes, devices and sockets, which may never end."""
 
     @functools.wraps(read)
-    def reader(self: LocalBackend, filepath: str | Path, *args: object, **kwargs: object) -> object:
+    def reader(
+        self: LocalBackend, filepath: str | Path, *args: object, **kwargs: object
+    ) -> bytes | str:
         if Path(filepath).exists() and not Path(filepath).is_file():
             raise InputError(f'{filepath}: no regular file')
         return read(self, filepath, *args, **kwargs)

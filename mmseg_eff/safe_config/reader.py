@@ -1,6 +1,6 @@
-"""Config files read as data: no Python in them is run, so they may come from anywhere.
+"""Read untrusted config files as data, without running Python in them.
 
-A file is a list of assignments of what ``safe_values`` can evaluate.
+A file is a list of assignments of what ``evaluator`` can evaluate.
 """
 
 import ast
@@ -24,7 +24,7 @@ TEMPLATE = re.compile(r'\{\{\$' + VARIABLE + r':([^\s\'"{}]+)\}\}')
 
 
 def read_safe_config(path: str | Path, limits: Limits | None = None) -> Config:
-    """``Config.fromfile`` for a file that nobody vouches for; seals the process (``seal``).
+    """``Config.fromfile`` for an untrusted file; restricts the process (``seal``).
 
     Bases must lie below the folder of ``path``, or below the nearest one above that has a folder
     ``_base_``. Variables that are in use and not in ``VARIABLES`` are left out.

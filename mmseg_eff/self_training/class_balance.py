@@ -1,11 +1,12 @@
-"""Pseudo labels that keep the same share of every class, its surest pixels.
+"""Class-balanced pseudo labels: keep the same share of every class, its surest pixels.
 
-One threshold for all keeps much of the classes that a teacher knows well, and next to nothing of
-thin and rare ones; a student then forgets these. Source: class-balanced self-training (Zou et al.,
-2018), https://arxiv.org/abs/1810.07911.
+One threshold for all classes keeps most pixels of the classes that a teacher knows well and hardly
+any of thin and rare ones; a student then forgets these. Source: class-balanced self-training (Zou
+et al., 2018), https://arxiv.org/abs/1810.07911.
 
 Pixels are ranked by the logarithm of the doubt, 1 - confidence, because a teacher is almost certain
-of half of an easy class. Of pixels of the last rank, as many as the share needs are drawn by lot.
+of half of an easy class. Of the pixels with the last rank that is kept, as many as the share needs
+are drawn at random, the same in every run.
 """
 
 import hashlib
@@ -18,12 +19,9 @@ from mmengine.dist import all_gather_object, all_reduce
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..datasets.image_reader import ImageReader, to_display
 from ..datasets.label_rules import DROPPED
 from ..inference.inputs import Source, own_share
-from ..utils.image_io import write_png
-from ..visualization.overlay import draw_overlay
-from .label_files import read_record, write_label
+from .label_files import LabelWriter, record_of
 from .teacher import PseudoLabel
 
 LABELS = 256
@@ -43,7 +41,7 @@ def confidence_of(ranks: NDArray[np.uint16]) -> NDArray[np.float32]:
 
 
 def candidate(source: Source, folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-    """Label (H, W), sure or not, and ranks (H, W), of ``label_images``."""
+    """Label (H, W), sure or not, and ranks (H, W) of an image, as ``label_images`` wrote them."""
     paths = (folder / kind / f'{source.name}.png' for kind in ('labels', 'confidence'))
     label, ranks = (np.array(Image.open(path)) for path in paths)
     return label, ranks.astype(np.uint16)
@@ -53,8 +51,8 @@ def count_ranks(sources: Sequence[Source], folder: Path, num_classes: int) -> ND
     """Pixels of each class and rank (C, 65536) in the images of all processes.
 
     Args:
-        sources: The images of all processes; each counts its own.
-        folder: Of their ``labels`` and ``confidence``.
+        sources: The images of all processes; each process counts its own.
+        folder: Folder that holds their ``labels`` and ``confidence``.
         num_classes: C, labels ``0 … C - 1``.
     """
     counts = np.zeros((num_classes, RANKS), np.int64)
@@ -71,14 +69,17 @@ def count_ranks(sources: Sequence[Source], folder: Path, num_classes: int) -> ND
 def limits_of_share(
     sources: Sequence[Source], folder: Path, num_classes: int, share: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where the surest ``share`` of each class's pixels ends.
+    """The ranks at which the surest ``share`` of each class ends.
 
     Args:
-        sources, folder, num_classes: See ``count_ranks``.
-        share: Above 0, at most 1; of the pixels of each class in all images together, rounded up.
+        sources: See ``count_ranks``.
+        folder: See ``count_ranks``.
+        num_classes: See ``count_ranks``.
+        share: Share of the pixels of each class in all images together, above 0 and at most 1; the
+            number of pixels is rounded up.
 
     Returns:
-        The last rank kept (C,), and how many pixels of that rank are (C,).
+        The last rank kept (C,), and how many pixels of that rank to keep (C,).
     """
     counts = count_ranks(sources, folder, num_classes)
     reached = counts[:, ::-1].cumsum(axis=1)  # by ranks from the surest on
@@ -96,13 +97,15 @@ def tied_quotas(
     limits: NDArray[np.int64],
     wanted: NDArray[np.int64],
 ) -> dict[int, NDArray[np.int64]]:
-    """How many pixels of the last rank each image keeps of each class (C,), by its index.
+    """How many pixels of the last rank each image keeps of each class (C,), by index of the image.
 
     The sums are exactly ``wanted``; images that have more of these pixels keep more.
 
     Args:
-        sources, folder: See ``count_ranks``.
-        limits, wanted: Of ``limits_of_share``.
+        sources: See ``count_ranks``.
+        folder: See ``count_ranks``.
+        limits: Last rank kept of each class (C,).
+        wanted: Pixels of that rank to keep (C,).
     """
     counted = {}
     for index, source in own_share(sources):
@@ -120,12 +123,12 @@ def tied_quotas(
 def is_tied(
     label: NDArray[np.uint8], ranks: NDArray[np.uint16], limits: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """The pixels (H, W) of a class that have its last rank."""
+    """Which pixels (H, W) have the last rank kept of their class."""
     return padded(limits, -1)[label] == ranks
 
 
 def padded(limits: NDArray[np.int64], value: int) -> NDArray[np.int64]:
-    """``limits`` (C,) with ``value`` for the labels that are no class (256,)."""
+    """``limits`` (C,) continued with ``value`` for the labels that are no class (256,)."""
     return np.pad(limits, (0, LABELS - len(limits)), constant_values=value)
 
 
@@ -139,10 +142,11 @@ def keep_surest(
     """The label (H, W) with its surest pixels; the others are ignored.
 
     Args:
-        label, ranks: Of ``candidate``.
-        limits: Last rank of each class (C,).
-        quota: Pixels of that rank to keep (C,), drawn by lot.
-        name: Of the image; the same pixels are drawn in every run.
+        label: Class of each pixel (H, W); see ``candidate``.
+        ranks: Rank of each pixel (H, W).
+        limits: Last rank kept of each class (C,).
+        quota: Pixels of that rank to keep (C,), drawn at random.
+        name: Name of the image, the seed: the same pixels are drawn in every run.
     """
     kept = label.copy()
     kept[ranks < padded(limits, RANKS)[label]] = DROPPED
@@ -157,44 +161,38 @@ def keep_surest(
 
 def keep_share(
     sources: Sequence[Source],
-    out: Path,
-    folder: Path,
-    reader: ImageReader,
+    candidates: Path,
+    writer: LabelWriter,
+    *,
     num_classes: int,
     share: float,
-    colors: NDArray[np.uint8],
-    num_overlays: int,
-    save_confidence: bool = False,
     ignore_index: int = DROPPED,
-) -> None:
-    """Write this process's part of the final labels, and of the overlays of the first images.
+) -> list[float | None]:
+    """Write this process's part of the final labels.
 
     Args:
         sources: The images of all processes.
-        out: Where to write.
-        folder, num_classes, share: See ``limits_of_share``.
-        reader: Of the images.
-        colors: Table of ``color_table``.
-        num_overlays: How many of the first images to draw.
-        save_confidence: Write the confidences in 8 bits, too.
+        candidates: Folder of their labels and ranks before pixels are chosen.
+        writer: Writes the final files.
+        num_classes: C, labels ``0 … C - 1``.
+        share: See ``limits_of_share``.
         ignore_index: Label of the pixels that are not kept.
+
+    Returns:
+        The lowest confidence kept of each class (C,); ``None`` for a class without pixels.
     """
-    limits, wanted = limits_of_share(sources, folder, num_classes, share)
-    quotas = tied_quotas(sources, folder, limits, wanted)
+    limits, wanted = limits_of_share(sources, candidates, num_classes, share)
+    quotas = tied_quotas(sources, candidates, limits, wanted)
     for index, source in own_share(sources):
-        label, ranks = candidate(source, folder)
+        label, ranks = candidate(source, candidates)
         label = keep_surest(label, ranks, limits, quotas[index], source.name)
         label[label == DROPPED] = ignore_index
-        if index < num_overlays:
-            drawn = draw_overlay(to_display(reader.read(source.path)['img']), label, colors)
-            write_png(out / 'overlays' / f'{source.name}.png', drawn)
-        record = read_record(folder / 'labels' / f'{source.name}.png')
+        record = record_of(candidates / 'labels' / f'{source.name}.png')
         kept = np.bincount(label.ravel(), minlength=LABELS)[:num_classes].tolist()
-        made = PseudoLabel(label, confidence_of(ranks), record['predicted'], kept)
-        if save_confidence:
-            levels = levels_of(made.confidence)
-            write_png(out / 'confidence' / f'{source.name}.png', levels)
-        write_label(out / 'labels' / f'{source.name}.png', made, record['image'])
+        made = PseudoLabel(label, confidence_of(ranks), record.predicted, kept)
+        writer.write(index, source, made, record.image)
+    lowest = confidence_of(limits.astype(np.uint16)).tolist()
+    return [value if count else None for value, count in zip(lowest, wanted, strict=True)]
 
 
 def levels_of(confidence: NDArray[np.float32]) -> NDArray[np.uint8]:

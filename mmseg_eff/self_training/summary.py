@@ -1,82 +1,107 @@
-"""What the stages of a self-training took and gave."""
+"""Summarise the stages of a self-training: time, mIoU, gain and share of labels kept."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-from rich.table import Table
 
 from ..utils.atomic_io import replacing
 from ..utils.json_files import read_json
-from ..utils.printing import console
 from ..visualization.curves import read_scalars
 
 TEACHER = '1_finetune'  # the stage that students are compared with
-FORMATS = {  # columns of the summary
-    'stage': '',
-    'config': '',
-    'iters': '',
-    'minutes': '.1f',
-    'CPU min': '.1f',
-    'mIoU': '.2f',
-    'best': '.2f',
-    'gain': '+.2f',
-    'kept': '.1%',
+COLUMNS = {  # column of the summary -> attribute of StageRow and its format
+    'stage': ('stage', ''),
+    'config': ('config', ''),
+    'iters': ('iters', ''),
+    'minutes': ('minutes', '.1f'),
+    'CPU min': ('cpu_minutes', '.1f'),
+    'mIoU': ('miou', '.2f'),
+    'best': ('best', '.2f'),
+    'gain': ('gain', '+.2f'),
+    'kept': ('kept', '.1%'),
 }
 
 
-def summarise(
-    folder: Path, stages: Mapping[str, dict], configs: Mapping[str, str | None], best: bool
-) -> list[dict]:
-    """What each stage took and gave.
+@dataclass
+class StageRow:
+    """What a stage took and gave; ``None`` where a stage has no such figure.
+
+    Attributes:
+        stage: Name of the stage.
+        config: Name of the config of a training.
+        minutes: Wall time.
+        cpu_minutes: CPU time of all processes.
+        iters: Iterations of a training.
+        miou: mIoU of the last validation in percent.
+        best: Best mIoU of all validations in percent.
+        gain: mIoU minus that of the first teacher, in points.
+        kept: Share of all pixels that has a pseudo label, 0 to 1.
+    """
+
+    stage: str
+    config: str | None
+    minutes: float
+    cpu_minutes: float
+    iters: int | None = None
+    miou: float | None = None
+    best: float | None = None
+    gain: float | None = None
+    kept: float | None = None
+
+
+def summarise_stages(
+    folder: Path, stages: Mapping[str, dict], configs: Mapping[str, str | None], *, best: bool
+) -> list[StageRow]:
+    """Read the figures of each stage.
 
     Args:
         folder: Folder of the stages.
-        stages: Seconds and CPU seconds of each, in order.
-        configs: The stages to show, each with the name of its config if it is a training.
+        stages: Seconds and CPU seconds of each stage, in order.
+        configs: The stages to show, each with the name of its config, ``None`` if it is no
+            training.
         best: Compare the best mIoU of the trainings instead of the last.
-
-    Returns:
-        A row of ``FORMATS`` for each stage. The mIoU of the last validation and the best one are
-        in percent; ``gain`` is over the first teacher; ``kept`` is the share of all pixels that
-        has a pseudo label.
     """
-    rows, score, first = [], 'best' if best else 'mIoU', None
+    rows: list[StageRow] = []
+    first: float | None = None
     for stage, record in stages.items():
         if stage not in configs:  # of more rounds than are asked for now
             continue
-        row = dict.fromkeys(FORMATS)
-        row.update(stage=stage, config=configs[stage], minutes=record['seconds'] / 60)
-        row['CPU min'] = record['cpu_seconds'] / 60
+        minutes = record['seconds'] / 60
+        row = StageRow(stage, configs[stage], minutes, record['cpu_seconds'] / 60)
         rows.append(row)
-        if configs[stage] is None:
-            report = read_json(folder / stage / 'report.json')
-            row['kept'] = report['kept']
+        if row.config is None:
+            row.kept = read_json(folder / stage / 'report.json')['kept']
             continue
         lines = read_scalars(folder / stage)
-        row['iters'] = max((line['step'] for line in lines), default=None)
+        row.iters = max((line['step'] for line in lines), default=None)
         if scores := {line['step']: line['mIoU'] for line in lines if 'mIoU' in line}:
-            row['mIoU'], row['best'] = scores[max(scores)], max(scores.values())
+            row.miou, row.best = scores[max(scores)], max(scores.values())
+        score = row.best if best else row.miou
         if stage == TEACHER:
-            first = row[score]
-        elif None not in (first, row[score]):
-            row['gain'] = row[score] - first
+            first = score
+        elif first is not None and score is not None:
+            row.gain = score - first
     return rows
 
 
-def show(rows: list[dict], folder: Path) -> None:
-    """Print the rows of ``summarise``, and write them to ``summary.json`` and ``summary.md``."""
-    cells = [
-        ['–' if row[name] is None else format(row[name], text) for name, text in FORMATS.items()]
-        for row in rows
-    ]
-    table = Table(*(name for name in FORMATS if name != 'config'))  # fits into 80 columns
-    for stage, _, *figures in cells:
-        table.add_row(stage, *figures)
-    console().print(table)
-    lines = [FORMATS, ['---', '---', *['--:'] * (len(FORMATS) - 2)], *cells]
+def cells_of(rows: Sequence[StageRow]) -> list[list[str]]:
+    """The text of each row in ``COLUMNS``."""
+    return [[text_of(getattr(row, name), text) for name, text in COLUMNS.values()] for row in rows]
+
+
+def text_of(value: object, text: str) -> str:
+    """A value in a format; a dash for ``None``."""
+    return '–' if value is None else format(value, text)
+
+
+def write_summary(rows: Sequence[StageRow], folder: Path) -> None:
+    """Write ``summary.json`` and ``summary.md``."""
+    lines = [[*COLUMNS], ['---', '---', *['--:'] * (len(COLUMNS) - 2)], *cells_of(rows)]
     with replacing(folder / 'summary.md') as temporary:
         temporary.write_text(''.join(f'| {" | ".join(line)} |\n' for line in lines))
+    content = [
+        {column: getattr(row, name) for column, (name, _) in COLUMNS.items()} for row in rows
+    ]
     with replacing(folder / 'summary.json') as temporary:
-        temporary.write_text(json.dumps(rows, indent=1) + '\n')
-    print(f'{folder}/summary.md, {folder}/summary.json')
+        temporary.write_text(json.dumps(content, indent=1) + '\n')

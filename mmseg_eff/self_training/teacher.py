@@ -1,10 +1,11 @@
-"""A segmentor as the teacher of self-training (ESeg): its mean probabilities over sizes and
-flips of an image, and which of its labels are sure enough to train on.
+"""The teacher of self-training: mean probabilities over scales and flips, and sure labels.
+
+Source: ESeg (Meng et al., 2022), https://arxiv.org/abs/2203.12683.
 """
 
 from collections.abc import Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,13 +27,13 @@ SIZES = ('scale', 'scale_factor', 'max_size')  # arguments of mmcv's and mmseg's
 
 
 class PseudoLabel(NamedTuple):
-    """What a teacher says of an image.
+    """The pseudo label of an image.
 
     Attributes:
-        label: Class of each pixel (H, W), uint8; the ignored label where it is not sure, or sees
-            no class.
-        confidence: Largest mean probability of each pixel (H, W), float32.
-        predicted: Pixels of each class (C,), sure or not.
+        label: Class of each pixel (H, W), uint8; the ignored label where the teacher is not sure
+            or predicts no class.
+        confidence: Mean probability of the predicted class of each pixel (H, W), float32.
+        predicted: Pixels predicted as each class (C,), sure or not.
         kept: Pixels of each class (C,) in ``label``.
     """
 
@@ -42,15 +43,46 @@ class PseudoLabel(NamedTuple):
     kept: list[int]
 
 
+class Teacher:
+    """A segmentor, and the views in which it sees an image.
+
+    Args:
+        model: Segmentor of ``load_segmentor``.
+        scales: See ``build_views``.
+        flip: See ``build_views``.
+
+    Raises:
+        InputError: See ``build_views``.
+    """
+
+    def __init__(self, model: BaseSegmentor, scales: Sequence[float], flip: bool) -> None:
+        self.model = model
+        self.views = build_views(model.cfg.test_pipeline, scales, flip)
+        self.foreground = threshold_of(model)
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes."""
+        return list(self.model.dataset_meta['classes'])
+
+    def label(
+        self, image: Loaded, thresholds: Sequence[float], ignore_index: int = DROPPED
+    ) -> PseudoLabel:
+        """The pseudo label of an image of ``ImageReader``; see ``choose_labels``."""
+        probabilities = mean_probabilities(self.model, self.views, image)
+        return choose_labels(probabilities, thresholds, ignore_index, self.foreground)
+
+
 def build_views(
     pipeline: Sequence[ConfigDict], scales: Sequence[float], flip: bool
 ) -> list[Compose]:
-    """The ways to show an image: a config's test pipeline at each size, and mirrored.
+    """The transforms of each view of an image: the test pipeline at each scale, plain and flipped.
 
     Args:
-        pipeline: The test pipeline; what loads the image and its labels is left out.
-        scales: Factors of the size that the pipeline resizes to, or else of the image's own.
-        flip: Show each size mirrored left to right, too.
+        pipeline: The test pipeline; transforms that load the image or its labels are left out.
+        scales: Factors of the size that the pipeline resizes to, or of the image's own size if it
+            does not resize.
+        flip: Add the view flipped left to right of each scale.
 
     Raises:
         InputError: If the pipeline pads: the padding would stay in mmseg's predictions.
@@ -58,24 +90,24 @@ def build_views(
     _, steps = split_pipeline(pipeline)
     if any(step['type'] == 'Pad' for step in steps):
         raise InputError(
-            'test_pipeline: Pad cannot be undone behind the network; pad by the '
+            'test_pipeline: Pad cannot be undone after the network; pad by the '
             'data_preprocessor, test_cfg=dict(size=…) or dict(size_divisor=…)'
         )
     if not any(name in step for step in steps for name in SIZES):
         steps.insert(0, dict(type='Resize', scale_factor=1.0, keep_ratio=True))
     views = []
-    for scale, is_mirrored in product(scales, [False, True] if flip else [False]):
+    for scale, is_flipped in product(scales, [False, True] if flip else [False]):
         *resized, pack = [
             {name: times(value, scale) if name in SIZES else value for name, value in step.items()}
             for step in steps
         ]
-        mirror = [dict(type='RandomFlip', prob=1.0, direction='horizontal')] if is_mirrored else []
-        views.append(compose([*resized, *mirror, pack]))
+        flipped = [dict(type='RandomFlip', prob=1.0, direction='horizontal')] if is_flipped else []
+        views.append(compose([*resized, *flipped, pack]))
     return views
 
 
 def times(value: float | Sequence[float] | None, scale: float) -> float | tuple | None:
-    """A size in pixels (whole) or a factor, or several of them, multiplied by ``scale``."""
+    """A size in pixels (int) or a factor (float), or several of them, multiplied by ``scale``."""
     if value is None:
         return None
     if isinstance(value, Sequence):
@@ -91,8 +123,8 @@ def mean_probabilities(model: BaseSegmentor, views: Sequence[Compose], image: Lo
 
     Args:
         model: Segmentor of ``load_segmentor``.
-        views: Of ``build_views``.
-        image: Of ``ImageReader``.
+        views: What ``build_views`` returns.
+        image: Image that ``ImageReader`` has loaded.
     """
     total = view_probabilities(model, views[0], image)
     for view in views[1:]:
@@ -101,7 +133,7 @@ def mean_probabilities(model: BaseSegmentor, views: Sequence[Compose], image: Lo
 
 
 def view_probabilities(model: BaseSegmentor, view: Compose, image: Loaded) -> Tensor:
-    """Probabilities (C, H, W) of a loaded image in one view, turned back and at its size."""
+    """Probabilities (C, H, W) of a loaded image in one view, flipped back and at its size."""
     sample = predict_sample(model, view, image)
     logits = sample.seg_logits.data.float()
     if len(logits) == 1:  # mmseg has applied the sigmoid
@@ -111,7 +143,7 @@ def view_probabilities(model: BaseSegmentor, view: Compose, image: Loaded) -> Te
 
 def threshold_of(model: BaseSegmentor) -> float | None:
     """The probability that makes a pixel foreground; ``None`` for more than one output."""
-    head = last_head(model)
+    head: Any = last_head(model)
     return head.threshold if head.out_channels == 1 else None
 
 
@@ -121,13 +153,14 @@ def choose_labels(
     ignore_index: int = DROPPED,
     foreground: float | None = None,
 ) -> PseudoLabel:
-    """The labels that a teacher is sure of.
+    """The pseudo label of an image from its probabilities.
 
     Args:
-        probabilities: Of all outputs (C', H, W); outputs from C on are no class (the void).
-        thresholds: The probability of each class (C,) that a pixel must exceed to keep its label.
-        ignore_index: Label of the other pixels; the training's dataset must ignore it.
-        foreground: Of a network with one output: label 1 is where its probability exceeds this.
+        probabilities: Probabilities of all outputs (C', H, W); outputs from C on are no class (the
+            void).
+        thresholds: Per class (C,), the probability that a pixel must exceed to keep its label.
+        ignore_index: Label of the other pixels; the dataset of the training must ignore it.
+        foreground: For a network with one output: label 1 is where its probability exceeds this.
     """
     num_classes = len(thresholds)
     limits = torch.tensor(thresholds, device=probabilities.device)

@@ -12,21 +12,29 @@ from mmseg.registry import OPTIMIZERS
 from torch import nn
 
 from ..checkpoint.foreign import WRAPPERS
-from ..checkpoint.io import mismatch
+from ..checkpoint.io import checked_weights, load_checkpoint, mismatch
 from ..checkpoint.preprocessing import preprocessing_differences
-from ..converters import load_checkpoint
-from ..engine.runner import network_of
+from ..checkpoint.safe_reading import read_checkpoint
+from ..engine.runner import SegRunner, network_of
 from ..errors import InputError
 from ..hub import resolve
 from ..utils.user_errors import known_types
 
 
 def check_start(runner: Runner) -> None:
-    """Say what ``load_from`` gives to the network, and refuse a file of another backbone."""
+    """Say what ``load_from`` gives to the network, and refuse a checkpoint of another backbone.
+
+    A ``SegRunner`` gets what was read, so that it need not read the checkpoint again.
+
+    Raises:
+        InputError: If the checkpoint cannot be read, or fits less than half of the backbone.
+    """
     path = runner.cfg.get('load_from')
     if not path or runner.cfg.get('resume') or '://' in str(path):
         return
-    state_dict = load_checkpoint(resolve(path), prefixes=WRAPPERS)['state_dict']  # mmengine's, too
+    file = resolve(path)
+    content = read_checkpoint(file)
+    state_dict = checked_weights(content, file, prefixes=WRAPPERS)['state_dict']  # mmengine's, too
     model = network_of(runner)
     wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     given = {name: tuple(value.shape) for name, value in state_dict.items()}
@@ -41,6 +49,8 @@ def check_start(runner: Runner) -> None:
         )
     report = [f'{path}: {len(fitting)} of {len(wanted)} tensors loaded', *parts(wanted, given)]
     print_log('\n  '.join(report), logger='current')
+    if isinstance(runner, SegRunner):
+        runner.keep_checkpoint(path, content)
 
 
 def parts(
@@ -50,7 +60,7 @@ def parts(
 
     Args:
         wanted: Shapes of the network's tensors by name, in its order.
-        given: Those in a file.
+        given: Those in a checkpoint.
     """
     for part, group in groupby(wanted, lambda name: name.partition('.')[0]):
         names = list(group)
@@ -66,16 +76,16 @@ def parts(
 
 
 def check_pretrained(model: nn.Module, config: ConfigDict) -> None:
-    """Refuse a ``Pretrained`` file of another network, of which mmengine would load what fits.
+    """Refuse a ``Pretrained`` checkpoint of another network; mmengine would load what fits.
 
-    Warns where the record of a converted file differs from the config.
+    Warns where the record of a converted checkpoint differs from the config.
 
     Args:
         model: The network, before its weights are loaded.
         config: Its config, with ``data_preprocessor`` and ``backbone``.
 
     Raises:
-        InputError: If a tensor of a part is missing in its file or has another shape there.
+        InputError: If a tensor of a part is missing in its checkpoint or has another shape there.
     """
     for name, module in model.named_modules():
         configs = getattr(module, 'init_cfg', None) or []

@@ -1,4 +1,4 @@
-"""Hold the work dir of a training, and say what an interrupted one leaves."""
+"""Lock the work dir of a training, and say what an interrupted one leaves."""
 
 import os
 from contextlib import AbstractContextManager, nullcontext
@@ -14,7 +14,7 @@ LOCK = '.lock'
 RANKS = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')  # by launcher
 
 
-def kept_by(work_dir: str) -> str:
+def kept_by(work_dir: str | Path) -> str:
     """What an interrupted training leaves, and how to go on with it."""
     checkpoint = named_by(work_dir)
     if checkpoint:

@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import stat
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,22 +13,23 @@ from pathlib import Path
 
 from ..errors import InputError, MissingFileError, OutputError
 
-try:
+if sys.platform != 'win32':
     import fcntl
-except ImportError:  # Windows
-    fcntl = None
+else:
+    import msvcrt
 
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """Give a temporary name beside ``path`` to write to, and rename it when that succeeded.
 
-    Makes the folder. If the block raises, what was written goes and an older ``path`` stays.
+    Makes the folder. If the block raises, the temporary file is removed and an older ``path`` is
+    kept.
 
     Args:
         path: File to write or replace.
-        durable: Wait for the disk, before and after the renaming: then either the old or the new
-            file is there after a power cut too. A rename alone survives only a kill.
+        durable: Wait for the disk, before and after the renaming, so that the old or the new file
+            exists after a power cut, too. A rename alone protects against a kill only.
 
     Raises:
         OutputError: If the disk is full, the folder cannot be written to, and the like.
@@ -48,7 +50,7 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Name a file in the errors of writing it, which name a temporary file or none.
+    """Raise errors of writing with the name of the file; they name a temporary file or none.
 
     Errors that name a file elsewhere, of something read in the block, stay as they are.
 
@@ -71,7 +73,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def is_about(named: object, path: Path) -> bool:
-    """Whether an error's ``filename`` says nothing else than that ``path`` cannot be written."""
+    """Whether an error's ``filename`` is in the folder of ``path``, is above it, or is missing."""
     if not isinstance(named, str | bytes | os.PathLike):
         return True
     named, folder = Path(os.fsdecode(named)), path.parent
@@ -142,7 +144,7 @@ def lock(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
     """Hold a lock file, so that no second process does the same work in the same place.
 
     The system frees the lock when its process ends, however it ends; children do not inherit it.
-    The file goes at the end of the block. Makes the folder. On a file system without locks,
+    The file is removed at the end of the block. Makes the folder. On a file system without locks,
     warns and goes on.
 
     Args:
@@ -182,18 +184,16 @@ def lock(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
             os.write(descriptor, f'pid {os.getpid()}'.encode())
         yield
     finally:
-        if fcntl is not None:  # Windows removes no open file
+        if sys.platform != 'win32':  # which removes no open file
             path.unlink(missing_ok=True)
         os.close(descriptor)
 
 
 def acquire(descriptor: int, wait: bool) -> None:
     """Lock an open file for this process; without ``wait`` raise ``OSError`` at once."""
-    if fcntl is not None:
+    if sys.platform != 'win32':
         fcntl.lockf(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     else:
-        import msvcrt
-
         msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
 
 

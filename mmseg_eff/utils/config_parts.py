@@ -1,16 +1,17 @@
-"""Arguments of the parts of a config."""
+"""Look up the arguments of a config's parts."""
 
 import inspect
+from typing import Any
 
 from mmengine.config import ConfigDict
 from mmengine.registry import Registry
 from mmseg.registry import MODELS
 
 
-def argument(part: ConfigDict, name: str, registry: Registry = MODELS) -> object:
+def argument(part: ConfigDict, name: str, registry: Registry = MODELS) -> Any:
     """The value that a part gets for an argument; ``None`` if it takes none.
 
-    Its class's default counts, or that of a base to which it passes on.
+    If the config does not set it, that is the default of its class, or of the base that has it.
     """
     if name in part:
         return part[name]

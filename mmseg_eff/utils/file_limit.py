@@ -23,7 +23,7 @@ def limit_from(variable: str, default: int) -> int:
 
 
 def check_file(path: str | Path, limit: int = DEFAULT) -> None:
-    """Refuse a file that cannot be read as a whole, before it is opened.
+    """Refuse a file that is not regular, is empty or too large, before it is opened.
 
     Args:
         path: The file.
@@ -40,7 +40,7 @@ def check_file(path: str | Path, limit: int = DEFAULT) -> None:
         raise InputError(f'{path}: is empty (0 bytes)')
     if size > limit * 1e6:
         raise InputError(
-            f'{path}: is of {size / 1e6:.0f} MB; at most {limit} are read (environment variable '
+            f'{path}: has {size / 1e6:.0f} MB; at most {limit} are read (environment variable '
             f'{VARIABLE})'
         )
 

@@ -1,4 +1,4 @@
-"""Read JSON files, which may be damaged or somebody else's."""
+"""Read JSON files, with an error for damaged ones and other types of content."""
 
 import json
 from pathlib import Path

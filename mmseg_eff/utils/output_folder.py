@@ -1,4 +1,4 @@
-"""Hold the folder that a tool writes into."""
+"""Lock the folder that a command writes to."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,9 +11,9 @@ from .atomic_io import lock, remove_leftovers
 
 @contextmanager
 def output_folder(folder: Path) -> Iterator[None]:
-    """Hold a folder for this process, and remove the temporary files of killed ones from it.
+    """Lock a folder for this process, and remove the temporary files that killed processes left.
 
-    Of processes that work together, the first one does. A folder that gets no file is not made.
+    In a distributed run, rank 0 does so. A folder that is made here and stays empty is removed.
 
     Raises:
         InputError: If another process holds it, or it cannot be made.
@@ -28,6 +28,6 @@ def output_folder(folder: Path) -> Iterator[None]:
                 remove_leftovers(parent)
             yield
     finally:
-        with suppress(OSError):  # as soon as one holds something
+        with suppress(OSError):  # one is not empty
             for path in made:
                 path.rmdir()

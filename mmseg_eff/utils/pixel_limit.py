@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from .file_limit import limit_from
 
 VARIABLE = 'MMSEG_EFF_MAX_PIXELS'
-BY_PROGRAMS = ('EPS', 'WMF')  # of which Pillow reads the header only
+BY_PROGRAMS = ('EPS', 'WMF')  # drawn by other programs; Pillow itself reads the header only
 OF_OPENCV = 'OPENCV_IO_MAX_IMAGE_PIXELS'
 
 
@@ -34,7 +34,7 @@ def max_pixels(default: int = 2**30) -> int:
 
 
 def max_image_pixels() -> int:
-    """The largest number of pixels of an image file, which OpenCV read from the environment."""
+    """The largest number of pixels of an image file; OpenCV reads it from the environment, too."""
     value = os.environ.get(OF_OPENCV, '')
     return int(value) if value.isdecimal() else 2**30
 
@@ -60,7 +60,7 @@ def open_limited(file: str | BinaryIO) -> Image.Image:
 
 
 def too_large(path: str) -> str:
-    """Words on an image file that OpenCV refuses for its size; empty for others."""
+    """Why OpenCV refuses an image file for its size, for a message; empty for other files."""
     try:
         with mock.patch.object(Image, 'MAX_IMAGE_PIXELS', None), Image.open(path) as image:
             width, height = image.size

@@ -1,4 +1,4 @@
-"""End a tool in order when Ctrl-C (SIGINT) or SIGTERM asks for it."""
+"""End a command cleanly on Ctrl-C (SIGINT) and SIGTERM."""
 
 import multiprocessing
 import os
@@ -9,17 +9,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
+from typing import Any
 
 PYTHONS = (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler)
-REPEATED = 2.0  # seconds; launchers pass on a signal that the whole group of processes got
+REPEATED = 2.0  # seconds; launchers repeat a signal that the process group has had already
 AGAIN = 0.05  # seconds until a signal is sent anew
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which ends a tool as Ctrl-C does."""
+    """SIGTERM, which ends a command as Ctrl-C does."""
 
 
-STOPS = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated}
+STOPS: dict[int, type[KeyboardInterrupt]] = {
+    signal.SIGINT: KeyboardInterrupt,
+    signal.SIGTERM: Terminated,
+}
 
 
 @contextmanager
@@ -27,8 +31,8 @@ def stopping_in_order() -> Iterator[list[int]]:
     """Raise ``KeyboardInterrupt`` on SIGINT and ``Terminated`` on SIGTERM in the block, once.
 
     A second signal, more than ``REPEATED`` seconds later, ends the process at once. Forked
-    children, such as a data loader's workers, leave it to their parent to say and do something:
-    they go on until it ends them, and end on SIGTERM without a word.
+    children, such as a data loader's workers, ignore SIGINT, since their parent ends them; they end
+    on SIGTERM without a message.
 
     Yields:
         The signal that came, if any.
@@ -36,7 +40,9 @@ def stopping_in_order() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():  # which alone has handlers
         yield []
         return
-    owner, received, since, timers = os.getpid(), [], 0.0, []
+    owner, since = os.getpid(), 0.0
+    received: list[int] = []
+    timers: list[threading.Timer] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
         nonlocal since
@@ -52,7 +58,7 @@ def stopping_in_order() -> Iterator[list[int]]:
         elif time.monotonic() - since > REPEATED:
             os._exit(128 + number)
 
-    def send_again(unraisable) -> None:  # Python drops what is raised in a destructor
+    def send_again(unraisable: Any) -> None:  # Python drops what is raised in a destructor
         if os.getpid() == owner and issubclass(unraisable.exc_type, KeyboardInterrupt):
             timers.append(threading.Timer(AGAIN, os.kill, (owner, received.pop())))
             timers[-1].start()
@@ -72,7 +78,7 @@ def stopping_in_order() -> Iterator[list[int]]:
         for timer in timers:  # the work was done before
             timer.cancel()
         for number, handler in before.items():
-            if handler not in PYTHONS:  # ``end_at_once``: now all is done, or said
+            if handler not in PYTHONS:  # ``end_at_once``, whose message would be wrong by now
                 handler = signal.SIG_DFL if received else signal.SIG_IGN
             signal.signal(number, handler)
         sys.unraisablehook, sys.excepthook = hook, show_any
@@ -85,7 +91,7 @@ def end_in_one_line() -> None:
 
 
 def end_at_once(number: int, _frame: FrameType | None) -> None:
-    """Leave: there is nothing to keep, and Python may drop an exception in an import."""
+    """End the process: nothing needs saving yet, and Python may drop an exception in an import."""
     os.write(2, b'interrupted: nothing was written; start the command again\n')
     os._exit(128 + number)
 
@@ -105,7 +111,7 @@ def ending_at_once() -> Iterator[None]:
 
 
 def follow_parent() -> None:
-    """Let a process of a pool leave Ctrl-C to its parent, and end when that has ended, however."""
+    """Let a process of a pool ignore Ctrl-C, and end as soon as its parent has ended, however."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_after, args=[multiprocessing.parent_process()], daemon=True).start()
 

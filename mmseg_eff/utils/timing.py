@@ -9,7 +9,7 @@ Result = TypeVar('Result')
 
 def in_turn(functions: Mapping[str, Callable[[], Result]], repeats: int) -> dict[str, list[Result]]:
     """What functions return, called in turn; the first turn is the warm-up and left out."""
-    results = {name: [] for name in functions}
+    results: dict[str, list[Result]] = {name: [] for name in functions}
     for repeat in range(repeats + 1):
         for name, function in functions.items():
             result = function()

@@ -1,8 +1,8 @@
-"""Tell errors of the user, printed in one line, from faults of the program, which keep theirs.
+"""Distinguish user errors, printed in one line, from bugs, printed with their traceback.
 
-The user's are ``InputError``, files, and what is wrong with a config: mmengine reports it by the
-built-in exceptions that a fault raises, too, so the place where they were raised decides: while
-something is built, or in mmengine, mmcv or mmseg, which run with the config's values.
+User errors are ``InputError``, ``OSError`` and errors of a config. mmengine reports the last by
+built-in exceptions, which bugs raise as well. So it depends on where they are raised: while a part
+of the config is built, or in mmengine, mmcv or mmseg, which run with the config's values.
 """
 
 import difflib
@@ -22,7 +22,11 @@ from ..errors import InputError
 from .names import TRACEBACK_VARIABLE
 
 BUILD = 'mmengine.registry.build_functions'
-OF_ARGUMENTS = (AssertionError, ImportError, ValueError)  # what constructors refuse them with
+OF_ARGUMENTS = (
+    AssertionError,
+    ImportError,
+    ValueError,
+)  # of wrong arguments
 OUT_OF_MEMORY = (
     r"not enough memory|can't allocate memory|out of memory|Insufficient memory|OutOfMem"
 )
@@ -51,16 +55,17 @@ def last_line(error: BaseException) -> str:
 
 
 def written_file(error: OSError) -> str | None:
-    """Name of the open file that an error without one is about, from the frames it came through."""
+    """Name of the open file that an error without a file name is about, from its traceback."""
     for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
         for value in frame.f_locals.values():
-            if isinstance(value, io.IOBase) and isinstance(getattr(value, 'name', None), str):
-                return value.name
+            name = getattr(value, 'name', None) if isinstance(value, io.IOBase) else None
+            if isinstance(name, str):
+                return name
     return None
 
 
 def describe(error: Exception) -> str | None:
-    """The line for an error that the user can mend; ``None`` for a fault of the program."""
+    """One line for a user error; ``None`` for a bug."""
     if isinstance(error, InputError | OSError):
         return one_line(error)
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
@@ -68,9 +73,9 @@ def describe(error: Exception) -> str | None:
         return None
     raised_in = module_of(frames[-1])
     statement = traceback.extract_tb(error.__traceback__)[-1].line or ''
-    is_check = statement.startswith('raise ')  # a fault is raised by an operation
+    is_check = statement.startswith('raise ')  # an operation raises for a bug
     if isinstance(error, ValueError) and is_check and raised_in.startswith('mmseg_eff.'):
-        return one_line(error)  # of a model or the exports' runtime, which cannot import ours
+        return one_line(error)  # of models and deploy/runtime.py, which know no InputError
     if isinstance(error, AttributeError | KeyError) and raised_in == 'mmengine.config.config':
         return missing_key(error)
     building = [frame for frame in frames if is_building(frame)]
@@ -85,14 +90,14 @@ def describe(error: Exception) -> str | None:
     message = one_line(error) if str(error) else statement
     is_told = is_check or isinstance(error, OF_ARGUMENTS)
     if not (is_told or is_of_signature(error, names, frames[-1] is inner)):
-        message = f'{type(error).__name__}: {message}'  # of an argument of a wrong type, such as
+        message = f'{type(error).__name__}: {message}'  # such as for an argument of a wrong type
     return shorten(message if not names or names[0] in message else f'{names[0]}: {message}')
 
 
 def line_on(path: Path, error: Exception) -> str:
-    """The line for one of many files that could not be handled; the others go on.
+    """One line for one of many files that could not be handled, while the others are.
 
-    Any error may be the file's: of a decoder, of the network at this size, of too little memory.
+    Its cause may be a decoder, the network at this size, or too little memory.
 
     Raises:
         Exception: ``error``, where the environment asks for tracebacks.
@@ -108,7 +113,7 @@ def line_on(path: Path, error: Exception) -> str:
 
 
 def line_of_fault(error: Exception) -> str:
-    """The line for an error of any kind, which is named where it is none of the user's."""
+    """One line for an error of any kind; with the name of its class unless it is a user error."""
     if isinstance(error, InputError | OSError):
         return one_line(error)
     return shorten(f'{type(error).__name__}: {one_line(error)}')
@@ -136,17 +141,17 @@ def is_of_signature(error: Exception, names: Sequence[str], at_call: bool) -> bo
     if not isinstance(error, TypeError):
         return False
     match = re.match(r'(?:(\w+)\.)?\w+\(\) (?:got|missing|takes)', str(error))
-    return bool(match) and (at_call or match[1] in names)
+    return match is not None and (at_call or match[1] in names)
 
 
 def missing_key(error: AttributeError | KeyError) -> str:
-    """The line for a section that a config lacks."""
+    """One line for a section that a config lacks."""
     name = re.search(r"attribute '(\w+)'", str(error))
     return f'the config has no {name[1] if name else one_line(error)}'
 
 
 def unknown_type(error: KeyError, frame: FrameType) -> str:
-    """The line for a ``type`` that nobody registered, with the nearest name, or for none at all."""
+    """One line for a missing ``type``, or one that is not registered, with the nearest name."""
     registry, name = frame.f_locals.get('registry'), frame.f_locals.get('obj_type')
     if not isinstance(registry, Registry) or not isinstance(name, str):
         return shorten(str(error.args[0]).partition('\n')[0])
@@ -169,7 +174,7 @@ def shorten(message: str) -> str:
 
 @contextmanager
 def on_interrupt(message: str | Callable[[], str]) -> Iterator[None]:
-    """Say what is kept and how to go on when a signal ends the block; ``tool`` prints it."""
+    """If a signal ends the block, add what is kept and how to continue; the command prints it."""
     try:
         yield
     except KeyboardInterrupt as error:
@@ -177,7 +182,7 @@ def on_interrupt(message: str | Callable[[], str]) -> Iterator[None]:
 
 
 def kept_after(error: BaseException | None) -> str:
-    """What ``on_interrupt`` said of an interruption, also if its clean-up raised another error."""
+    """The message of ``on_interrupt``, also if the clean-up raised another error."""
     while error is not None:
         if isinstance(error, KeyboardInterrupt) and error.args:
             return str(error)

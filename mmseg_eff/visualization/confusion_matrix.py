@@ -61,7 +61,14 @@ def draw(
         for (row, column), value in np.ndenumerate(percent):
             if np.isfinite(value):
                 color = 'white' if value > 50 else 'black'
-                place = dict(ha='center', va='center', fontsize='x-small', color=color)
-                axes.text(column, row, f'{value:.0f}', **place)
+                axes.text(
+                    column,
+                    row,
+                    f'{value:.0f}',
+                    ha='center',
+                    va='center',
+                    fontsize='x-small',
+                    color=color,
+                )
     with replacing(path) as temporary:
         figure.savefig(temporary, format='png')

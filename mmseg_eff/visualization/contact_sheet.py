@@ -1,4 +1,4 @@
-"""One picture of many: images, labels and what goes with them, side by side, with a legend."""
+"""Draw a contact sheet: images, labels and predictions side by side, with a legend."""
 
 from collections.abc import Sequence
 
@@ -6,24 +6,27 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-GAP, BAND = 6, 28  # white space between tiles, height of a line of text
+GAP, BAND = 6, 28  # white space between pictures, height of a line of text
 
 
 def contact_sheet(
-    rows: Sequence[Sequence[NDArray[np.uint8]]],
+    rows: Sequence[Sequence[NDArray]],
     colors: NDArray[np.uint8],
     classes: Sequence[str],
     titles: Sequence[str] = ('image', 'label (black: ignored)', 'prediction'),
     scale: float = 2,
 ) -> NDArray[np.uint8]:
-    """Draw the sheet, (H, W, 3) in BGR.
+    """Draw a contact sheet.
 
     Args:
-        rows: The tiles of each row: images (H, W, 3) in BGR and label maps (H, W).
+        rows: The pictures of each row: BGR images (H, W, 3) and label maps (H, W).
         colors: Table of ``color_table``.
         classes: Names for the legend.
         titles: Titles of the columns.
-        scale: Width of all tiles, as a multiple of the first one's.
+        scale: Width of all pictures, as a multiple of the first one's.
+
+    Returns:
+        BGR image (H, W, 3).
     """
     width = round(scale * rows[0][0].shape[1])
 
@@ -31,13 +34,14 @@ def contact_sheet(
         font = cv2.FONT_HERSHEY_SIMPLEX
         cv2.putText(canvas, text, (x, y + 19), font, 0.5, (40, 40, 40), 1, cv2.LINE_AA)
 
-    def resize(tile: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        image = tile if tile.ndim == 3 else colors[tile]
-        size = (width, round(width * tile.shape[0] / tile.shape[1]))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
-        return cv2.copyMakeBorder(image, 0, GAP, 0, GAP, cv2.BORDER_CONSTANT, value=(255,) * 3)
+    def resize(picture: NDArray) -> NDArray[np.uint8]:
+        image = picture if picture.ndim == 3 else colors[picture]
+        size = (width, round(width * picture.shape[0] / picture.shape[1]))
+        resized = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
+        framed = cv2.copyMakeBorder(resized, 0, GAP, 0, GAP, cv2.BORDER_CONSTANT, value=(255,) * 3)
+        return np.asarray(framed, np.uint8)
 
-    body = np.vstack([np.hstack([resize(tile) for tile in row]) for row in rows])
+    body = np.vstack([np.hstack([resize(picture) for picture in row]) for row in rows])
     header = np.full((BAND, body.shape[1], 3), 255, np.uint8)
     for column, title in enumerate(titles):
         write(header, title, column * (width + GAP) + 4)

@@ -4,8 +4,8 @@ import json
 import re
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 from ..engine.hooks.run_record_hook import NAME as RUN_RECORD
 from ..errors import InputError
@@ -32,7 +32,7 @@ def read_scalars(work_dir: Path) -> list[dict]:
     if not files:
         raise InputError(f'{work_dir}: holds no */vis_data/scalars.json of a training run')
     begins = recorded_begins(work_dir)
-    scalars = []
+    scalars: list[dict] = []
     for file in files:
         lines = read_start(file)
         if not any('loss' in line for line in lines):
@@ -93,11 +93,31 @@ def recorded_begins(work_dir: Path) -> dict[str, int]:
         raise InputError(f'{path}: is no record of trainings ({error!r})') from error
 
 
+def draw_curves(work_dir: Path, out: Path | None = None, title: str = '') -> Path:
+    """Draw loss and mIoU of the newest training in a work dir.
+
+    Args:
+        work_dir: Work dir of the training.
+        out: PNG to write; ``curves.png`` in the work dir by default.
+        title: Title of the picture.
+
+    Returns:
+        The PNG.
+
+    Raises:
+        InputError: See ``read_scalars``.
+    """
+    path = out or work_dir / 'curves.png'
+    plot_curves(read_scalars(work_dir), path, title)
+    return path
+
+
 def plot_curves(scalars: list[dict], path: Path, title: str) -> None:
     """Write a PNG with loss and mIoU over the iterations."""
     loss = np.array([(line['step'], line['loss']) for line in scalars if 'loss' in line])
     miou = np.array([(line['step'], line['mIoU']) for line in scalars if 'mIoU' in line])
-    figure, left = plt.subplots(figsize=(7, 4), dpi=110, layout='constrained')
+    figure = Figure(figsize=(7, 4), dpi=110, layout='constrained')
+    left = figure.subplots()
     left.plot(*loss.T, color='tab:red', alpha=0.25)
     window = min(SMOOTH, len(loss))
     mean = [np.convolve(column, np.ones(window) / window, 'valid') for column in loss.T]
@@ -117,4 +137,3 @@ def plot_curves(scalars: list[dict], path: Path, title: str) -> None:
     remove_leftovers(path.parent)
     with replacing(path) as temporary:
         figure.savefig(temporary, format='png')
-    plt.close(figure)

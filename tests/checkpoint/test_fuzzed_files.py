@@ -1,6 +1,6 @@
 """Checkpoints changed at random: read as plain values or refused in one line, in bounds.
 
-``MMSEG_EFF_FUZZ_SECONDS=600 pytest -m slow tests/converters/test_fuzzed_files.py`` runs longer.
+``MMSEG_EFF_FUZZ_SECONDS=600 pytest -m slow tests/checkpoint/test_fuzzed_files.py`` runs longer.
 """
 
 import os

@@ -4,8 +4,10 @@ import os
 import pytest
 import torch
 from helpers import official
+from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
+from mmseg_eff.checkpoint.io import read_for_mmengine, use_for_mmengine
 from mmseg_eff.converters import load_checkpoint, load_weights, save_checkpoint, zero_denormals
 from mmseg_eff.converters.convert import convert
 from mmseg_eff.errors import InputError
@@ -28,6 +30,24 @@ def test_round_trip(file):
 def test_bare_state_dict(tmp_path):
     torch.save(nn.Linear(3, 2).state_dict(), tmp_path / 'bare.pth')
     assert load_checkpoint(tmp_path / 'bare.pth')['meta'] == {}
+
+
+def test_mmengine_reads_by_ours(tmp_path, monkeypatch):
+    """``use_for_mmengine`` takes its place in mmengine's own loader, once."""
+    stock = CheckpointLoader.load_checkpoint.__wrapped__
+    monkeypatch.setattr(CheckpointLoader, 'load_checkpoint', classmethod(stock))
+    schemes = dict.fromkeys(CheckpointLoader._schemes, lambda filename, map_location: [1])
+    monkeypatch.setattr(CheckpointLoader, '_schemes', schemes)
+    torch.save([1, 2], tmp_path / 'a.pth')
+    assert CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth')) == [1]
+    for _ in range(2):
+        use_for_mmengine()
+    with pytest.raises(InputError, match=r'a\.pth: holds list; expected tensors by name'):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'))
+    for path in ('a.pth', 'http://host/a.pth', 'https://host/a.pth'):
+        assert CheckpointLoader._get_checkpoint_loader(path) is read_for_mmengine
+    assert CheckpointLoader._get_checkpoint_loader('s3://host/a.pth') is not read_for_mmengine
+    assert CheckpointLoader.load_checkpoint.__wrapped__ is stock
 
 
 def test_denormals_become_zero_in_place():
@@ -122,7 +142,7 @@ def test_safetensors_of_another_program(tmp_path):
             dict(state_dict={}, meta={}, optimizer={}),
             'hold state_dict and meta only, not optim',
         ),
-        (dict(state_dict={}, meta=dict(a=torch.ones(1))), 'meta has no form in JSON'),
+        (dict(state_dict={}, meta=dict(a=torch.ones(1))), 'meta cannot be written as JSON'),
     ],
 )
 def test_what_safetensors_cannot_hold(tmp_path, checkpoint, message):

@@ -7,8 +7,10 @@ import pytest
 from mmengine.config import ConfigDict
 from PIL import Image
 
-from mmseg_eff.commands.check_dataset import main
-from mmseg_eff.dataset_check.build import build_datasets, check_datasets
+from mmseg_eff.commands.check_dataset import SPLITS, main
+from mmseg_eff.dataset_check import run
+from mmseg_eff.dataset_check.build import build_datasets
+from mmseg_eff.dataset_check.sample import check_datasets
 from mmseg_eff.datasets import CamVidDataset, ToyStreetDataset
 from mmseg_eff.datasets.class_weights import count_pixels, inverse_log_weights
 from mmseg_eff.errors import InputError
@@ -20,7 +22,7 @@ PALETTE = dict(toy=ToyStreetDataset.METAINFO['palette'], camvid=CamVidDataset.ME
 
 @pytest.fixture
 def toy(toy_root, tmp_path, monkeypatch):
-    """A copy of the toy data set that a test may break: its folder."""
+    """A copy of the toy dataset that a test may break: its folder."""
     shutil.copytree(toy_root / 'toystreet', tmp_path / 'toystreet')
     monkeypatch.setenv('MMSEG_EFF_DATA', str(tmp_path))
     return tmp_path / 'toystreet'
@@ -136,6 +138,10 @@ FAULTS = {
     'odd name, case of the suffix': lambda i, b, p: other_case(i),
 }
 NOTES_ONLY = ['odd name, space', 'odd name, not ASCII']
+
+
+def test_choices():
+    assert run.SPLITS == SPLITS
 
 
 def test_clean_toy_data(toy, tmp_path, capsys):

@@ -9,8 +9,10 @@ from mmengine.config import Config
 from mmseg.datasets import BaseSegDataset, PascalVOCDataset
 from PIL import Image
 
+from mmseg_eff.commands import convert_labels as module
 from mmseg_eff.commands.convert_labels import main
-from mmseg_eff.datasets.coco_labels import VOC_LABELS
+from mmseg_eff.datasets import convert_labels
+from mmseg_eff.datasets.coco_labels import IGNORED, VOC_LABELS
 from mmseg_eff.datasets.coco_labels import draw_labels as draw
 from mmseg_eff.safe_config.reader import read_safe_config
 
@@ -66,6 +68,11 @@ def fails(capsys, *argv):
     error = [line for line in capsys.readouterr().err.splitlines() if 'converting' not in line]
     assert len(error) == 1
     return error[0].removeprefix('error: ')
+
+
+def test_choices():
+    assert (convert_labels.OWN, *convert_labels.DATASETS) == (module.OWN, *module.DATASETS)
+    assert module.IGNORED == IGNORED
 
 
 def test_ids_stand_for_the_classes_of_voc():

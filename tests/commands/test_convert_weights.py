@@ -1,10 +1,16 @@
 import torch
 from helpers import official
 
-from mmseg_eff.commands.convert_weights import main
-from mmseg_eff.converters import load_checkpoint
+from mmseg_eff.commands.convert_weights import NETWORKS, PADDINGS, main
+from mmseg_eff.converters import CONVERTERS, load_checkpoint
 from mmseg_eff.converters.convert import convert
+from mmseg_eff.models.backbones import efficientnet
 from mmseg_eff.utils.atomic_io import sha256_of
+
+
+def test_choices():
+    assert sorted(CONVERTERS) == [*NETWORKS]
+    assert efficientnet.PADDINGS == PADDINGS
 
 
 def test_written_checkpoint_says_where_it_is_from(tmp_path, capsys):

@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mmseg_eff.commands.demo import contact_sheet, main
+from mmseg_eff.commands.demo import main
+from mmseg_eff.visualization.contact_sheet import contact_sheet
 from mmseg_eff.visualization.overlay import color_table
 
 
@@ -20,10 +21,12 @@ def test_contact_sheet_shows_image_label_and_prediction():
 
 @pytest.mark.slow
 def test_demo_end_to_end(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv('MMSEG_EFF_DATA', str(tmp_path / 'data'))
+    """From any folder, with paths relative to it."""
+    monkeypatch.delenv('MMSEG_EFF_DATA', raising=False)
+    monkeypatch.chdir(tmp_path)
     out = tmp_path / 'demo'
-    assert main(['--work-dir', str(out), '--iters', '3']) == 0
+    assert main(['--work-dir', 'demo', '--iters', '3']) == 0
     printed = capsys.readouterr().out
-    assert 'mIoU ' in printed and 'tools/predict.py' in printed
+    assert 'mIoU ' in printed and 'mmseg-eff predict mmseg_eff::espnet/' in printed
     assert len(list((out / 'overlays').glob('*.png'))) == 6
     assert cv2.imread(str(out / 'contact_sheet.png')).shape[1] == 3 * (512 + 6)

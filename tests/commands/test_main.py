@@ -51,6 +51,13 @@ def test_help_comes_without_the_libraries(words):
     assert text[0].startswith(f'usage: mmseg-eff {words[0] if len(words) > 1 else "["}')
 
 
+def test_arguments_of_the_process_are_the_subcommands(tmp_path):
+    """Without the name of the subcommand, by the program's own arguments."""
+    done = run('-m', 'mmseg_eff', 'convert-weights', 'espnet', 'none.pth', str(tmp_path / 'w.pth'))
+    assert done.returncode == 1
+    assert done.stderr.startswith('error: none.pth: ') and done.stderr.count('\n') == 1
+
+
 def test_help_lists_every_subcommand(capsys):
     with pytest.raises(SystemExit, match='0'):
         main(['--help'])

@@ -1,4 +1,4 @@
-"""mmseg's own tools and inference functions work on our configs, unmodified and from any folder."""
+"""mmseg's tools and inference functions work on the configs here, unmodified, from any folder."""
 
 import os
 import subprocess
@@ -53,7 +53,7 @@ def test_inferencer_by_path(image):
 
 @pytest.mark.parametrize('color_type', ['color', 'grayscale'])
 def test_inferencer_of_a_config_with_checked_loading(image, tmp_path, color_type):
-    """As docs/train_my_data.md writes it; mmseg looks for LoadImageFromFile by name."""
+    """The config of docs/train_my_data.md; mmseg looks for LoadImageFromFile by name."""
     channels = 3 if color_type == 'color' else 1
     config = tmp_path / 'config.py'
     config.write_text(
@@ -80,7 +80,7 @@ def test_inferencer_of_a_config_with_checked_loading(image, tmp_path, color_type
 
 @TRANSFORMS.register_module()
 class LoadOwnLabels(LoadAnnotations):
-    """Needs a label, which an image to predict has not."""
+    """Load a label, which an image to predict does not have."""
 
 
 @pytest.mark.parametrize('is_wrapped', [False, True])
@@ -106,7 +106,7 @@ def test_names_of_both_packages_are_listed():
 
 
 def test_config_inherited_by_package_trains_in_its_scope(data_root, tmp_path):
-    """``mmseg_eff::`` bases carry the scope mmseg_eff in every part, down to the hooks."""
+    """``mmseg_eff::`` bases put the scope mmseg_eff into every part, hooks included."""
     from mmengine.runner import Runner
 
     path = tmp_path / 'own.py'

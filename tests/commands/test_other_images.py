@@ -1,4 +1,4 @@
-"""Images that are not 8-bit colour: every tool labels the pixels that training has read."""
+"""Images that are not 8-bit colour: every command labels the pixels that training reads."""
 
 from pathlib import Path
 

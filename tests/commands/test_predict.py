@@ -1,20 +1,16 @@
 import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
-from helpers import FunctionSegmentor, parsed, read_image
+from helpers import parsed, read_image
+from videos import make_video
 
 from mmseg_eff.commands import predict as module
 from mmseg_eff.commands.predict import main
 from mmseg_eff.converters import save_checkpoint
-from mmseg_eff.deploy import segmentor as inference
-from mmseg_eff.errors import InputError, OutputError
-from mmseg_eff.inference.inputs import collect_sources
-from mmseg_eff.inference.predict import predict
-from mmseg_eff.inference.segmentor import load_segmentor
+from mmseg_eff.inference.segmentor import load_segmentor, segment_image
 from mmseg_eff.visualization.overlay import color_table, draw_overlay
 
 LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
@@ -36,20 +32,8 @@ def checkpoint(tmp_path_factory):
     return path
 
 
-def make_video(path, frames=3, size=(64, 48)):
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), 5, size)
-    for index in range(frames):
-        writer.write(np.full((size[1], size[0], 3), 60 * index, np.uint8))
-    writer.release()
-    return path
-
-
 def brightness(image):
     return (image.mean(2) // 64).astype(np.uint8)
-
-
-def plain(image, label):
-    return draw_overlay(image, label, color_table([[255, 0, 0]]))
 
 
 def test_folder_video_and_a_bad_file(checkpoint, tmp_path, make_image, capsys):
@@ -82,76 +66,6 @@ def test_folder_video_and_a_bad_file(checkpoint, tmp_path, make_image, capsys):
     assert np.array_equal(read_image(out / 'overlays/deep/b.png'), expected)
 
 
-def test_names_of_the_outputs(tmp_path, make_image):
-    for name in ('x/a.png', 'x/a.jpg', 'x/b.webp', 'y/b.png'):
-        make_image(tmp_path / name)
-
-    def names(*inputs):
-        return sorted(
-            source.name for source in collect_sources([str(tmp_path / i) for i in inputs])
-        )
-
-    assert names('x') == ['a.jpg', 'a.png', 'b']
-    assert names('x/a.*') == ['a.jpg', 'a.png']
-    assert names('.') == ['x/a.jpg', 'x/a.png', 'x/b', 'y/b']
-    assert names('x/b.webp', 'x') == ['a.jpg', 'a.png', 'b']
-    assert names('x/b.webp', 'y/b.png') == ['b.png', 'b.webp']
-    make_image(tmp_path / 'y/b.webp')
-    with pytest.raises(InputError, match=r'b\.webp: two inputs have this name'):
-        names('x/b.webp', 'y/b.webp', 'y/b.png')
-
-
-def test_hidden_files_and_earlier_outputs_are_skipped(tmp_path, make_image, capsys):
-    for name in (
-        *('a.png', 'deep/b.jpg', '.hidden.png', '.cache/c.png', 'deep/._b.jpg'),
-        *('labels/d.png', 'run/labels/a.png', 'run/overlays/a.png', 'run/e.png'),
-    ):
-        make_image(tmp_path / name)
-    for name in ('notes.txt', 'deep/x.json', 'deep/list.csv'):
-        (tmp_path / name).write_text('x')
-    names = [source.name for source in collect_sources([str(tmp_path)])]
-    assert names == ['a', 'deep/b', 'labels/d', 'run/e']  # labels/ alone are of no run
-    expected = 'skipped 3 files of another suffix: list.csv, notes.txt, x.json\n'
-    assert capsys.readouterr().err == expected
-    names = [source.name for source in collect_sources([str(tmp_path / 'run/overlays')])]
-    assert names == ['a']  # asked for
-    assert [s.name for s in collect_sources([str(tmp_path / '.hidden.png')])] == ['.hidden']
-
-
-@pytest.mark.parametrize(
-    ('given', 'message'),
-    [
-        ('none.png', 'no such file or folder, and no match as a glob'),
-        ('empty', 'holds no image or video; known suffixes are .bmp'),
-        ('notes.txt', 'holds no image or video'),
-        ('*.gif', 'no match as a glob'),
-    ],
-)
-def test_nothing_to_segment(tmp_path, given, message):
-    (tmp_path / 'empty').mkdir()
-    (tmp_path / 'notes.txt').write_text('x')
-    with pytest.raises(InputError, match=message) as caught:
-        collect_sources([str(tmp_path / given)])
-    assert str(caught.value).startswith(str(tmp_path / given))
-
-
-def test_damaged_video_leaves_no_overlay(tmp_path):
-    video = make_video(tmp_path / 'clip.mp4')
-    video.write_bytes(video.read_bytes()[:600])
-    failed = predict(
-        collect_sources([str(video)]), tmp_path / 'out', FunctionSegmentor(brightness), plain
-    )
-    assert 'frames could be decoded' in failed[video]
-    assert not list((tmp_path / 'out/overlays').iterdir())
-
-
-def test_overlay_mixes_colors_of_the_palette():
-    image = np.full((1, 3, 3), 100, np.uint8)
-    label = np.array([[0, 1, 255]], np.uint8)
-    overlay = draw_overlay(image, label, color_table([[200, 0, 0], [0, 0, 50]]), opacity=0.5)
-    assert overlay.tolist() == [[[50, 50, 150], [75, 50, 50], [50, 50, 50]]]  # BGR
-
-
 def test_wrong_opacity(checkpoint, tmp_path, capsys):
     assert main([LEAF, str(checkpoint), '.', '--out', str(tmp_path), '--opacity', '2']) == 1
     assert '--opacity must be between 0 and 1, got 2.0' in capsys.readouterr().err
@@ -171,10 +85,12 @@ def exported(tmp_path, monkeypatch):
         assert str(path) == str(folder)
         report = dict(resize=json.loads((folder / 'resize.json').read_text()))
         palette = [[i, i, i] for i in range(4)]
-        return SimpleNamespace(segment=segment, palette=palette, report=report)
+        return SimpleNamespace(
+            segment=segment, palette=palette, classes=tuple('abcd'), report=report
+        )
 
     (folder / 'resize.json').write_text('null')
-    monkeypatch.setattr(inference, 'load_runtime', load_runtime)
+    monkeypatch.setattr('mmseg_eff.deploy.segmentor.load_runtime', load_runtime)
     return folder, seen
 
 
@@ -196,7 +112,8 @@ def test_tiles_must_not_be_resized(exported, tmp_path, make_image, capsys):
     (folder / 'resize.json').write_text('{"scale": [64, 32]}')
     image = make_image(tmp_path / 'a.png')
     assert main([str(folder), str(image), '--out', str(tmp_path), '--tile', '512']) == 1
-    assert f'needs an export that does not resize; {folder} does' in capsys.readouterr().err
+    line = f'error: tiles need an export that does not resize; {folder} does\n'
+    assert capsys.readouterr().err == line
     assert not seen
 
 
@@ -225,7 +142,7 @@ def test_tiles_of_a_config(checkpoint, tmp_path, make_image, capsys):
         "test_pipeline = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]\n"
     )
     model = load_segmentor(config, checkpoint, 'cpu')
-    expected = inference.segment_image(model, read_image(image))
+    expected = segment_image(model, read_image(image))
 
     resize = "dict(type='Resize', scale=(40, 20))"
     config.write_text(config.read_text().replace(', dict', f', {resize}, dict'))
@@ -240,72 +157,4 @@ def test_tiles_of_a_config(checkpoint, tmp_path, make_image, capsys):
 
 def test_no_input(checkpoint, tmp_path, capsys):
     assert main([LEAF, str(checkpoint), '--out', str(tmp_path)]) == 1
-    assert f'no INPUT behind checkpoint ({LEAF} is no exported folder)' in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ('fault', 'reason'),
-    [
-        (RuntimeError("can't allocate memory: you tried to"), 'does not fit into memory'),
-        (MemoryError(), 'does not fit into memory'),
-        (RuntimeError('kernel larger than input'), 'RuntimeError: kernel larger than input'),
-        (IndexError('x'), 'IndexError: x'),
-        (cv2.error('odd'), 'error: odd'),
-    ],
-)
-def test_any_fault_of_one_image_is_its_line(tmp_path, make_image, monkeypatch, fault, reason):
-    def segment(image):
-        if image.shape[1] == 51:
-            raise fault
-        return brightness(image)
-
-    for name, width in (('a', 64), ('b', 51), ('c', 64)):
-        make_image(tmp_path / f'in/{name}.png', 48, width)
-    sources = collect_sources([str(tmp_path / 'in')])
-    failed = predict(sources, tmp_path / 'out', FunctionSegmentor(segment), plain)
-    bad = tmp_path / 'in/b.png'
-    assert list(failed) == [bad] and failed[bad].startswith(f'{bad}: {reason}')
-    assert sorted(p.name for p in (tmp_path / 'out/labels').iterdir()) == ['a.png', 'c.png']
-    monkeypatch.setenv('MMSEG_EFF_TRACEBACK', '1')
-    with pytest.raises(type(fault)):
-        predict(sources, tmp_path / 'out', FunctionSegmentor(segment), plain)
-
-
-def test_a_full_disk_ends_the_folder(tmp_path, make_image, monkeypatch):
-    def refuse(*_):
-        raise OSError(28, 'No space left on device')
-
-    for name in 'ab':
-        make_image(tmp_path / f'in/{name}.png')
-    sources = collect_sources([str(tmp_path / 'in')])
-    monkeypatch.setattr('pathlib.Path.write_bytes', refuse)
-    line = r'out/labels/a\.png: cannot be written \(No space left on device\)'
-    with pytest.raises(OutputError, match=line):
-        predict(sources, tmp_path / 'out', FunctionSegmentor(brightness), plain)
-
-
-def test_a_video_that_opencv_cannot_write(tmp_path, monkeypatch):
-    """OpenCV says nothing of it."""
-
-    class Silent:
-        def __init__(self, path, *_):
-            Path(path).touch()
-
-        def write(self, _frame):
-            pass
-
-        def release(self):
-            pass
-
-    sources = collect_sources([str(make_video(tmp_path / 'clip.mp4'))])
-    monkeypatch.setattr(cv2, 'VideoWriter', Silent)
-    monkeypatch.setattr(cv2, 'VideoWriter_fourcc', lambda *_: 0)
-    with pytest.raises(OutputError, match=r'overlays/clip\.mp4: cannot be written'):
-        predict(sources, tmp_path / 'out', FunctionSegmentor(brightness), plain)
-    assert not list((tmp_path / 'out/overlays').iterdir())
-
-
-@pytest.mark.parametrize('color', [(-1, 0, 0), (256, 0, 0), (0.5, 0, 0), (0, 0), 'red', 7])
-def test_colours_that_are_none(color):
-    with pytest.raises(InputError, match=r'palette has the colour .* for class 1; expected three'):
-        color_table([(0, 0, 0), color])
+    assert f'no INPUT after checkpoint ({LEAF} is no exported folder)' in capsys.readouterr().err

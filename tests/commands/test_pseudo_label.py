@@ -22,13 +22,13 @@ from PIL.PngImagePlugin import PngInfo
 from torch.nn import functional as F
 
 from mmseg_eff import compat
-from mmseg_eff.commands import pseudo_label as module
-from mmseg_eff.commands.pseudo_label import main
+from mmseg_eff.commands.pseudo_label import LAUNCHERS, main
 from mmseg_eff.converters import save_checkpoint
 from mmseg_eff.datasets import ToyStreetDataset
 from mmseg_eff.datasets.image_reader import ImageReader
 from mmseg_eff.errors import InputError
 from mmseg_eff.inference.segmentor import load_segmentor
+from mmseg_eff.self_training import label_images, teacher
 from mmseg_eff.self_training.label_files import read_record
 from mmseg_eff.self_training.teacher import (
     build_views,
@@ -38,7 +38,7 @@ from mmseg_eff.self_training.teacher import (
 )
 from mmseg_eff.visualization.overlay import color_table, draw_overlay
 
-LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
+CONFIG = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 CLASSES = ToyStreetDataset.METAINFO['classes']
 TOOL = Path(__file__).parents[2] / 'tools/pseudo_label.py'
 LOAD, PACK = dict(type='LoadImageFromFile'), dict(type='PackSegInputs')
@@ -49,8 +49,8 @@ def loaded(image):
     return ImageReader().from_loaded(image)
 
 
-def leaf_config(**model):
-    config = Config.fromfile(compat.PACKAGE_ROOT / '.mim/configs' / LEAF.partition('::')[2])
+def small_config(**model):
+    config = Config.fromfile(compat.PACKAGE_ROOT / '.mim/configs' / CONFIG.partition('::')[2])
     config.merge_from_dict(dict(model=dict(backbone=dict(num_blocks=(1, 1)), **model)))
     return config
 
@@ -59,7 +59,7 @@ def random_segmentor(gain=60, **model):
     """The demo's network, smaller, sure of some pixels and not of others."""
     init_default_scope('mmseg')
     torch.manual_seed(0)
-    segmentor = MODELS.build(leaf_config(**model).model).eval()
+    segmentor = MODELS.build(small_config(**model).model).eval()
     with torch.no_grad():
         segmentor.decode_head.conv_seg.weight.mul_(gain)
     return segmentor
@@ -89,7 +89,7 @@ def images(tmp_path):
 
 
 def arguments(checkpoint, out, *inputs_and_options):
-    argv = [LEAF, str(checkpoint), *map(str, inputs_and_options), '--out', str(out)]
+    argv = [CONFIG, str(checkpoint), *map(str, inputs_and_options), '--out', str(out)]
     argv += ['--device', 'cpu', '--cfg-options', 'model.backbone.num_blocks=(1,1)']
     return argv if '--scales' in argv else [*argv, '--scales', '0.5', '1']
 
@@ -120,6 +120,10 @@ def slide(model, x, crop, stride):
             placed[..., rows, columns] = window
             total, count[rows, columns] = total + placed, count[rows, columns] + 1
     return total / count
+
+
+def test_launchers():
+    assert LAUNCHERS == label_images.LAUNCHERS
 
 
 @pytest.mark.parametrize('flip', [False, True])
@@ -228,7 +232,7 @@ def test_several_sigmoid_outputs_are_taken_one_by_one():
     ],
 )
 def test_resizing_of_the_pipeline_is_scaled(step, scale, expected):
-    """No second resizing behind it, and the config stays as it is."""
+    """No second resizing after it, and the config stays as it is."""
     steps = [LOAD, dict(step), PACK]
     (view,) = build_views(steps, [scale], flip=False)
     assert [type(part).__name__ for part in view.transforms] == [
@@ -275,7 +279,7 @@ def test_labels_report_and_overlays(checkpoint, images, tmp_path, capsys):
 
     thresholds = torch.full((9,), 0.5)
     thresholds[CLASSES.index('road')], thresholds[CLASSES.index('traffic sign')] = 0.6, 0.2
-    model = load_segmentor(leaf_config(), checkpoint, 'cpu')
+    model = load_segmentor(small_config(), checkpoint, 'cpu')
     views = build_views(model.cfg.test_pipeline, [0.5, 1.0], flip=True)
     predicted, kept, pixels = np.zeros(9, int), np.zeros(9, int), 0
     for name in names:
@@ -447,7 +451,7 @@ def test_a_fault_of_the_network_is_a_line_of_its_image(
             raise RuntimeError('out of memory')
         return mean_probabilities(model, views, image)
 
-    monkeypatch.setattr(module, 'mean_probabilities', fault)
+    monkeypatch.setattr(teacher, 'mean_probabilities', fault)
     assert main(arguments(checkpoint, tmp_path / 'out', images)) == 1
     assert f'error: {images}/b.png: does not fit into memory' in capsys.readouterr().err
     assert len(list((tmp_path / 'out/labels').rglob('*.png'))) == 4
@@ -473,12 +477,12 @@ def test_a_label_with_another_record_is_made_anew(tmp_path, record):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (['--class-confidence', 'rod=0.3'], 'rod=0.3: expected CLASS=NUMBER with a class of road,'),
-        (['--class-confidence', 'road'], "got ''"),
+        (['--class-confidence', 'rod=0.3'], 'class_confidence: expected classes of road,'),
+        (['--class-confidence', 'road'], "road: expected CLASS=NUMBER, got ''"),
         (['--class-confidence', 'road=x'], "of road must be a number from 0 to 1, got 'x'"),
         (['--confidence', '1.5'], '--confidence must be a number from 0 to 1, got 1.5'),
         (['--scales', '1', '0'], '--scales must be above 0, got 0'),
-        (['--images-of', LEAF], 'give either IMAGE… or --images-of CONFIG'),
+        (['--images-of', CONFIG], 'give either IMAGE… or --images-of CONFIG'),
         (['--class-share', '0'], '--class-share must be above 0, at most 1, got 0'),
         (['--class-share', '1', '--confidence', '0'], 'give either --class-share or --confidence'),
     ],
@@ -491,7 +495,7 @@ def test_wrong_options(checkpoint, images, tmp_path, capsys, options, message):
 
 
 def write_training(path, root, labels, **unlabelled):
-    """A config that trains on two data sets, the second without labels."""
+    """A config that trains on two datasets, the second without labels."""
     common = dict(type='ToyStreetDataset', pipeline=[LOAD, ANNOTATIONS, PACK])
     prefix = dict(img_path=str(root / 'extra'), seg_map_path=str(labels))
     second = {**common, 'data_prefix': prefix, **unlabelled}
@@ -503,7 +507,7 @@ def write_training(path, root, labels, **unlabelled):
 
 
 def test_images_of_a_training(checkpoint, toy_root, tmp_path, monkeypatch):
-    """Each label is where the data set will look for it, with its suffix."""
+    """Each label is where the dataset will look for it, with its suffix."""
     monkeypatch.chdir(tmp_path)  # OUT is relative, the config's path is not
     make_images(tmp_path / 'extra', ('x_image', 'deep/y_image', 'deep/z_image'))
     (tmp_path / 'toystreet').symlink_to(toy_root / 'toystreet')
@@ -531,7 +535,7 @@ def test_images_of_a_training(checkpoint, toy_root, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ('labels', 'unlabelled', 'message'),
     [
-        ('elsewhere', {}, 'no data set of train_dataloader has a seg_map_path below out/labels'),
+        ('elsewhere', {}, 'no dataset of train_dataloader has a seg_map_path below out/labels'),
         (
             'out/labels',
             dict(reduce_zero_label=True),

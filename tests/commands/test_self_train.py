@@ -20,7 +20,7 @@ from mmseg_eff.self_training import pipeline as chain
 from mmseg_eff.self_training.pipeline import start
 from mmseg_eff.utils.signals import Terminated, stopping_in_order
 
-LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
+CONFIG = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 LABELS = 'anywhere/labels'
 STAGES = ['1_finetune', '2_pseudo_label', '3_self_train']
 SCORES = {'0_pretrain': (5, 7), '1_finetune': (40, 50), '3_self_train': (60, 55)}
@@ -234,7 +234,7 @@ def test_several_processes_are_started_by_torchrun(run, tools):
         (['--processes', '2'], r'state\.json: the chain began with processes=1, now it is 2'),
         (['--best'], 'began with best=False, now it is True'),
         (['--from-teacher'], 'began with from_teacher=None, now it is True'),
-        (['--pretrain', LEAF], 'began with pretrain=False, now it is True'),
+        (['--pretrain', CONFIG], 'began with pretrain=False, now it is True'),
         (['--pseudo-options', '--no-flip'], "pseudo_options='', now it is '--no-flip'"),
         (
             ['--cfg-options', 'train_cfg.max_iters=7'],
@@ -247,7 +247,7 @@ def test_other_settings_than_before_are_named(run, tools, capsys, options, expec
     tools.forget()
     capsys.readouterr()
     assert run(*options) == 1
-    assert re.fullmatch(rf'error: .*{expected}.*; choose another --work-dir\n', error(capsys))
+    assert re.fullmatch(rf'error: .*{expected}.*; choose another work dir\n', error(capsys))
     assert not tools.commands
 
 
@@ -300,7 +300,7 @@ def test_a_damaged_state_is_one_line(run, tools, tmp_path, capsys, text):
 @pytest.mark.parametrize('options', [['--rounds', '0'], ['--processes', '-1']])
 def test_counts_begin_at_1(run, tools, capsys, options):
     assert run(*options) == 1
-    assert error(capsys) == f'error: {options[0]} must be at least 1, got {options[1]}\n'
+    assert error(capsys) == f'error: {options[0]} must be 1 or more, got {options[1]}\n'
 
 
 def no_variable(config):
@@ -351,7 +351,7 @@ def test_what_ends_the_chain_ends_the_stage():
 @pytest.mark.slow
 def test_the_tools_themselves(toy_root, tmp_path):
     """Labels of half the images by a teacher trained on the other half; all pixels are kept."""
-    teacher = read_config_of(parsed([LEAF, '--cfg-options', *TINY]))
+    teacher = read_config_of(parsed([CONFIG, '--cfg-options', *TINY]))
     for loader in (teacher.train_dataloader, teacher.val_dataloader):
         loader.dataset.data_root = f'{toy_root}/toystreet'
     labelled = teacher.train_dataloader.dataset

@@ -13,8 +13,10 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmseg.registry import METRICS
 
+from mmseg_eff.apis import evaluation
 from mmseg_eff.commands import predict, test
 from mmseg_eff.converters import save_checkpoint
+from mmseg_eff.evaluation.augmentation import augment
 from mmseg_eff.evaluation.evaluators import give_output_dirs, labels_suffice
 
 HEADS = {
@@ -160,7 +162,7 @@ def test_known_metrics_leave_the_logits_out(run, monkeypatch):
         answers.append(labels_suffice(runner))
         return answers[-1]
 
-    monkeypatch.setattr(test, 'labels_suffice', ask)
+    monkeypatch.setattr(evaluation, 'labels_suffice', ask)
     run('--out', 'out', '--confusion-matrix', 'out')
     assert answers == [True]
 
@@ -289,5 +291,5 @@ def test_augmentation_loads_images_as_the_test_does():
             test_dataloader=dict(dataset=dict(type='ConcatDataset', datasets=[dataset])),
         )
     )
-    test.augment(config, 'config.py')
+    augment(config, 'config.py')
     assert config.test_dataloader.dataset.datasets[0].pipeline == [grey, labels, views]

@@ -13,11 +13,13 @@ from helpers import TINY, build_segmentor
 from mmengine.config import Config, ConfigDict
 from mmseg.registry import MODELS
 
+from mmseg_eff.apis import training
 from mmseg_eff.checkpoint.preprocessing import preprocessing_differences
 from mmseg_eff.commands import test as evaluate
 from mmseg_eff.commands import train
 from mmseg_eff.converters import load_checkpoint, save_checkpoint
 from mmseg_eff.converters.convert import convert
+from mmseg_eff.engine import SegRunner
 from mmseg_eff.engine.hooks.run_record_hook import weights_hash
 from mmseg_eff.errors import InputError
 from mmseg_eff.models import EfficientNet
@@ -64,6 +66,30 @@ def test_resume_where_the_config_begins_with_weights(trained, tmp_path):
     more = ['train_cfg.max_iters=3', 'train_cfg.val_interval=3']
     assert train.main([*arguments, *more, 'default_hooks.checkpoint.interval=3']) == 0
     assert load_checkpoint(work_dir / 'iter_3.pth')['meta']['iter'] == 3
+
+
+@pytest.mark.parametrize(
+    ('argv', 'resume'),
+    [
+        ([], False),
+        (['--resume'], True),
+        (['--resume', '--cfg-options', 'load_from=a.pth'], 'a.pth'),
+        (['--cfg-options', 'load_from=a.pth'], False),
+    ],
+)
+def test_what_to_resume_from(monkeypatch, argv, resume):
+    """A checkpoint named in the command goes before the last one."""
+    given = {}
+    monkeypatch.setattr(training, 'train', lambda config, **options: given.update(options))
+    assert train.main([LEAF, '--launcher', 'pytorch', '--local-rank', '1', *argv]) == 0
+    assert given == dict(
+        work_dir=None,
+        resume=resume,
+        amp=False,
+        launcher='pytorch',
+        local_rank=1,
+        deterministic=False,
+    )
 
 
 LONGER = ['train_cfg.max_iters=3', 'train_cfg.val_interval=3']
@@ -187,10 +213,19 @@ def test_deterministic_runs_are_equal(
     options = [*TINY, f'train_dataloader.num_workers={num_workers}', 'val_cfg=None']
     options += ['val_dataloader=None', 'val_evaluator=None']
 
+    enabled = []
+    train_epoch = SegRunner.train
+
+    def train_watched(runner):
+        enabled.append(torch.are_deterministic_algorithms_enabled())
+        return train_epoch(runner)
+
+    monkeypatch.setattr(SegRunner, 'train', train_watched)
+
     def train_and_hash(name, *more):
         argv = [LEAF, '--deterministic', '--work-dir', str(tmp_path / name)]
         assert train.main([*argv, '--cfg-options', *options, *more]) == 0
-        assert torch.are_deterministic_algorithms_enabled()
+        assert enabled.pop() and not torch.are_deterministic_algorithms_enabled()
         return weights_hash(load_checkpoint(tmp_path / name / 'iter_2.pth')['state_dict'])
 
     first = train_and_hash('first')

@@ -4,7 +4,7 @@ from helpers import parsed
 from mmseg_eff.commands._cli import read_config_of
 from mmseg_eff.errors import InputError
 
-LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
+CONFIG = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 SEGFORMER = 'mmseg::segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py'
 RESNET = 'mmseg_eff::mix/resnet50_epp_fcn.py'
 
@@ -36,7 +36,7 @@ def load(config, *options):
     ],
 )
 def test_what_somebody_reads_is_taken(options):
-    load(LEAF, *options.split())
+    load(CONFIG, *options.split())
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_the_nearest_known_key_is_named(option, name, nearest):
     with pytest.raises(
         InputError, match=rf'nothing reads .*{name} in .*did you mean .*{nearest}\?'
     ):
-        load(LEAF, option)
+        load(CONFIG, option)
 
 
 @pytest.mark.parametrize(
@@ -95,4 +95,4 @@ def test_the_nearest_known_key_is_named(option, name, nearest):
 )
 def test_wrong_options_are_named(option, message):
     with pytest.raises(InputError, match=message):
-        load(LEAF, option)
+        load(CONFIG, option)

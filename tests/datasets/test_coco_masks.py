@@ -137,7 +137,7 @@ def test_polygons_of_one_object_are_united():
         (dict(size=[2, 3], counts=[2, 3]), 'RLE covers 5 pixels; the image has 6'),
         (dict(size=[2, 3], counts=[7, -1]), 'RLE counts are no list of whole numbers of 0 to 6'),
         (dict(size=[2, 3], counts=[6.0]), 'RLE counts are no list of whole numbers'),
-        (dict(size=[2, 3], counts='7'), 'compressed RLE has a run of no length from 0 to 6'),
+        (dict(size=[2, 3], counts='7'), 'compressed RLE has a run that is not of 0 to 6'),
         (dict(size=[2, 3], counts='5'), 'RLE covers 5 pixels; the image has 6'),
         (dict(size=[2, 3], counts='0'), 'RLE covers 0 pixels; the image has 6'),
         (dict(size=[2, 3], counts='6 '), 'compressed RLE is cut or holds other characters'),

@@ -4,10 +4,7 @@ import pytest
 from mmcv.transforms import BaseTransform, LoadImageFromFile
 from mmengine.config import Config
 from mmseg.registry import TRANSFORMS
-from PIL import Image
 
-from mmseg_eff.datasets import bit_depth
-from mmseg_eff.datasets.bit_depth import dark_image, has_16_bits
 from mmseg_eff.datasets.image_reader import (
     DatasetNeeded,
     ImageReader,
@@ -19,7 +16,6 @@ from mmseg_eff.datasets.image_reader import (
 )
 from mmseg_eff.datasets.image_reader import inference_pipeline as pipeline_of
 from mmseg_eff.errors import InputError
-from mmseg_eff.utils.pixel_limit import VARIABLE, max_pixels, pixel_limit
 
 LOAD, PACK = dict(type='LoadImageFromFile'), dict(type='PackSegInputs')
 LABELS = dict(type='LoadCheckedAnnotations', num_classes=3)
@@ -138,47 +134,3 @@ def test_regions_and_pictures_of_any_image(image):
     assert np.array_equal(to_display(image[..., 0]), image[..., :1].repeat(3, 2))
     assert np.array_equal(to_display(np.dstack([image] * 4)), image)
     assert to_display(np.full((2, 2), np.nan, np.float32)).tolist() == [[[0] * 3] * 2] * 2
-
-
-@pytest.mark.parametrize(('factor', 'is_dark'), [(1, False), (4, True), (16, True), (256, False)])
-@pytest.mark.parametrize('suffix', ['.png', '.tif'])
-def test_few_bits_in_a_16_bit_file(tmp_path, image, suffix, factor, is_dark):
-    path = str(tmp_path / f'a{suffix}')
-    image[0, 0] = 200
-    stored = image.astype(np.uint16 if factor > 1 else np.uint8) * factor
-    cv2.imwrite(path, stored)
-    assert has_16_bits((tmp_path / f'a{suffix}').read_bytes()) == (factor > 1)
-    message = dark_image(path, cv2.imread(path))
-    assert (message is not None) == is_dark
-    if is_dark:
-        largest = int(stored.max())
-        assert f'largest value is {largest} ({largest.bit_length()} bits)' in message
-    assert dark_image(path, stored) is None  # the loader keeps the depth
-
-
-def test_dark_image_is_said_once(tmp_path, image, monkeypatch):
-    said = []
-    monkeypatch.setattr(bit_depth, '_warned', False)
-    monkeypatch.setattr(bit_depth, 'print_log', lambda message, **_: said.append(message))
-    path = tmp_path / 'a.png'
-    cv2.imwrite(str(path), image.astype(np.uint16) * 16)
-    for _ in range(2):
-        ImageReader([LOAD, PACK]).read(path)
-        ImageReader().read(path)
-    assert [message.partition(':')[0] for message in said] == [str(path)]
-
-
-def test_limit_of_pixels(tmp_path, monkeypatch):
-    path = tmp_path / 'a.png'
-    Image.fromarray(np.zeros((20, 30), np.uint8)).save(path)
-    assert max_pixels() == 2**30
-    before = Image.MAX_IMAGE_PIXELS
-    with pixel_limit():
-        assert Image.MAX_IMAGE_PIXELS == 2**29
-    assert before == Image.MAX_IMAGE_PIXELS
-    monkeypatch.setenv(VARIABLE, '500')
-    with pixel_limit(), pytest.raises(Image.DecompressionBombError):
-        Image.open(path)
-    monkeypatch.setenv(VARIABLE, 'many')
-    with pytest.raises(InputError, match=f"{VARIABLE} must be a whole number above 0, got 'many'"):
-        max_pixels()

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.export import Dim
 from torch.nn import functional as F
 
-from mmseg_eff.deploy import SegmentationGraph, export_onnx, save_openvino
+from mmseg_eff.deploy import SegmentationGraph, export_onnx
 from mmseg_eff.deploy import backends as convert
-from mmseg_eff.deploy.backends import quiet_resize
+from mmseg_eff.deploy.backends import quiet_resize, save_openvino
 from mmseg_eff.deploy.trace_ops import PlainOperations
 from mmseg_eff.errors import InputError
 from mmseg_eff.models.layers import PooledDepthwise

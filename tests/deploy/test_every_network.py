@@ -147,6 +147,6 @@ def test_export_agrees(pool, network, size, backend, tmp_path):
 @pytest.mark.parametrize('backend', BACKENDS)
 @pytest.mark.parametrize('network', ['espnetv2-s0.5_cityscapes'], indirect=True)
 def test_export_for_any_size_agrees(pool, network, backend, tmp_path):
-    """Behind EPP, whose pyramids resize to shares of the map's size."""
+    """After EPP, whose pyramids resize to shares of the map's size."""
     paths = [path for size in (*SIZES, (101, 67)) for path in write_images(tmp_path, size)]
     assert_exports(pool, network, paths, '--backend', backend, '--any-size')

@@ -3,11 +3,12 @@ import os
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from exported import REPORT, write_export
 
-from mmseg_eff.deploy import new_folder, write_report
+from mmseg_eff.deploy import fill_folder, new_folder, write_report
 from mmseg_eff.deploy import package as module
 from mmseg_eff.errors import InputError
 
@@ -43,6 +44,36 @@ def export_to(path, made):
 
 def content(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.fixture
+def fill(tmp_path, monkeypatch):
+    """``fill_folder`` with a file in the place of the network, described with changes."""
+    monkeypatch.setattr(module, 'export_onnx', lambda _graph, path: path.write_bytes(b'network'))
+    known = ('size', 'resize', 'input', 'num_labels', 'normalise', 'align_corners', 'threshold')
+
+    def fill(**changed):
+        described = {key: REPORT[key] for key in known}
+        described.update(inside=('normalise', 'labels'), inputs=('image',))
+        described.update(changed)
+        meta = dict(classes=tuple(REPORT['classes']), palette=REPORT['palette'])
+        model = SimpleNamespace(dataset_meta=meta)
+        graph = SimpleNamespace(describe=lambda: described)
+        return fill_folder(model, graph, 'onnx', tmp_path, loading=REPORT['loading'])
+
+    return fill
+
+
+def test_a_filled_folder_has_network_and_runtime_and_no_report(fill, tmp_path):
+    facts = fill()
+    names = {'model.onnx', 'runtime.py', 'runtime_checks.py'}
+    assert {path.name for path in tmp_path.iterdir()} == names == facts.pop('files').keys()
+    assert facts == REPORT  # lists, as in the file
+
+
+def test_a_report_that_the_runtime_would_refuse_is_refused_at_once(fill):
+    with pytest.raises(InputError, match=r'^this network cannot be exported: inputs must be \[im'):
+        fill(inputs=('picture',))
 
 
 def foreign_report(path, text='{"kept": 0.75, "images": 5}'):

@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from mmseg_eff.deploy import trace_ops as operations
-from mmseg_eff.deploy.trace_ops import PlainOperations, enlarged_argmax, whole_factor
+from mmseg_eff.deploy.trace_ops import PlainOperations, upsampled_argmax, whole_factor
 
 
 @pytest.mark.parametrize('pool', [F.adaptive_avg_pool2d, F.adaptive_max_pool2d])
@@ -30,7 +30,7 @@ def test_a_resize_to_the_same_size_is_left_out():
 @pytest.mark.parametrize('align_corners', [False, True])
 @pytest.mark.parametrize('rows', [2, 9])
 @pytest.mark.parametrize('factor', range(2, 9))
-def test_enlarged_argmax(factor, rows, align_corners, monkeypatch):
+def test_upsampled_argmax(factor, rows, align_corners, monkeypatch):
     generator = torch.Generator().manual_seed(factor)
     logits = torch.randn(1, 5, 9, 12, generator=generator)
     monkeypatch.setattr(operations, 'STRIP', rows * logits[0, :, 0].numel())
@@ -39,7 +39,7 @@ def test_enlarged_argmax(factor, rows, align_corners, monkeypatch):
     top = enlarged.topk(2, 1).values
     is_clear = top[:, 0] - top[:, 1] > 1e-5  # no tie by rounding
     assert is_clear.float().mean() > 0.99
-    labels = enlarged_argmax(logits, factor, align_corners)
+    labels = upsampled_argmax(logits, factor, align_corners)
     assert torch.equal(labels[is_clear], enlarged.argmax(1)[is_clear])
 
 

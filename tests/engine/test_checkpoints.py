@@ -43,7 +43,8 @@ def run(tmp_path):
 
 
 def find(run, **kwargs):
-    return find_checkpoint(run, [run], **kwargs)
+    found = find_checkpoint(run, [run], **kwargs)
+    return found and found.path
 
 
 def test_numbers_in_names():
@@ -125,10 +126,10 @@ def test_a_folder_of_its_own_is_not_another_one(tmp_path, said):
     (run / 'last_checkpoint').write_text(str(path))
     folders = folders_of(run, tmp_path / 'out')
     assert folders == [tmp_path / 'out/run', run]
-    assert find_checkpoint(run, folders) == path
+    assert find_checkpoint(run, folders).path == path
     assert said == []
     (run / 'last_checkpoint').unlink()
-    assert find_checkpoint(run, folders) == path
+    assert find_checkpoint(run, folders).path == path
 
 
 def test_templates(run):

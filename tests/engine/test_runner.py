@@ -14,7 +14,7 @@ from torch import distributed, nn
 from mmseg_eff.commands._cli import add_runner_arguments, read_runner_config_of
 from mmseg_eff.engine import runner as module
 from mmseg_eff.engine.runner import SegRunner
-from mmseg_eff.errors import InputError
+from mmseg_eff.errors import InputError, MissingFileError
 
 LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 
@@ -91,6 +91,24 @@ def test_text_in_a_checkpoint_is_not_run(data_root, tmp_path, runner):
     assert resumed.iter == 2
     assert resumed.message_hub.get_info('cfg') in (None, resumed.cfg.pretty_text)
     assert not touched.exists()
+
+
+def test_what_a_check_has_read_is_not_read_again(data_root, tmp_path):
+    """It is renamed and checked as what is read; only the next loading takes it."""
+    runner = SegRunner.from_cfg(load_config(tmp_path))
+    (name, old), *_ = runner.model.state_dict().items()
+    weights = {f'module._orig_mod.{name}': torch.full_like(old, 3.0)}
+    runner.keep_checkpoint('nowhere.pth', dict(model_state_dict=weights, meta={}))
+    loaded = runner.load_checkpoint('nowhere.pth')
+    assert (runner.model.state_dict()[name] == 3).all() and 'state_dict' in loaded
+    with pytest.raises(MissingFileError, match=r'nowhere\.pth'):
+        runner.load_checkpoint('nowhere.pth')
+    runner.keep_checkpoint('other.pth', dict(state_dict=weights))
+    with pytest.raises(MissingFileError, match=r'nowhere\.pth'):
+        runner.load_checkpoint('nowhere.pth')
+    runner.keep_checkpoint('nowhere.pth', dict(state_dict=weights, meta=dict(iter='1')))
+    with pytest.raises(InputError, match=r'nowhere\.pth: meta\.iter is str; expected an integer'):
+        runner.load_checkpoint('nowhere.pth')
 
 
 @pytest.mark.parametrize('on_gpu', [False, True])

@@ -6,7 +6,6 @@ from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.registry import MODELS
 
-from mmseg_eff.commands.weights import main
 from mmseg_eff.converters import load_checkpoint, load_weights
 from mmseg_eff.errors import InputError
 from mmseg_eff.hub import get, published, resolve
@@ -78,15 +77,3 @@ def test_encoder_from_an_installed_package(monkeypatch):
     monkeypatch.delenv(MIRROR)
     meta = load_checkpoint(get('efficientnet-lite0_imagenet'))['meta']
     assert meta['model']['arch'] == 'lite0'
-
-
-def test_tool(mirror, capsys):
-    main(['list', 'camvid'])
-    assert 'espnet-p2q8_camvid' in capsys.readouterr().out
-    main(['where', 'espnet-p2q8_camvid'])
-    assert 'not in the cache' in capsys.readouterr().out
-    main(['get', 'espnet-p2q8_camvid'])
-    got = capsys.readouterr().out
-    assert 'for mmseg_eff::espnet/espnet-p2q8_1xb8-69k_camvid-360x480.py' in got
-    main(['where', 'espnet-p2q8_camvid'])
-    assert capsys.readouterr().out == got

@@ -1,5 +1,6 @@
-"""The dense CRF and its place in the tools; a stand-in takes the library's place where it can."""
+"""The dense CRF, by itself and in the commands; a fake library is enough for most tests."""
 
+import inspect
 import sys
 from types import SimpleNamespace
 
@@ -23,6 +24,9 @@ from mmseg_eff.inference import dense_crf
 from mmseg_eff.inference.dense_crf import DenseCRF, refine_predictions
 
 LEAF = 'espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
+# run_densecrf.sh, which the authors published with DeepLab-LargeFOV: POS_W, POS_X_STD, BI_W,
+# BI_X_STD, BI_R_STD, MAX_ITER; ICLR 2015, Sec. 4.1: w2 = 3, sigma_gamma = 3, 10 iterations
+OF_THE_AUTHORS = dict(w2=3, sigma_gamma=3, w1=4, sigma_alpha=49, sigma_beta=5, iterations=10)
 
 
 @pytest.fixture
@@ -31,7 +35,7 @@ def library():
 
 
 class FakeField:
-    """Takes the label of the highest cost, and tells what it was given."""
+    """Gives the costs as probabilities, and records what it was given."""
 
     given = []
 
@@ -69,6 +73,30 @@ def checkpoint(tmp_path_factory, root):
     return str(path)
 
 
+def test_defaults_are_the_authors(fake):
+    parameters = inspect.signature(DenseCRF).parameters.values()
+    assert {parameter.name: parameter.default for parameter in parameters} == OF_THE_AUTHORS
+    image, _ = two_halves()
+    DenseCRF()(image, torch.randn(2, 24, 32))
+    assert FakeField.given[2:] == [
+        dict(sxy=3, compat=3),
+        ((24, 32, 3), True, dict(sxy=49, srgb=5, compat=4)),
+        10,
+    ]
+
+
+def test_defaults_of_the_library_in_use(library):
+    """The labels are those of the authors' values; each other value would change them."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (24, 32, 3), np.uint8) // 4 + 96
+    logits = torch.from_numpy(rng.normal(0, 1, (3, 24, 32)))
+    expected = DenseCRF(**OF_THE_AUTHORS)(image, logits)
+    assert np.array_equal(DenseCRF()(image, logits), expected)
+    for name in ('w1', 'sigma_beta', 'w2', 'sigma_gamma'):
+        changed = {**OF_THE_AUTHORS, name: OF_THE_AUTHORS[name] / 4}
+        assert not np.array_equal(DenseCRF(**changed)(image, logits), expected), name
+
+
 def two_halves(edge=17, size=(24, 32)):
     """An image, dark to the left of a column, and the labels of its halves."""
     labels = (np.arange(size[1]) >= edge)[None].repeat(size[0], 0).astype(np.int64)
@@ -90,7 +118,7 @@ def test_border_moves_to_the_edge(library):
 
 
 def mean_field(image, logits, w1, sigma_alpha, sigma_beta, w2, sigma_gamma, iterations):
-    """Every pair of pixels by hand; each kernel normalised by the roots of its sums."""
+    """Mean field over all pairs of pixels; each kernel is normalised by the roots of its sums."""
     places = np.stack(np.indices(image.shape[:2]), -1).reshape(-1, 2)
     colors = image.reshape(-1, 3).astype(float)
     near = ((places[:, None] - places) ** 2).sum(-1)
@@ -125,7 +153,8 @@ def test_labels_by_hand(library, options):
     image = rng.integers(0, 2, (4, 5, 3)).repeat(4, 0).repeat(4, 1).astype(np.uint8) * 50
     logits = torch.from_numpy(rng.normal(0, 1, (3, *image.shape[:2])))
     labels = DenseCRF(**options)(image, logits)
-    assert (labels == mean_field(image, logits, **options)).mean() > 0.9  # its kernels are rough
+    # the library approximates the kernels
+    assert (labels == mean_field(image, logits, **options)).mean() > 0.9
     assert (labels == logits.argmax(0).numpy()).mean() < 0.9
 
 
@@ -146,8 +175,8 @@ def test_what_the_library_is_given(fake):
         DenseCRF()(image, logits[:1])
 
 
-def test_both_tools(fake, checkpoint, data_root, tmp_path, capsys):
-    """They write the same labels; without the CRF others."""
+def test_both_commands(fake, checkpoint, data_root, tmp_path, capsys):
+    """Both commands write the same labels, and without the CRF others."""
     images = data_root / 'toystreet/images/val'
     few = [option for option in TINY if option.startswith('test_dataloader')]
     argv = [f'mmseg_eff::{LEAF}', checkpoint, '--work-dir', str(tmp_path), '--cfg-options', *few]
@@ -233,6 +262,6 @@ def test_missing_library(main, checkpoint, tmp_path, monkeypatch, capsys):
         (['--output-stride', '8'], 'backbone ESPNet has no output_stride to set'),
     ],
 )
-def test_wrong_options_of_the_tools(options, message, fake, checkpoint, capsys):
+def test_wrong_options_of_the_commands(options, message, fake, checkpoint, capsys):
     argv = [f'mmseg_eff::{LEAF}', checkpoint, *options]
     assert message in error_of(evaluate.main, argv, capsys)

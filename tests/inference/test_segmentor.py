@@ -1,4 +1,4 @@
-"""Class names and colours of a checkpoint without them, from the config."""
+"""Classes and palette from the config, where the checkpoint has none; labels of 16 bits."""
 
 import cv2
 import numpy as np
@@ -79,7 +79,7 @@ def test_no_classes(metainfo):
 
 @pytest.mark.parametrize(('num_classes', 'dtype'), [(256, np.uint8), (300, np.uint16)])
 def test_more_outputs_than_labels_of_8_bits(root, tmp_path, num_classes, dtype):
-    """Predictions are of 16 bits then; label files, which pseudo labels are, stay of 8 bits."""
+    """Predictions have 16 bits then; label files, such as pseudo labels, have 8 bits."""
     names = [str(index) for index in range(num_classes)]
     config = Config.fromfile(root / 'configs' / TOY)
     config.model.decode_head.num_classes = num_classes

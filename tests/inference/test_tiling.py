@@ -2,7 +2,6 @@ import errno
 import os
 import struct
 from functools import partial
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -17,8 +16,11 @@ from mmseg_eff.datasets.image_reader import ImageReader
 from mmseg_eff.errors import InputError, OutputError
 from mmseg_eff.inference.inputs import collect_sources
 from mmseg_eff.inference.region_readers import REGION_SUFFIXES, open_regions
-from mmseg_eff.inference.tiling import Tiling, check_tiling, make_array, plan_tiles, predict_tiled
+from mmseg_eff.inference.tile_files import make_array
+from mmseg_eff.inference.tile_grid import check_tiling, plan_tiles
+from mmseg_eff.inference.tiling import Tiling, predict_tiled, save_tiled
 from mmseg_eff.models.backbones.espnet import ESPNet
+from mmseg_eff.visualization.overlay import color_table, draw_overlay
 
 ARRAYS = arrays()
 
@@ -31,32 +33,13 @@ def brightness(image):
     return (image.mean(2) // 64).astype(np.uint8)
 
 
-def tint(image, label):
-    return image // 2 + 32 * label[..., None]
-
-
 def run(path, out, size=64, overlap=0, segment=brightness, **settings):
     """Segment a file by tiles; its labels and the number of tiles."""
-    (source,) = collect_sources([str(path)], REGION_SUFFIXES)
-    counts = SimpleNamespace(told=0, done=0)
-
-    def on_tiles(total):
-        counts.told = total
-
-    def on_tile():
-        counts.done += 1
-
-    predict_tiled(
-        source,
-        out,
-        FunctionSegmentor(segment),
-        tint,
-        on_tiles,
-        on_tile,
-        tiling=Tiling(size, overlap, settings),
-    )
-    assert counts.told == counts.done
-    return cv2.imread(str(out / f'labels/{source.name}.png'), cv2.IMREAD_UNCHANGED), counts.done
+    (source,) = collect_sources([path], REGION_SUFFIXES)
+    tiling = Tiling(size, overlap, settings)
+    told = list(save_tiled(source, out, FunctionSegmentor(segment), 0.5, tiling))
+    assert told == [len(told)] * len(told)
+    return cv2.imread(str(out / f'labels/{source.name}.png'), cv2.IMREAD_UNCHANGED), len(told)
 
 
 @pytest.mark.parametrize('size', [(64, 0), (64, 16), (96, 32)])
@@ -85,6 +68,8 @@ def test_kept_parts_cover_the_image_once(shape, size):
 )
 def test_wrong_tiling(size, overlap, message):
     with pytest.raises(InputError, match=message):
+        check_tiling(size, overlap, prefix='--')
+    with pytest.raises(InputError, match=message.replace('--', '')):
         check_tiling(size, overlap)
 
 
@@ -229,14 +214,20 @@ def test_continues_where_it_was_stopped(tmp_path):
 def test_overview_is_every_nth_pixel(tmp_path, monkeypatch, limit):
     monkeypatch.setattr('mmseg_eff.inference.tiling.MAX_OVERVIEW', limit)
     image = picture(150, 200)
-    run(write_png(tmp_path / 'a.png', image), tmp_path / 'out', size=96, overlap=32)
+    path, tiling = write_png(tmp_path / 'a.png', image), dict(size=96, overlap=32)
+    labels, _ = run(path, tmp_path / 'out', **tiling)
     step = {4096: 1, 100: 2, 7: 29}[limit]
-    expected = tint(image, brightness(image))[::step, ::step]
+    colors = color_table(FunctionSegmentor.palette)
+    expected = draw_overlay(image, brightness(image), colors)[::step, ::step]
     assert np.array_equal(read_image(tmp_path / 'out/overlays/a.png'), expected)
+    (source,) = collect_sources([path])
+    in_memory = predict_tiled(source, FunctionSegmentor(brightness), **tiling)
+    assert np.array_equal(in_memory.labels, labels) and in_memory.labels.dtype == labels.dtype
+    assert np.array_equal(in_memory.overlay(), expected)
 
 
 def test_label_png_in_many_strips(tmp_path, monkeypatch):
-    monkeypatch.setattr('mmseg_eff.inference.tiling.STRIP', 1000)
+    monkeypatch.setattr('mmseg_eff.inference.tile_files.STRIP', 1000)
     image = picture(150, 333)
     labels, _ = run(write_png(tmp_path / 'a.png', image), tmp_path / 'out')
     assert np.array_equal(labels, brightness(image))
@@ -262,7 +253,7 @@ def espnet_c():
 @pytest.mark.parametrize(('overlap', 'is_equal'), [(64, True), (32, False), (0, False)])
 def test_labels_of_the_whole_image(tmp_path, overlap, is_equal):
     # radius 1 + 2 + 2 * (2 * 4) + 4 + 2 * (2 * 8) = 55 of the convolutions, and the map's bilinear
-    # enlargement reads one cell of 8 pixels beside: 63
+    # upsampling reads one cell of 8 pixels beside: 63
     segment = espnet_c()
     image = cv2.GaussianBlur(picture(256, 384), (0, 0), 3)
     image = cv2.normalize(image, None, 0, 255, cv2.NORM_MINMAX)

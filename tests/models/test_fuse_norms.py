@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrizations
 
 from mmseg_eff.models import optimize_for_inference
-from mmseg_eff.models.fixed_bases import keep_bases
 from mmseg_eff.models.fuse_norms import fuse_norms
 
 HEAD = dict(
@@ -216,25 +215,3 @@ def test_transposed_convolutions_that_are_no_shuffle_stay():
         model.backbone.second = layer
         optimize_for_inference(model)
         assert model.backbone.second is layer
-
-
-def test_decompositions_start_equally():
-    """mmseg's Hamburger head draws new bases in every pass; here it does in training alone."""
-    head = dict(
-        type='LightHamHead', in_channels=[8], in_index=[0], channels=8, ham_channels=8,
-        num_classes=3, norm_cfg=dict(type='GN', num_groups=2), ham_kwargs=dict(MD_R=4),
-    )  # fmt: skip
-    MODELS.register_module(module=NotRun, force=True)
-    model = build_segmentor(dict(type='NotRun'), head).eval()
-    image, meta = torch.randn(1, 3, 24, 32), [dict(ori_shape=(24, 32), img_shape=(24, 32))]
-    kept = keep_bases(copy.deepcopy(model))
-    with torch.no_grad():
-        state = torch.get_rng_state()
-        first = model.encode_decode(image, meta)
-        assert torch.equal(torch.get_rng_state(), state)
-        assert torch.equal(first, model.encode_decode(image, meta))
-        assert torch.equal(first, kept.encode_decode(image, meta))
-        both = model.encode_decode(torch.cat([image + 1, image]), meta * 2)
-        assert torch.allclose(both[1:], first, atol=1e-6)
-        model.train()
-        assert not torch.equal(model.encode_decode(image, meta), model.encode_decode(image, meta))

@@ -14,7 +14,7 @@ from mmseg_eff.self_training.class_balance import (
     ranks_of,
     tied_quotas,
 )
-from mmseg_eff.self_training.label_files import read_record, write_label
+from mmseg_eff.self_training.label_files import LabelWriter, read_record, write_label
 from mmseg_eff.self_training.teacher import PseudoLabel
 from mmseg_eff.utils.image_io import write_png
 
@@ -60,10 +60,11 @@ def write(tmp_path):
 
 
 def keep(sources, folder, share, **options):
-    colors = np.zeros((256, 3), np.uint8)
-    out, candidates = folder / 'out', folder / 'all'
-    keep_share(sources, out, candidates, ImageReader(), NUM_CLASSES, share, colors, 0, **options)
-    return read(sources, out / 'labels')
+    writer = LabelWriter(folder / 'out', ImageReader(), np.zeros((256, 3), np.uint8), **options)
+    lowest = keep_share(sources, folder / 'all', writer, num_classes=NUM_CLASSES, share=share)
+    assert lowest[3] is None  # a class that no pixel has
+    assert all(0 <= value <= 1 for value in lowest[:3])
+    return read(sources, folder / 'out/labels')
 
 
 def read(sources, folder):
@@ -83,7 +84,7 @@ def test_the_share_is_kept(write, tmp_path, draw, share):
         assert ranks[kept == index].min() >= dropped.max(initial=0)
     assert (kept[label == VOID] == 255).all()
     record = read_record(tmp_path / 'out/labels/folder/0.png')
-    assert record['kept'] == [(kept[0] == index).sum() for index in range(NUM_CLASSES)]
+    assert record.kept == [(kept[0] == index).sum() for index in range(NUM_CLASSES)]
 
 
 def test_8_bits_of_another_program_keep_the_share(write, tmp_path):
@@ -129,7 +130,7 @@ def test_ranks_grow_with_the_confidence():
 
 def test_confidences_are_written_in_8_bits_on_request(write, tmp_path):
     sources = write(CONFIDENCES['spread'])
-    keep(sources, tmp_path, 0.5, save_confidence=True)
+    keep(sources, tmp_path, 0.5, digits=levels_of)
     levels = read(sources, tmp_path / 'out/confidence')
     assert levels.dtype == np.uint8
     wanted = 255 * confidence_of(read(sources, tmp_path / 'all/confidence'))

@@ -11,7 +11,7 @@ def test_a_file_of_the_largest_size(tmp_path, monkeypatch):
     path.write_bytes(bytes(1_000_000))
     check_file(path, 1)
     path.write_bytes(bytes(1_600_000))
-    with pytest.raises(InputError, match=rf'^{path}: is of 2 MB; at most 1 are read .*{VARIABLE}'):
+    with pytest.raises(InputError, match=rf'^{path}: has 2 MB; at most 1 are read .*{VARIABLE}'):
         check_file(path, 1)
     monkeypatch.setenv(VARIABLE, '2')
     check_file(path, 1)
@@ -24,7 +24,7 @@ def test_a_file_larger_than_memory_is_not_read(tmp_path):
     path = tmp_path / 'sparse'
     path.touch()
     os.truncate(path, 10**11)
-    with pytest.raises(InputError, match='is of 100000 MB; at most 1024'):
+    with pytest.raises(InputError, match='has 100000 MB; at most 1024'):
         check_file(path)
 
 

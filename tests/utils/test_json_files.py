@@ -24,7 +24,7 @@ def test_content(tmp_path):
         pytest.param('{"a":' * 10**5, 'not JSON', id='deep dicts'),
         pytest.param('{"a": ' + '9' * 5000 + '}', 'not JSON', id='number of 5000 digits'),
         pytest.param('\x00\x01', 'not JSON', id='binary'),
-        pytest.param(json.dumps(['a' * 10**6] * 70), 'is of 70 MB; at most 64', id='70 MB'),
+        pytest.param(json.dumps(['a' * 10**6] * 70), 'has 70 MB; at most 64', id='70 MB'),
     ],
 )
 def test_other_files_are_one_line(tmp_path, text, message):

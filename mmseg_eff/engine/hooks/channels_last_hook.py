@@ -1,8 +1,8 @@
-"""The memory format that convolutions run fastest in."""
+"""Hook that runs the network in channels-last memory format, the fastest for convolutions."""
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import nn
@@ -25,13 +25,13 @@ class ChannelsLastHook(Hook):
             self.convert(runner.model)
 
     @staticmethod
-    def convert(model: nn.Module) -> None:
+    def convert(model: BaseModel) -> None:
         """Convert a segmentor in place, and every batch after its data preprocessor."""
         model.to(memory_format=torch.channels_last)
         convert_batches(model)
 
 
-def convert_batches(model: nn.Module) -> None:
+def convert_batches(model: BaseModel) -> None:
     """Convert every batch after a segmentor's data preprocessor."""
     model.data_preprocessor.register_forward_hook(batch_to_channels_last)
 

@@ -1,4 +1,4 @@
-"""Batch normalisation whose statistics are really frozen."""
+"""Hook that freezes the statistics of batch normalisation."""
 
 from collections.abc import Sequence
 
@@ -43,6 +43,6 @@ class FrozenNormHook(Hook):
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
-        """Undo ``model.train()``, which the loops call behind every validation."""
+        """Undo ``model.train()``, which the loops call after every validation."""
         for norm in self.norms:
             norm.eval()

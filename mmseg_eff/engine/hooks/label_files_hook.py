@@ -1,8 +1,9 @@
 """Write the labels of a test as PNGs, named as prediction names them."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from mmengine.hooks import Hook
@@ -44,7 +45,7 @@ class LabelFilesHook(Hook):
         outputs: Sequence[SegDataSample] | None = None,
     ) -> None:
         """Write the labels of a batch."""
-        for sample in outputs:
+        for sample in outputs or ():
             label = sample.pred_sem_seg.data
             label = label.reshape(label.shape[-2:]).cpu().numpy().astype(self.dtype)
             write_png(self.out / f'{self.names[sample.img_path]}.png', label)
@@ -67,12 +68,14 @@ def label_names(dataset: Dataset) -> dict[str, str]:
             f'--out needs a dataset that lists its images; {type(dataset).__name__} has no '
             'get_data_info'
         )
-    paths = [dataset.get_data_info(index)['img_path'] for index in range(len(dataset))]
+    size = len(cast(Sized, dataset))
+    paths = [dataset.get_data_info(index)['img_path'] for index in range(size)]
     folders = list(image_folders(dataset))
     root = os.path.commonpath(folders) if all(folders) else ''
     if not root or not all(Path(path).is_relative_to(root) for path in paths):
         root = os.path.commonpath([os.path.dirname(path) for path in paths])
-    images, names = {}, {}
+    images: dict[str, str] = {}
+    names = {}
     for path in paths:
         name = str(Path(os.path.relpath(path, root or '.')).with_suffix(''))
         other = images.setdefault(name, path)

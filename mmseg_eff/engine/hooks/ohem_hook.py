@@ -1,4 +1,4 @@
-"""When the mining of hard pixels begins, and what it does, in the log."""
+"""Hook that starts online hard example mining at an iteration and logs what it keeps."""
 
 from collections.abc import Sequence
 
@@ -63,7 +63,7 @@ class OHEMHook(Hook):
         data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """Log what the losses did, under the prefix ``train/`` that mmengine's log line prints."""
+        """Log limit and kept share, under the prefix ``train/`` that mmengine's log line prints."""
         for name, loss in self.losses.items():
             runner.message_hub.update_scalar(f'train/{name}_limit', loss.limit)
             runner.message_hub.update_scalar(f'train/{name}_kept', loss.kept_share)

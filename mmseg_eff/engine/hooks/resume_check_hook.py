@@ -1,4 +1,4 @@
-"""Say what a training goes on from, and refuse or name what has changed since."""
+"""Find the checkpoint to resume from, and compare it with the settings of the training."""
 
 import logging
 import os
@@ -13,7 +13,14 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...errors import InputError
-from ..checkpoints import check, find_checkpoint, is_step, places_of, read, saved_in
+from ..checkpoints import (
+    find_checkpoint,
+    is_step,
+    meta_of,
+    places_of,
+    read_whole,
+    saved_in,
+)
 from ..differences import compare, is_known, state_differences
 from ..fingerprint import fingerprint
 from .run_record_hook import data_record
@@ -41,6 +48,7 @@ class ResumeCheckHook(Hook):
     def __init__(self) -> None:
         self.run = os.urandom(8).hex()
         self.source: Path | None = None  # what the training goes on from
+        self.source_mark: object = None  # of that checkpoint
         self.fingerprint: dict[str, object] = {}
         self.data: dict[str, object] = {}
 
@@ -55,21 +63,23 @@ class ResumeCheckHook(Hook):
         if not runner._resume or isinstance(runner._resume, str) or '://' in str(runner._load_from):
             return  # a path is FlexibleRunner's
         if runner._load_from is None:
-            self.source = find_checkpoint(runner.work_dir, self.folders, template)
+            found = find_checkpoint(runner.work_dir, self.folders, template)
         else:
-            self.source = Path(runner._load_from)
-            check(self.source, self.folders, template)
-        if self.source is None:
+            found = read_whole(Path(runner._load_from), self.folders, template)
+        if found is None:
             runner._resume = False  # mmengine would look for itself
             return
-        runner._load_from = str(self.source)
-        checkpoint = read(self.source)
-        self.take_over(runner, checkpoint if isinstance(checkpoint, Mapping) else {})
+        self.source = found.path
+        runner._load_from = str(found.path)
+        self.take_over(runner, found.content if isinstance(found.content, Mapping) else {})
+        if hasattr(runner, 'keep_checkpoint'):  # a SegRunner; mmengine's reads again
+            runner.keep_checkpoint(runner._load_from, found.content)
 
     def take_over(self, runner: Runner, checkpoint: Mapping) -> None:
         """Compare the runner with a checkpoint; go on under the mark of its training."""
         meta = checkpoint.get('meta')
         meta = meta if isinstance(meta, dict) else {}
+        self.source_mark = meta.get(RUN)
         if not (is_step(meta.get('iter')) and is_step(meta.get('epoch'))):
             raise InputError(
                 f'{self.source}: cannot be resumed from, since it does not say at which iteration '
@@ -130,6 +140,10 @@ class ResumeCheckHook(Hook):
             record = data_record(runner.train_loop.dataloader.dataset)
             self.data = dict(data=record and {**record, 'hash': record['hash'][:DIGITS]})
         return self.data
+
+    def mark_of(self, path: Path) -> object:
+        """The mark of a checkpoint, which has been read if the training goes on from it."""
+        return self.source_mark if path == self.source else meta_of(path).get(RUN)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add mark and fingerprint."""

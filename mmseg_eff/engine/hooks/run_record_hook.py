@@ -1,4 +1,4 @@
-"""What a checkpoint was made of, written beside it."""
+"""Write provenance to run_record.json, next to the checkpoints."""
 
 import hashlib
 import json
@@ -19,11 +19,12 @@ from mmseg.registry import HOOKS
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ...datasets.protocols import ListedDataset
 from ...errors import InputError
 from ...utils.atomic_io import replacing
 
 NAME = 'run_record.json'
-RECORDS: WeakKeyDictionary[Dataset, dict | None] = WeakKeyDictionary()  # made once at each start
+RECORDS: WeakKeyDictionary[Dataset, dict | None] = WeakKeyDictionary()  # once a start
 
 
 def weights_hash(state_dict: Mapping[str, Tensor]) -> str:
@@ -32,14 +33,14 @@ def weights_hash(state_dict: Mapping[str, Tensor]) -> str:
     for name, tensor in sorted(state_dict.items()):
         digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}\n'.encode())
         values = tensor.detach().cpu().contiguous().reshape(-1)
-        digest.update(values.view(torch.uint8).numpy())
+        digest.update(values.view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
 def files_hash(paths: Iterable[str | Path]) -> str:
     """SHA-256 of the names of files, below the folder that holds them all, and of their sizes.
 
-    What is in the files is not read: a file replaced by another of equal size goes unnoticed.
+    The contents are not read: a file replaced by another of equal size goes unnoticed.
     """
     paths = sorted({os.path.abspath(path) for path in paths})
     root = os.path.commonpath([os.path.dirname(path) for path in paths])
@@ -51,18 +52,18 @@ def files_hash(paths: Iterable[str | Path]) -> str:
 
 
 def data_record(dataset: Dataset) -> dict | None:
-    """Number of samples of a data set and ``files_hash`` of its images and labels.
+    """Number of samples of a dataset and ``files_hash`` of its images and labels.
 
-    ``None`` for a data set that does not list files, such as mmseg's ``MultiImageMixDataset``.
+    ``None`` for a dataset that does not list files, such as mmseg's ``MultiImageMixDataset``.
     """
-    if not hasattr(dataset, 'get_data_info'):
+    if not isinstance(dataset, ListedDataset):
         return None
     if dataset not in RECORDS:
         RECORDS[dataset] = list_data(dataset)
     return RECORDS[dataset]
 
 
-def list_data(dataset: Dataset) -> dict | None:
+def list_data(dataset: ListedDataset) -> dict | None:
     """``data_record`` of a dataset, which takes a minute for a million samples."""
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
     keys = ('img_path', 'seg_map_path')

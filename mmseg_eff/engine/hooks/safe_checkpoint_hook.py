@@ -1,4 +1,4 @@
-"""Checkpoints that a kill, a full disk or a power cut cannot take away."""
+"""Hook that saves checkpoints atomically: a kill, a full disk or a power cut loses none."""
 
 import re
 import stat
@@ -14,16 +14,16 @@ from mmseg.registry import HOOKS
 
 from ...errors import InputError, OutputError
 from ...utils.atomic_io import remove_leftovers, replacing
-from ..checkpoints import LAST, damage, is_step, meta_of, number_in, pattern_of
+from ..checkpoints import LAST, damage, is_step, number_in, pattern_of
 from ..differences import shorten
-from .resume_check_hook import RUN, ResumeCheckHook
+from .resume_check_hook import ResumeCheckHook
 
 BACKEND = dict(backend='safe_checkpoint')
 
 
 @register_backend(BACKEND['backend'])
 class SafeCheckpointBackend(LocalBackend):
-    """Local files, of which ``put`` writes a checkpoint as a whole or not at all."""
+    """Local files, with atomic writes of checkpoints by ``put``."""
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write to a temporary name, read back, wait for the disk, rename.
@@ -48,19 +48,22 @@ class SafeCheckpointBackend(LocalBackend):
 
 @HOOKS.register_module()
 class SafeCheckpointHook(CheckpointHook):
-    """mmengine's ``CheckpointHook``, with the same arguments, that never loses what it has.
+    """mmengine's ``CheckpointHook``, with the same arguments, that never loses a checkpoint.
 
     - A file gets its name when it is complete, was read back and is on the disk.
-    - An older checkpoint goes after the new one and ``last_checkpoint`` stand; mmengine's hook
-      removes it first. So there is room needed for ``max_keep_ckpts + 1``.
-    - What a kill leaves over goes at the next start: temporary files, and a checkpoint that was
-      about to go; only a best one stays.
-    - It removes only files in its own folder that its names fit and that bear the mark of this
-      training, whatever the checkpoint resumed from says; see ``ResumeCheckHook``, which is in it.
-    - A training does not resume from a damaged file; the error names one that is whole.
+    - An older checkpoint is removed after the new one and ``last_checkpoint`` are written;
+      mmengine's hook removes it first. So the disk needs room for ``max_keep_ckpts + 1``.
+    - The next start removes what a kill has left: temporary files and outdated checkpoints, except
+      best ones.
+    - It removes only files in its own folder that match its names and have the mark of this
+      training, whatever the checkpoint resumed from says; see ``ResumeCheckHook``, which it calls.
+    - A training does not resume from a damaged file; the error names one that is complete.
 
     It writes to local folders only. Copies by ``published_keys`` are mmengine's.
     """
+
+    backend_args: dict | None
+    keep_ckpt_ids: deque[int]
 
     def before_run(self, runner: Runner) -> None:
         """Choose and check the checkpoint to resume from, before anything of it is loaded.
@@ -69,14 +72,14 @@ class SafeCheckpointHook(CheckpointHook):
             InputError: See ``ResumeCheckHook``.
         """
         self.check = ResumeCheckHook()
-        self.written: set[str] = set()  # by this process, so that it need not look for the mark
+        self.written: set[str] = set()  # by this process: no need to look for the mark
         self.check.before_run(runner)
 
     def before_train(self, runner: Runner) -> None:
-        """Choose the backend; remove what killed trainings left over.
+        """Set the backend; remove what killed trainings have left.
 
         Raises:
-            ValueError: If checkpoints are to go elsewhere than into a local folder.
+            ValueError: If checkpoints are not to be saved to a local folder.
         """
         is_remote = '://' in str(self.out_dir) or self.file_client_args is not None
         if is_remote or self.backend_args not in (None, BACKEND):
@@ -108,10 +111,10 @@ class SafeCheckpointHook(CheckpointHook):
         self.check.before_save_checkpoint(runner, checkpoint)
 
     def drop_outdated(self, info: dict) -> list[int]:
-        """Take the steps that are too many off ``keep_ckpt_ids``: mmengine would remove them.
+        """Remove the excess steps from ``keep_ckpt_ids``: mmengine would delete their files.
 
         Returns:
-            Those steps. What is no step of a training is dropped.
+            Those steps. Values that are no steps are dropped.
         """
         if self.max_keep_ckpts <= 0 or 'keep_ckpt_ids' not in info:
             return []
@@ -121,9 +124,9 @@ class SafeCheckpointHook(CheckpointHook):
         return steps[: -self.max_keep_ckpts]
 
     def take_over_best(self, runner: Runner) -> None:
-        """Of the best checkpoints of the run resumed, keep those of their name in this folder.
+        """Keep the best checkpoints of the resumed run that are in this folder, by their names.
 
-        mmengine removes and publishes what the message hub names, wherever it lies.
+        mmengine removes and publishes the files that the message hub names, wherever they are.
         """
         info = runner.message_hub.runtime_info
         for key in [key for key in info if re.match('best_ckpt|last_ckpt$', str(key))]:
@@ -154,7 +157,7 @@ class SafeCheckpointHook(CheckpointHook):
             is_file = stat.S_ISREG(path.lstat().st_mode)
         except (OSError, ValueError):  # the latter for a name with a null
             return False
-        return is_file and (name in self.written or meta_of(path).get(RUN) == self.check.run)
+        return is_file and (name in self.written or self.check.mark_of(path) == self.check.run)
 
     def remove(self, name: str) -> None:
         """Remove a checkpoint of this training; anything else stays."""
@@ -162,11 +165,11 @@ class SafeCheckpointHook(CheckpointHook):
             Path(self.out_dir, name).unlink(missing_ok=True)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
-        """Save a checkpoint, then ``last_checkpoint``, and then remove those that are too many."""
-        outdated = []
+        """Save a checkpoint, then ``last_checkpoint``, and then remove the oldest ones."""
+        outdated: list[int] = []
         if self.max_keep_ckpts > 0:
             kept = [other for other in self.keep_ckpt_ids if other != step] + [step]
-            # With one too many: mmengine removes it at the next start, if a kill comes before us.
+            # Includes one too many: the next start removes it if this process is killed before.
             runner.message_hub.update_info('keep_ckpt_ids', kept)
             outdated = kept[: -self.max_keep_ckpts]
             self.keep_ckpt_ids = deque(kept, self.max_keep_ckpts)
@@ -194,7 +197,7 @@ class SafeCheckpointHook(CheckpointHook):
         """Save the best checkpoint as mmengine does, but remove its predecessor afterwards."""
         if not self.save_best:
             return
-        outdated = []
+        outdated: list[str] = []
         self.file_backend.remove = outdated.append  # mmengine's code removes before it writes
         self.file_backend.rmtree = outdated.append
         super()._save_best_checkpoint(runner, metrics)
@@ -212,7 +215,7 @@ class SafeCheckpointHook(CheckpointHook):
 
 
 def last_part(path: object) -> str:
-    """The name in a path of any system; empty for anything else."""
+    """The file name in a path of any operating system; empty for anything but text."""
     return PureWindowsPath(PurePosixPath(path).name).name if isinstance(path, str) else ''
 
 

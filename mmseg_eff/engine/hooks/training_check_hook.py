@@ -1,7 +1,8 @@
-"""Refuse a training whose parts do not fit its loop, which mmengine would run, wrongly.
+"""Hook that refuses a training whose schedules, hooks or sampler do not fit its loop.
 
-A training counts iterations or epochs. In one by iterations, mmengine sees a single epoch: what
-counts epochs acts once, at its end. In one by epochs, an endless sampler never ends the first.
+A training counts iterations or epochs. In one by iterations, mmengine sees a single epoch: parts
+that count epochs act once, at its end. In one by epochs, an endless sampler never ends the first.
+mmengine would run both without an error.
 """
 
 import logging
@@ -22,26 +23,26 @@ from ..samplers.resumable_sampler import ResumableSampler
 from ..train_loop import ResumableEpochBasedTrainLoop
 
 UNBOUNDED = 10**9  # the end of a schedule that names none
-EARLY = 0.9  # of the training: a schedule that reaches 0 before leaves nothing to be learnt
-HELD = 0.05  # share of the first weights in an average above which to warn
+EARLY = 0.9  # share of the training; a learning rate of 0 before it wastes the rest
+HELD = 0.05  # share of the initial weights in an average, above which to warn
 
 
 @HOOKS.register_module()
 class TrainingCheckHook(Hook):
     """Check loop, sampler, schedules, hooks and log against each other before a training starts.
 
-    ``SegRunner`` and ``tools/train.py`` register it. It warns of what is only probably wrong: a
-    schedule or an interval longer than the training, and an average of the weights that still
-    holds much of those it began with at the end.
+    ``SegRunner`` and ``tools/train.py`` register it. It warns of what is probably wrong: a schedule
+    or an interval longer than the training, and an average of the weights that still holds much of
+    the initial ones at the end.
     """
 
     priority = 'VERY_HIGH'  # before anything is written
 
     def before_train(self, runner: Runner) -> None:
-        """Check everything, which is built by now.
+        """Check all parts, which are built by now.
 
         Raises:
-            InputError: With all that does not fit, in one line.
+            InputError: Lists everything that does not fit, in one line.
         """
         loop = runner.train_loop
         if not isinstance(loop, EpochBasedTrainLoop | IterBasedTrainLoop):
@@ -87,7 +88,7 @@ def loop_faults(loop: BaseLoop) -> Iterator[str]:
 
 
 def faults_by_iterations(runner: Runner) -> Iterator[str]:
-    """What counts epochs in a training by iterations."""
+    """Parts that count epochs in a training by iterations."""
     text = 'counts epochs and the training iterations: set'
     for name, scheduler in schedulers(runner):
         if scheduler.by_epoch:
@@ -127,7 +128,7 @@ def steps_of(runner: Runner, by_epoch: bool) -> int:
 
 
 def schedule_faults(runner: Runner) -> Iterator[str]:
-    """Learning rates that are 0 for much of the training, as of a ``by_epoch`` left out."""
+    """Learning rates that are 0 for much of the training, for example without ``by_epoch``."""
     if isinstance(runner.param_schedulers, dict):
         return  # several optimisers
     members = list(schedulers(runner))
@@ -201,7 +202,7 @@ def length_warnings(runner: Runner) -> Iterator[str]:
 
 
 def average_warnings(runner: Runner) -> Iterator[str]:
-    """Averages of the weights whose memory is long for the training."""
+    """Averages of the weights whose momentum is too small for the length of the training."""
     loop = runner.train_loop
     for hook in runner.hooks:
         if not isinstance(hook, EMAHook):

@@ -2,7 +2,7 @@
 
 from bisect import bisect
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from mmseg.registry import DATA_SAMPLERS
 from torch.utils.data import ConcatDataset
@@ -12,7 +12,7 @@ from .resumable_sampler import ResumableSampler
 
 @DATA_SAMPLERS.register_module()
 class MultiSourceSampler(ResumableSampler):
-    """Passes over each dataset of a ``ConcatDataset``, side by side in every batch.
+    """Passes over each dataset of a ``ConcatDataset``, with a fixed share in every batch.
 
     A batch holds the samples of the first dataset, then those of the second, and so on. Each
     dataset has passes of its own, whatever its size: all processes together draw each of its
@@ -44,7 +44,7 @@ class MultiSourceSampler(ResumableSampler):
                 f'got {type(dataset).__name__}'
             )
         super().__init__(dataset, shuffle, seed)
-        self.sizes = [len(part) for part in dataset.datasets]
+        self.sizes = [end - begin for begin, end in pairwise([0, *dataset.cumulative_sizes])]
         if 0 in self.sizes:
             raise ValueError(f'dataset {self.sizes.index(0)} of the ConcatDataset has no samples')
         if len(source_ratio) != len(self.sizes) or any(
@@ -64,7 +64,7 @@ class MultiSourceSampler(ResumableSampler):
         self.counts = [unit * share for share in source_ratio]  # in a batch of one process
 
     def locate(self, number: int) -> tuple[int, int]:
-        """See ``ResumableSampler``; the batches of all processes are cut alike."""
+        """See ``ResumableSampler``; the batches of all processes have the same layout."""
         batch, place = divmod(number, self.batch_size * self.world_size)
         ends = [end * self.world_size for end in accumulate(self.counts)]
         source = bisect(ends, place)

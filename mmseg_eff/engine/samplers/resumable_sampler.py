@@ -1,4 +1,4 @@
-"""The order of the images and their augmentations as a function of seed and position."""
+"""Sampler that starts at any position: order and augmentation depend on seed and position."""
 
 import itertools
 import random
@@ -10,15 +10,17 @@ import numpy as np
 import torch
 from mmengine.dist import get_dist_info, sync_random_seed
 from mmseg.registry import DATA_SAMPLERS
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Sampler
 
-ORDER, AUGMENTATION, NETWORK = range(3)  # keep their random numbers apart
+from ...datasets.protocols import SizedDataset
+
+ORDER, AUGMENTATION, NETWORK = range(3)  # keys of independent random numbers
 
 
 class Draw(NamedTuple):
     """A sample and the seed of its augmentation."""
 
-    index: int
+    sample: int
     seed: int
 
 
@@ -34,12 +36,12 @@ def set_seed(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def load_draws(dataset: Dataset, draws: Sequence[Draw]) -> list:
+def load_draws(dataset: SizedDataset, draws: Sequence[Draw]) -> list:
     """The samples of a batch, each with its own random numbers."""
     samples = []
     for draw in draws:
         set_seed(draw.seed)
-        samples.append(dataset[draw.index])
+        samples.append(dataset[draw.sample])
     return samples
 
 
@@ -58,16 +60,18 @@ class ResumableSampler(Sampler):
         seed: Seed of order and augmentation; the resumable train loops set the runner's.
     """
 
-    batch_size: int | None = None  # the only one that the loader may have, if there is one
+    batch_size: int | None = None  # that the data loader must have; None allows any
 
-    def __init__(self, dataset: Dataset, shuffle: bool = True, seed: int | None = None) -> None:
+    def __init__(
+        self, dataset: SizedDataset, shuffle: bool = True, seed: int | None = None
+    ) -> None:
         self.rank, self.world_size = get_dist_info()
         self.sizes = [len(dataset)]
         self.shuffle = shuffle
         self.seed = sync_random_seed() if seed is None else seed
         self.first = 0  # draw, counted over all processes, to begin with
         self.end: int | None = None  # draw before which to stop; None for endless passes
-        dataset.__getitems__ = partial(load_draws, dataset)
+        vars(dataset)['__getitems__'] = partial(load_draws, dataset)
 
     def __iter__(self) -> Iterator[Draw]:
         """Draw this process's samples."""

@@ -42,7 +42,7 @@ class AtrousResNet(ResNet):
         norm_cfg: Config of all normalisation layers.
         num_stages: Number of stages to build, from 1 to 4.
         frozen_stages: Last stage not to train; 0 is the stem, -1 nothing.
-        strides: Of the stages, as of ``ResNet``; in place of those of ``output_stride``.
+        strides: Of the stages, see ``ResNet``; in place of those of ``output_stride``.
         dilations: Likewise.
         contract_dilation: False gives the first block of a dilated stage the stage's dilation, too.
         kwargs: Further arguments of ``ResNet``: ``norm_eval``, ``with_cp``, ``style``,

@@ -103,7 +103,7 @@ class EfficientNet(Backbone):
         depth: Factor of the numbers of blocks instead of the named network's.
         in_channels: Channels of the image.
         out_indices: Levels to return; level ``i`` is P(i+1), of stride ``2 ** (i + 1)`` and
-            ``ceil`` sizes. Stages behind the last one are not built.
+            ``ceil`` sizes. Stages after the last one are not built.
         output_stride: 32, 16 or 8: strides beyond it become dilations.
         padding: ``'same'`` pads as TensorFlow does, more at the bottom and right of a strided
             convolution (weights that come from TensorFlow need it); ``'symmetric'`` pads equally.

@@ -115,7 +115,7 @@ class ESPNet(Backbone):
 
     Args:
         arch: Key of ``VARIANTS``. The decoder network that the paper calls ESPNet is ``'C'`` here
-            with ``ESPNetHead`` behind it.
+            followed by ``ESPNetHead``.
         num_blocks: ESP blocks at 1/4 and 1/8, the paper's alpha_2 and alpha_3 (p and q).
         num_branches: Parallel dilated convolutions of each block, the width divider K.
         in_channels: Channels of the image.

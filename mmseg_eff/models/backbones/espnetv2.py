@@ -26,8 +26,8 @@ WIDTHS = {  # Table 1: s -> channels of levels 1 to 5
     2.0: (32, 128, 256, 512, 1024),
 }
 NUM_BRANCHES = 4
-# Levels 2 to 5: dilations of the strided unit, EESP blocks behind it and their dilations. The
-# limits on the receptive field in the official code come out as these.
+# Levels 2 to 5: dilations of the strided unit, EESP blocks after it and their dilations. They
+# follow from the limits on the receptive field in the official code.
 LEVELS = (
     ((1, 2, 3, 4), 0, ()),
     ((1, 2, 3, 4), 3, (1, 2, 3, 4)),
@@ -232,8 +232,6 @@ class ESPNetv2(Backbone):
         for level, (down, stage) in enumerate(zip(self.downs, self.stages, strict=True), start=1):
             has_image = level < NUM_LEVELS_WITH_IMAGE
             pooled = self.pool(pooled) if has_image else None
-            x = self.run(
-                stage, self.run(down, x, pooled)
-            )  # (N, C_level, H / 2**(level+1), W / 2**(level+1))
-            levels.append(x)
+            x = self.run(stage, self.run(down, x, pooled))
+            levels.append(x)  # (N, C_level, H / 2**(level+1), W / 2**(level+1))
         return tuple(levels[i] for i in self.out_indices)

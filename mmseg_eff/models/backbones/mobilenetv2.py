@@ -36,7 +36,7 @@ class AtrousMobileNetV2(MobileNetV2):
             depth-wise convolution (144 channels of stride 4): what the decoder of the authors'
             ADE20K network reads.
         norm_cfg: Config of all normalisation layers.
-        strides: Of the layers, as of ``MobileNetV2``; with either of the two, its own rule for
+        strides: Of the layers, see ``MobileNetV2``; with either of the two, its own rule for
             dilations applies in place of ``output_stride``.
         dilations: Likewise.
         kwargs: Further arguments of ``MobileNetV2``: ``frozen_stages``, ``norm_eval``, ``with_cp``,

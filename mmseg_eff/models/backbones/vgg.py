@@ -28,17 +28,17 @@ STAGES = {  # output stride -> strides of the five pools and dilations of the co
 class AtrousVGG(Backbone):
     """VGG-16 up to its fifth pool, without batch norm, with strides that become dilations.
 
-    The authors do not dilate the pools. Only the fifth one at output stride 8 would have to be: it
-    is the one map that is not the strided network's, made denser.
+    The authors do not dilate the pools. So at output stride 8 the fifth pool differs from the
+    strided network's; all other maps are denser versions of the same maps.
 
     Args:
         out_indices: Pools to return; pool ``i`` has stride ``2 ** (i + 1)`` and ``ceil`` sizes.
-            Layers behind the last one are not built.
+            Layers after the last one are not built.
         output_stride: 32, 16 or 8: strides beyond it become dilations.
         use_average_pool: Average the fifth pool over 3x3 pixels, as v1 (DeepLab-LargeFOV) does.
         frozen_stages: Last stage not to train, from 1 to 5, each with its pool; there is no stem.
             See ``Backbone``.
-        norm_eval: Taken as by every backbone; there is no normalisation.
+        norm_eval: Without effect, since there is no normalisation.
         with_cp: See ``Backbone``.
         init_cfg: Initialisation config of mmengine; He initialisation without it. ImageNet weights
             of torchvision's ``vgg16`` load with ``dict(type='Pretrained', checkpoint=…)``.

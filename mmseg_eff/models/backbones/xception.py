@@ -25,7 +25,7 @@ class Unit(NamedTuple):
 
     channels: tuple[int, int, int]
     stride: int
-    skip: str  # 'conv' 1x1, 'sum' of the input, or 'none'; with none, ReLU is behind, not before
+    skip: str  # 'conv' 1x1, 'sum' of the input, or 'none', which has its ReLU after, not before
 
 
 def flows(entry: Sequence[tuple[int, int]], num_middle: int) -> tuple[Unit, ...]:
@@ -51,7 +51,7 @@ class XceptionModule(nn.Module):
     """Three separable 3x3 convolutions and a skip connection.
 
     Depth-wise and point-wise convolution have a batch norm each. ReLU is before every separable
-    convolution or, without a skip connection, behind both of its norms.
+    convolution or, without a skip connection, after both of its norms.
 
     Args:
         in_channels: Channels of the input ``(N, C, H, W)``.
@@ -116,10 +116,10 @@ class Xception(Backbone):
         arch: Number of layers, a key of ``ARCHS``.
         in_channels: Channels of the image.
         out_indices: Levels to return. 0 and 1, of stride 4 and 8, are the second convolutions of
-            the units that end at stride 8 and 16, behind their norm (level 0 is what the decoder
+            the units that end at stride 8 and 16, after their norm (level 0 is what the decoder
             of DeepLabv3+ reads); 2, of stride 16, is the end of the middle flow and 3, of stride
-            32, that of the network. Units behind the last level are not built.
-        output_stride: 32, 16 or 8: strides beyond it become dilations of the units behind.
+            32, that of the network. Units after the last level are not built.
+        output_stride: 32, 16 or 8: strides beyond it become dilations of the units after.
         multi_grid: Factors of the dilations in the last unit.
         norm_cfg: Config of all normalisation layers.
         frozen_stages: Last stage not to train, from 0 (the stem) to 4; they end at

@@ -1,10 +1,10 @@
-"""Heads of DeepLabv1 and v2, which mmseg lacks, and what all versions' heads share.
+"""Heads of DeepLabv1 and v2, which mmseg lacks, and the base of all versions' heads.
 
 Chen et al., ICLR 2015, https://arxiv.org/abs/1412.7062 -> DeepLabV1Head (LargeFOV);
 Chen et al., TPAMI 2017, https://arxiv.org/abs/1606.00915 -> DeepLabV2Head (sum of classifiers).
 
-The authors enlarge with aligned corners: with images of ``k * output_stride + 1`` pixels a side the
-maps then lie on every output_stride-th pixel. For other sizes set ``align_corners=False``.
+The authors upsample with aligned corners: with images of ``k * output_stride + 1`` pixels a side
+the maps then lie on every output_stride-th pixel. For other sizes set ``align_corners=False``.
 """
 
 from collections.abc import Sequence
@@ -26,13 +26,13 @@ from .arguments import check_num_classes, refuse_configs
 
 
 class DeepLabHead(BaseDecodeHead):
-    """What the heads share: mmseg's base with other defaults, and a check of the maps.
+    """Base of the heads: mmseg's with other defaults, and a check of the maps.
 
     Args:
-        in_channels: As of ``BaseDecodeHead``.
+        in_channels: See ``BaseDecodeHead``.
         channels: Channels before the classifier.
         num_classes: Number of classes, 1 or more.
-        align_corners: Convention of all enlargements.
+        align_corners: Convention of all upsampling.
         kwargs: Further arguments of ``BaseDecodeHead`` (``loss_decode``, ``ignore_index``, …).
 
     Raises:
@@ -55,7 +55,7 @@ class DeepLabHead(BaseDecodeHead):
             channels=channels,
             num_classes=num_classes,
             align_corners=align_corners,
-            # Single values are dropped, where the paper does it; mmseg's drops channels at the end.
+            # The papers drop single values; mmseg's dropout drops channels before the classifier.
             dropout_ratio=0.0,
             **{'init_cfg': None, **kwargs},
         )
@@ -79,13 +79,13 @@ class DeepLabHead(BaseDecodeHead):
 class SmallLabelHead(DeepLabHead):
     """Head of DeepLabv1 and v2, trained at the size of its logits.
 
-    Every eighth label counts where the output stride is 8 (v3 paper, Sec. 4.1); with aligned
-    corners those are the labels that the logits lie on. ``ESPNetCHead`` takes the top left label of
+    At output stride 8 it uses every eighth label (v3 paper, Sec. 4.1); with aligned corners those
+    are the labels that the logits lie on. ``ESPNetCHead`` takes the top left label of
     each part instead.
 
     Args:
-        use_small_labels: False enlarges the logits to the labels instead, as later versions do.
-        kwargs: As of ``DeepLabHead``.
+        use_small_labels: False upsamples the logits to the labels instead, as later versions do.
+        kwargs: See ``DeepLabHead``.
     """
 
     def __init__(self, *args, use_small_labels: bool = True, **kwargs) -> None:
@@ -96,7 +96,7 @@ class SmallLabelHead(DeepLabHead):
         """Losses of ``seg_logits`` (N, num_classes, h, w) on labels of any size."""
         if self.use_small_labels:
             labels = self._stack_batch_gt(batch_data_samples)  # (N, 1, H, W)
-            labels = shrink_labels(labels, seg_logits.shape[2:], self.align_corners)
+            labels = downsample_labels(labels, seg_logits.shape[2:], self.align_corners)
             batch_data_samples = [
                 SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels
             ]
@@ -118,7 +118,7 @@ class DeepLabV1Head(SmallLabelHead):
             paper) and ``act_cfg`` are those of the hidden layers.
 
     Raises:
-        ValueError: As of ``DeepLabHead``; if ``atrous_rate`` is below 1.
+        ValueError: See ``DeepLabHead``; if ``atrous_rate`` is below 1.
     """
 
     def __init__(
@@ -197,8 +197,8 @@ class DeepLabV2Head(SmallLabelHead):
         return sum(classifier(x) for classifier in self.conv_seg)
 
 
-def shrink_labels(labels: Tensor, size: Sequence[int], align_corners: bool) -> Tensor:
-    """Of labels ``(N, 1, H, W)`` those nearest to the points of a map of ``size`` (h, w)."""
+def downsample_labels(labels: Tensor, size: Sequence[int], align_corners: bool) -> Tensor:
+    """The labels ``(N, 1, H, W)`` nearest to the points of a map of ``size`` (h, w)."""
     if not align_corners:
         return F.interpolate(labels.float(), tuple(size), mode='nearest-exact').to(labels)
     rows, columns = (
@@ -209,5 +209,5 @@ def shrink_labels(labels: Tensor, size: Sequence[int], align_corners: bool) -> T
 
 
 def start_classifier(classifier: nn.Module) -> None:
-    """The authors' initial weights of a classifier, in place."""
+    """Initialise a classifier as the authors do, in place."""
     normal_init(classifier, std=0.01)

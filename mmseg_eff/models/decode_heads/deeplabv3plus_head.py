@@ -1,7 +1,7 @@
 """Heads of DeepLabv3 (Chen et al., 2017), https://arxiv.org/abs/1706.05587 -> DeepLabV3Head, and
 DeepLabv3+ (Chen et al., ECCV 2018), https://arxiv.org/abs/1802.02611, Fig. 2 -> DeepLabV3PlusHead:
 
-    high (1/16) ─ ASPP ─ enlarged ─┐
+    high (1/16) ─ ASPP ─ upsample ─┐
     low (1/4) ── 1x1 to 48 ────────┴ concat ─ 3x3 ─ 3x3 ─ 1x1 to the classes
 
 Both take a dense prediction cell (Chen et al., NeurIPS 2018) in place of ASPP. mmseg's heads have
@@ -34,14 +34,14 @@ class DeepLabV3Head(DeepLabHead):
         num_classes: Number of classes.
         channels: Channels of all layers but the classifier.
         in_index: Which map of the backbone to take.
-        atrous_rates: As of ``ASPP``, for output stride 16; ``()`` for MobileNetV2.
+        atrous_rates: See ``ASPP``; for output stride 16; ``()`` for MobileNetV2.
         output_stride: 8, 16 or 32, of the map taken; scales the rates of ASPP or cell.
-        use_separable: As of ``ASPP``: separable atrous convolutions.
-        use_image_pool: As of ``ASPP``.
-        image_pool_size: As of ``ASPP``: the size (h, w) of this map for a training crop.
-        cell: A dense prediction cell in place of ASPP, whose arguments do not count then: a list of
-            dicts, a path of a JSON file or ``'published'``, the authors' for Cityscapes.
-        dropout_ratio: Dropout behind ASPP's projection or before the cell's.
+        use_separable: Separable atrous convolutions; see ``ASPP``.
+        use_image_pool: See ``ASPP``.
+        image_pool_size: Size (h, w) of this map for a training crop; see ``ASPP``.
+        cell: A dense prediction cell in place of ASPP, whose arguments are then unused: a list of
+            dicts, the path of a JSON file or ``'published'``, the authors' for Cityscapes.
+        dropout_ratio: Dropout after ASPP's projection or before the cell's.
         norm_cfg: Config of all normalisation layers; the authors' constants by default.
         kwargs: Further arguments of ``DeepLabHead``; ``conv_cfg`` and ``act_cfg`` are those of all
             layers but the classifier.
@@ -118,7 +118,7 @@ class DeepLabV3PlusHead(DeepLabV3Head):
         kwargs: Further arguments of ``DeepLabV3Head``.
 
     Raises:
-        ValueError: As of ``DeepLabV3Head``; unless two or more maps are named.
+        ValueError: See ``DeepLabV3Head``; unless two or more maps are named.
     """
 
     def __init__(

@@ -26,21 +26,21 @@ from ..backbones.espnet import ESPBlock
 from ..layers import norm_act
 from .arguments import check_num_classes, refuse_configs
 
-FEW_CLASSES_CHANNELS = 20  # the author's width for data sets of two or three classes
+FEW_CLASSES_CHANNELS = 20  # the author's width for datasets of two or three classes
 
 
 def crop_to(x: Tensor, size: Sequence[int]) -> Tensor:
     """Cut ``x`` (N, C, h, w) at the bottom and right to ``size`` (H, W), not larger than it."""
     if not torch.compiler.is_compiling():
         return x.narrow(-2, 0, size[0]).narrow(-1, 0, size[1])
-    # A view of symbolic size would fix in the exported graph whether the sample input was cut.
+    # Slicing to a symbolic size would fix in the exported graph whether the sample input was cut.
     for dim, length in zip((-2, -1), size, strict=True):
         x = x.index_select(dim, torch.arange(length, device=x.device))
     return x
 
 
 def cut_excess(seg_logits: Tensor, size: Sequence[int]) -> Tensor:
-    """Cut what an odd image's logits (N, C, h, w) have beyond ``size`` (H, W), if anything."""
+    """Cut logits (N, C, h, w) of an image of odd size to ``size`` (H, W) at most."""
     return seg_logits[..., : size[0], : size[1]]
 
 
@@ -150,7 +150,7 @@ class ESPNetCHead(BaseDecodeHead):
     """Classifier of ESPNet-A, -B and -C: one 1x1 convolution without bias, trained at 1/8.
 
     The loss is taken at the logits' own size on labels that are scaled down to it (nearest
-    neighbour), as in stage 1 of the official training. Predictions are enlarged bilinearly.
+    neighbour), as in stage 1 of the official training. Predictions are upsampled bilinearly.
     Its layer has the name of the same layer in ``ESPNetHead``, so that stage 2 starts from it.
 
     Args:
@@ -158,7 +158,7 @@ class ESPNetCHead(BaseDecodeHead):
         num_classes: Number of classes, 1 or more.
         in_index: Which map of the backbone to take.
         dropout_ratio: Dropout before the classifier; the paper uses none.
-        align_corners: Convention of the final enlargement; true is what the official code did.
+        align_corners: Convention of the final upsampling; true as in the official code.
         kwargs: Further arguments of ``BaseDecodeHead`` (``loss_decode``, ``ignore_index``, …).
 
     Raises:

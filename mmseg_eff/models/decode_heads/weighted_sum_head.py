@@ -96,7 +96,7 @@ class WeightedSumHead(BaseDecodeHead):
             self.conv_seg = separable_conv(channels, self.out_channels)
         he_fan_out_(self)
         last = self.conv_seg[-1] if classifier == 'separable' else self.conv_seg
-        normal_init(last, std=0.01)  # as mmseg's heads start their classifier
+        normal_init(last, std=0.01)  # as in mmseg's heads
 
     def coefficients(self) -> Tensor:
         """Factors of the levels, ``(num_levels,)``; their sum is 1."""
@@ -115,11 +115,11 @@ class WeightedSumHead(BaseDecodeHead):
                 f'and got maps of {given} channels'
             )
         base, *coarser = self._transform_inputs(inputs)
-        enlarged = (
+        upsampled = (
             F.interpolate(x, size=base.shape[2:], mode='bilinear', align_corners=self.align_corners)
             for x in coarser
         )
-        total = weighted_sum(chain([base], enlarged), self.constants or self.coefficients())
+        total = weighted_sum(chain([base], upsampled), self.constants or self.coefficients())
         return self.cls_seg(self.hidden(total))
 
     @torch.no_grad()

@@ -1,7 +1,7 @@
 """Atrous spatial pyramid pooling of DeepLabv3 (Chen et al., 2017), https://arxiv.org/abs/1706.05587,
 and DeepLabv3+ (Chen et al., ECCV 2018), https://arxiv.org/abs/1802.02611.
 
-          ┌─ image pooling, 1x1, enlarged ─┐
+          ┌─ image pooling, 1x1, upsample ─┐
     map ──┼─ 1x1 ──────────────────────────┼─ concat ─ 1x1 ─ dropout
           └─ 3x3 at each atrous rate ──────┘
 
@@ -25,7 +25,7 @@ DEEPLAB_BN = dict(type='BN', eps=1e-5, momentum=3e-4)
 
 
 class ASPP(nn.Module):
-    """Context of several sizes: image pooling, a 1x1 and atrous 3x3 convolutions side by side.
+    """Context of several sizes: image pooling, a 1x1 and atrous 3x3 convolutions in parallel.
 
     Every convolution is followed by normalisation and ReLU. With ``atrous_rates=()`` it is the
     authors' light form for MobileNetV2.
@@ -39,10 +39,10 @@ class ASPP(nn.Module):
         use_image_pool: With the pooled branch; without it Cityscapes gains and VOC loses.
         image_pool_size: Size (h, w) to pool over, that of the map of a training crop. A larger map
             is averaged over every window of it. ``None`` averages the whole map.
-        dropout_ratio: Dropout behind the projection.
+        dropout_ratio: Dropout after the projection.
         norm_cfg: Config of all normalisation layers.
         align_corners: Convention of the upsampling of what is pooled.
-        layer_cfgs: ``conv_cfg`` and ``act_cfg`` of all convolutions, as of ``ConvModule``.
+        layer_cfgs: ``conv_cfg`` and ``act_cfg`` of all convolutions; see ``ConvModule``.
 
     Raises:
         ValueError: If an argument is none of the values allowed.
@@ -106,7 +106,7 @@ class PooledConv(nn.Module):
         in_channels: Channels of the map ``(N, C, H, W)``.
         out_channels: Channels of the output, ``(N, out_channels, H, W)``.
         pool_size: Size (h, w) to pool over where the map is larger; ``None`` takes the map's.
-        grid_size: The window is this part of that size, rounded up: (1, 1) is the whole of it.
+        grid_size: Divides that size to give the window, rounded up: (1, 1) is all of it.
         align_corners: Convention of the upsampling.
         layer_cfgs: ``conv_cfg``, ``norm_cfg`` and ``act_cfg`` of the convolution.
 
@@ -160,7 +160,7 @@ def same_size_conv(
     Args:
         use_separable: A depth-wise convolution and a 1x1, with normalisation and activation after
             both, and the authors' initial weights.
-        layer_cfgs: ``conv_cfg``, ``norm_cfg`` and ``act_cfg``, as of ``ConvModule``.
+        layer_cfgs: ``conv_cfg``, ``norm_cfg`` and ``act_cfg``; see ``ConvModule``.
     """
     padding = tuple(r * (k - 1) // 2 for r, k in zip(dilation, kernel_size, strict=True))
     build = DepthwiseSeparableConvModule if use_separable else ConvModule
@@ -207,7 +207,7 @@ def scaled_rate(rate: int, output_stride: int, name: str) -> int:
     """An atrous rate written for output stride 16, at another one.
 
     Raises:
-        ValueError: If the rate would not be whole.
+        ValueError: If the rate would not be an integer.
     """
     if rate * RATED_STRIDE % output_stride:
         raise ValueError(f'{name} must be even at output_stride={output_stride}, got {rate}')

@@ -1,4 +1,4 @@
-"""What mmseg's backbones share: frozen stages and statistics, saved memory, levels to return."""
+"""Base of the backbones: frozen stages and statistics, checkpointing, levels to return."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar

@@ -39,11 +39,11 @@ class DensePredictionCell(nn.Module):
             ``'pyramid_pooling'`` the ``grid_size`` [h, w], the parts of the map's sides to pool
             over.
         output_stride: 8, 16 or 32, of the map; scales the rates.
-        image_pool_size: Size (h, w) that ``'pyramid_pooling'`` takes for the map's, as of ``ASPP``.
+        image_pool_size: Size (h, w) that ``'pyramid_pooling'`` takes for the map's; see ``ASPP``.
         dropout_ratio: Dropout before the projection.
         norm_cfg: Config of all normalisation layers.
         align_corners: Convention of the upsampling of what is pooled.
-        layer_cfgs: ``conv_cfg`` and ``act_cfg`` of all convolutions, as of ``ConvModule``.
+        layer_cfgs: ``conv_cfg`` and ``act_cfg`` of all convolutions; see ``ConvModule``.
 
     Raises:
         ValueError: If the cell is wrong; the message names the branch.

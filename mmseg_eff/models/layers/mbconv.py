@@ -109,7 +109,7 @@ class MBConv(nn.Module):
 class FusedMBConv(nn.Module):
     """MBConv whose expansion and depth-wise convolution are one dense convolution.
 
-    Without expansion the block is that convolution alone. Arguments as of ``MBConv``.
+    Without expansion the block is that convolution alone. For the arguments see ``MBConv``.
     """
 
     def __init__(

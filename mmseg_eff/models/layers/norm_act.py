@@ -1,4 +1,4 @@
-"""Normalisation and activation behind a concatenation or a sum (ESPNet, ESPNetv2)."""
+"""Normalisation and activation after a concatenation or a sum (ESPNet, ESPNetv2)."""
 
 from collections import OrderedDict
 

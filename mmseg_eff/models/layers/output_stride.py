@@ -17,7 +17,7 @@ def atrous_strides(
     """Stride and dilation of each unit of a network, in order.
 
     A stride beyond ``output_stride`` is dropped. The unit that loses it keeps the dilation that it
-    was trained with; all units behind it have the stride as a factor of theirs, as in the authors'
+    was trained with; all units after it have the stride as a factor of theirs, as in the authors'
     code. Every value of the strided network's map is then one of the denser map.
 
     Args:

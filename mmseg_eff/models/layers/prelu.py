@@ -12,9 +12,9 @@ from torch.nn import functional as F
 class PReLU(nn.PReLU):
     """``nn.PReLU``, equal to the bit, whose backward pass takes a quarter of the time on a CPU.
 
-    Torch's asks of every value whether it is positive; a processor guesses the answer and is wrong
-    half of the time. Here the sign is a mask, and a gradient in another memory format than the
-    input is brought to that format first. Nothing changes at inference or on a GPU.
+    Torch's kernel branches on the sign of every value, which a CPU mispredicts half of the time.
+    Here the sign is a mask, and a gradient in another memory format than the input is first
+    converted to that format. Nothing changes at inference or on a GPU.
     """
 
     def forward(self, x: Tensor) -> Tensor:

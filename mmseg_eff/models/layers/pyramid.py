@@ -1,4 +1,4 @@
-"""What necks and heads on a pyramid of maps share."""
+"""Functions of necks and heads on a pyramid of maps."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,6 +1,6 @@
-"""Layers of the same function that cost less at inference; ``optimize_for_inference`` puts them in.
+"""Cheaper forms of layers with the same outputs, for ``optimize_for_inference``.
 
-Weights are copied and frozen into another form: what comes out of here cannot be trained.
+Weights are copied, rearranged and frozen: these layers cannot be trained.
 """
 
 from collections.abc import Sequence

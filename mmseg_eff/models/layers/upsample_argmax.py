@@ -1,9 +1,9 @@
-"""Labels at the size of the image from small logits, without the logits at that size.
+"""Compute labels at the size of the image from small logits, without upsampling these.
 
 ``F.interpolate(logits, size, mode='bilinear').argmax(1)`` writes and reads every class at every
 pixel: 19 classes at 1024x2048 are 160 MB. Here tiles of the image are done one at a time, and in
 each only the classes that can win: an interpolated value lies between the four it is made of, so a
-class whose largest value around a cell is below another's smallest loses in the whole cell.
+class whose largest value around a cell is below another's smallest loses everywhere in the cell.
 
 The values compared are the ones that ``F.interpolate`` computes, to the bit where ``torch.addcmul``
 rounds once (torch's x86 builds since AVX2), so that ties break alike; elsewhere up to rounding.
@@ -63,10 +63,10 @@ def upsample_argmax(logits: Tensor, size: Sequence[int], *, align_corners: bool 
     On a GPU the two calls are compiled into one kernel where Triton is installed.
 
     Args:
-        logits: (N, C, h, w), float32; other types and values that are not finite take the plain
-            way.
+        logits: (N, C, h, w), float32; other types, and values that are not finite, take
+            ``plain_argmax``.
         size: Height and width of the labels.
-        align_corners: Convention of the enlargement.
+        align_corners: Convention of the upsampling.
 
     Returns:
         Labels (N, H, W), ``uint8`` for up to 256 classes and ``int16`` above.
@@ -95,7 +95,7 @@ def upsample_argmax(logits: Tensor, size: Sequence[int], *, align_corners: bool 
 
 
 def plain_argmax(logits: Tensor, size: Sequence[int], align_corners: bool) -> Tensor:
-    """What ``upsample_argmax`` equals."""
+    """The reference: upsample, then argmax."""
     size = tuple(size)
     return F.interpolate(logits, size, mode='bilinear', align_corners=align_corners).argmax(1)
 

@@ -1,4 +1,4 @@
-"""Class weights as the losses use them."""
+"""Convert class weights for the losses."""
 
 from collections.abc import Sequence
 from typing import Protocol

@@ -37,10 +37,10 @@ class OHEMCrossEntropy(nn.Module):
 
     Args:
         threshold: Pixels with a smaller probability are always kept.
-        min_kept: Pixels of the whole batch to keep at least; 0 leaves it to the threshold.
+        min_kept: Pixels of the batch to keep at least; with 0 the threshold alone decides.
         class_weight: One weight a class, a file with them (.npy, .json, …), or ``None`` for
             equal weights.
-        loss_weight: Factor of the whole loss.
+        loss_weight: Factor of the loss.
         loss_name: Key of the loss in the log.
 
     Raises:
@@ -81,7 +81,7 @@ class OHEMCrossEntropy(nn.Module):
             pred: Logits; half precision is computed in float32.
             target: Class indices, or ``ignore_index``.
             weight: Factor of each pixel's loss ``(N, H, W)``, from a pixel sampler.
-            ignore_index: Label of the pixels that do not count.
+            ignore_index: Label of the ignored pixels.
 
         Raises:
             ValueError: If there is one class only, or another number of weights than classes.
@@ -95,8 +95,8 @@ class OHEMCrossEntropy(nn.Module):
             if self.is_mining:
                 p = torch.exp(-loss)
                 self.limit = mining_limit(p, ignored, self.threshold, self.min_kept)
-                # Those ignored have p = 1, and the limit is 1 at most. Not "kept = p < limit", so
-                # that the NaN of a training that diverged reaches the loss.
+                # Ignored pixels have p = 1, and the limit is 1 at most. Not "kept = p < limit", so
+                # that the NaN of a diverged training reaches the loss.
                 dropped = p >= self.limit
                 num_kept = dropped.numel() - dropped.count_nonzero()
             else:
@@ -116,7 +116,7 @@ def mining_limit(p: Tensor, ignored: Tensor, threshold: float, min_kept: int) ->
 
     Args:
         p: Probabilities of the true classes, of any shape; 1 where ignored.
-        ignored: Pixels that do not count, of the same shape.
+        ignored: Ignored pixels, of the same shape.
         threshold: Lower bound of the limit.
         min_kept: Rank of the probability sought, from 0.
     """
@@ -125,7 +125,7 @@ def mining_limit(p: Tensor, ignored: Tensor, threshold: float, min_kept: int) ->
     if p.is_cpu and (p < threshold).count_nonzero() > min_kept:
         return p.new_tensor(threshold)
     limit = kth_smallest(p.flatten(), min(min_kept, p.numel() - 1))
-    easiest = p.masked_fill(ignored, 0).max()  # of rank n - 1; those ignored rank behind it
+    easiest = p.masked_fill(ignored, 0).max()  # of rank n - 1; ignored pixels rank after it
     return limit.minimum(easiest).clamp(threshold, 1)
 
 

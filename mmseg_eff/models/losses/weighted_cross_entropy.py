@@ -1,4 +1,4 @@
-"""Cross-entropy with class weights that leaves ignored pixels alone.
+"""Cross-entropy with class weights that skips ignored pixels.
 
 mmseg 1.2.2's ``CrossEntropyLoss`` looks up the weight of every label, the ignored ones too, and
 fails with an IndexError on 255.
@@ -17,12 +17,12 @@ from .class_weight import class_weight_tensor
 
 @MODELS.register_module()
 class WeightedCrossEntropy(nn.Module):
-    """Cross-entropy, the weighted mean over the pixels that count: sum(w * ce) / sum(w).
+    """Weighted mean cross-entropy of the pixels that are not ignored: sum(w * ce) / sum(w).
 
     Args:
         class_weight: One weight a class, a file with them (.npy, .json, …), or ``None`` for
             equal weights.
-        loss_weight: Factor of the whole loss.
+        loss_weight: Factor of the loss.
         loss_name: Key of the loss in the log.
     """
 
@@ -50,7 +50,7 @@ class WeightedCrossEntropy(nn.Module):
             pred: Logits.
             target: Class indices, or ``ignore_index``.
             weight: Weight of each pixel ``(N, H, W)``, from a pixel sampler.
-            ignore_index: Label of the pixels that do not count.
+            ignore_index: Label of the ignored pixels.
 
         Raises:
             ValueError: If there is one class only, or another number of weights than classes.

@@ -116,12 +116,12 @@ class BiFPNCell(nn.Module):
         middle = [None, *self.down, None]
         for level in range(len(inputs) - 2, 0, -1):
             finer = inputs[level]
-            tops[level] = last = middle[level]([finer, enlarge(last, finer)])
-        outputs = [self.up[0]([inputs[0], enlarge(last, inputs[0])])]
+            tops[level] = last = middle[level]([finer, upsample_to(last, finer)])
+        outputs = [self.up[0]([inputs[0], upsample_to(last, inputs[0])])]
         for level in range(1, len(inputs)):
             x = inputs[level]
             own = [x] if level == len(inputs) - 1 else [x, tops[level]]
-            outputs.append(self.up[level]([*own, shrink(outputs[-1], x)]))
+            outputs.append(self.up[level]([*own, downsample_to(outputs[-1], x)]))
         return outputs
 
     def fix(self, scales: Sequence[float]) -> None:
@@ -232,13 +232,13 @@ class BiFPN(BaseModule):
             cell.fix(scales if scales and is_last else ones)
 
 
-def enlarge(x: Tensor, like: Tensor) -> Tensor:
-    """Nearest neighbour to the size of ``like``."""
+def upsample_to(x: Tensor, like: Tensor) -> Tensor:
+    """Upsample to the size of ``like`` by nearest neighbour."""
     return F.interpolate(x, size=like.shape[2:], mode='nearest')
 
 
-def shrink(x: Tensor, like: Tensor) -> Tensor:
-    """3x3 max pooling of stride 2, or adaptive where that is not the size of ``like``."""
+def downsample_to(x: Tensor, like: Tensor) -> Tensor:
+    """Downsample to the size of ``like``: 3x3 max pooling of stride 2, else adaptive pooling."""
     pooled = F.max_pool2d(x, 3, stride=2, padding=1)
     if pooled.shape[2:] == like.shape[2:]:
         return pooled

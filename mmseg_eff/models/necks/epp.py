@@ -133,7 +133,7 @@ class GatedMerge(nn.Module):
     """An encoder map at the decoder's width, weighted by its own global context.
 
     A grouped 3x3 convolution makes the width; a sigmoid gate from the globally pooled map scales
-    each channel. The gate sees the whole extent of the input: windows and whole images differ.
+    each channel. The gate depends on the extent of the input: windows and full images differ.
 
     Args:
         in_channels: Channels of the encoder's map ``(N, C, H, W)``.
@@ -167,7 +167,7 @@ class EPP(BaseModule):
     Args:
         in_channels: Channels of the backbone's maps, finest first; each is about half the size of
             the one before it.
-        channels: Decoder widths behind the pyramids, from the coarsest map up, one fewer than maps.
+        channels: Decoder widths after the pyramids, from the coarsest map up, one fewer than maps.
         proj_channels: Channels at each scale of a pyramid, and of the output. The official code
             takes half the number of classes, at most 16 (10 for 20 or 21).
         scales: Scales of the pyramids.

@@ -1,4 +1,4 @@
-"""Coarser levels under any neck: what ESeg's FPN rows need (Meng et al., 2022, Table 4)."""
+"""Add coarser levels before any neck, as in ESeg's FPN rows (Meng et al., 2022, Table 4)."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Facts of a segmentor's decode head, of a cascade its last one."""
+"""Look up a segmentor's decode head (the last one of a cascade) and its number of labels."""
 
 from torch import nn
 
@@ -10,6 +10,6 @@ def last_head(model: nn.Module) -> nn.Module | None:
 
 
 def num_labels(model: nn.Module) -> int:
-    """Number of labels that a segmentor tells apart; one output tells two."""
+    """Number of labels that a segmentor predicts; a single output predicts two."""
     head = last_head(model)
     return max(2, getattr(head, 'num_classes', 2), getattr(head, 'out_channels', 2) or 2)

@@ -1,5 +1,6 @@
-"""Several sizes of the image in one network (DeepLabv2, Chen et al., TPAMI 2017),
-https://arxiv.org/abs/1606.00915, Sec. 4.1.
+"""Run one network on several sizes of the image and fuse the logits.
+
+DeepLabv2 (Chen et al., TPAMI 2017), https://arxiv.org/abs/1606.00915, Sec. 4.1.
 """
 
 from collections.abc import Sequence
@@ -18,8 +19,8 @@ FUSIONS = ('max', 'mean')
 class MultiScaleEncoderDecoder(EncoderDecoder):
     """One network on several sizes of the image, whose logits are fused position by position.
 
-    The logits of every scale are enlarged to those of the largest one. In training each scale has
-    its loss, at its own size, beside the loss of the fused logits. An auxiliary head sees the
+    The logits of every scale are upsampled to those of the largest one. In training each scale has
+    a loss, at its own size, in addition to the loss of the fused logits. An auxiliary head sees the
     largest scale. Works with every head of mmseg that computes its losses from its logits.
 
     Args:
@@ -88,10 +89,10 @@ class MultiScaleEncoderDecoder(EncoderDecoder):
     def fuse(self, logits: Sequence[Tensor]) -> Tensor:
         """One map from maps ``(N, num_classes, h_i, w_i)``, at the size of the last."""
         size = logits[-1].shape[2:]
-        enlarged = torch.stack(
+        upsampled = torch.stack(
             [
                 F.interpolate(x, size, mode='bilinear', align_corners=self.align_corners)
                 for x in logits
             ]
         )
-        return enlarged.amax(0) if self.fusion == 'max' else enlarged.mean(0)
+        return upsampled.amax(0) if self.fusion == 'max' else upsampled.mean(0)

@@ -1,4 +1,4 @@
-"""Labels of a segmentor without logits at the size of the image."""
+"""Predict labels without upsampling the logits to the size of the image."""
 
 from collections.abc import Sequence
 from types import MethodType
@@ -20,8 +20,8 @@ PACKAGES = ('mmseg', 'mmseg_eff')
 def predict_labels_only(model: EncoderDecoder) -> EncoderDecoder:
     """Make a segmentor's ``predict`` give the same labels faster, in place, and no ``seg_logits``.
 
-    Not for what reads ``seg_logits``: test-time augmentation, a CRF. Segmentors that slide windows,
-    have one logit or a prediction of their own keep their way, as do heads whose output is no
+    Not for code that reads ``seg_logits``: test-time augmentation, a CRF. Segmentors with sliding
+    windows, one logit or a ``predict`` of their own do not change, nor do heads whose output is no
     tensor of logits.
     """
     if predicts_as_mmseg(model) and model.test_cfg.get('mode', 'whole') == 'whole':
@@ -68,14 +68,14 @@ def image_labels(model: EncoderDecoder, logits: Tensor, size: torch.Size, meta: 
         size: Of the network's input.
         meta: Of the image: its ``ori_shape``, padding and flip.
     """
-    logits = logits[..., : size[0], : size[1]]  # ESPNet's are larger behind an odd size
+    logits = logits[..., : size[0], : size[1]]  # ESPNet's are larger for images of odd size
     left, right, top, bottom = meta.get('img_padding_size', meta.get('padding_size', [0] * 4))
     rows, cols = slice(top, size[0] - bottom), slice(left, size[1] - right)
     dims = {'horizontal': -1, 'vertical': -2}
     flipped = [dims[meta['flip_direction']]] if meta.get('flip') else []
     inner = (rows.stop - rows.start, cols.stop - cols.start)
     of_head, of_image = model.decode_head.align_corners, model.align_corners
-    if inner == tuple(meta.get('ori_shape', inner)):  # the second resize would do nothing
+    if inner == tuple(meta.get('ori_shape', inner)):  # the second resize would change nothing
         labels = upsample_argmax(logits, size, align_corners=of_head)
         return labels[:, rows, cols].flip(flipped)
     logits = F.interpolate(logits, tuple(size), mode='bilinear', align_corners=of_head)

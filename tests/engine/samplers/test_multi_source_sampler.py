@@ -71,16 +71,16 @@ def test_every_batch_has_the_share_and_every_pass_each_sample(
         of_ranks.append(batches(sampler_of(batch_size, ratio, sizes), 300))
     for of_iteration in zip(*of_ranks, strict=True):
         for batch in of_iteration:
-            sources = np.searchsorted(bounds, [draw.index for draw in batch], side='right') - 1
+            sources = np.searchsorted(bounds, [draw.sample for draw in batch], side='right') - 1
             assert sources.tolist() == np.repeat(range(len(sizes)), counts).tolist()
         for source, part in enumerate(parts):
             # in turn, as the processes take their draws
             turns = zip(*of_iteration, strict=True)
             part += [
-                draw.index
+                draw.sample
                 for turn in turns
                 for draw in turn
-                if bounds[source] <= draw.index < bounds[source + 1]
+                if bounds[source] <= draw.sample < bounds[source + 1]
             ]
     for part, size, start in zip(parts, sizes, bounds, strict=False):
         passes = np.array(part[: len(part) // size * size]).reshape(-1, size)
@@ -114,11 +114,11 @@ def test_a_position_is_the_tail_of_the_whole(iteration):
 
 
 def test_labelled_samples_have_the_order_of_the_plain_sampler():
-    drawn = [draw.index for batch in batches(sampler_of(6, [1, 1], (5, 9)), 20) for draw in batch]
+    drawn = [draw.sample for batch in batches(sampler_of(6, [1, 1], (5, 9)), 20) for draw in batch]
     labelled = [index for index in drawn if index < 5]
     plain = itertools.islice(ResumableSampler(Numbers(5), seed=3), 60)
-    assert labelled == [draw.index for draw in plain]
-    in_turn = [draw.index for draw in batches(sampler_of(4, [1, 1], (3, 5), shuffle=False), 1)[0]]
+    assert labelled == [draw.sample for draw in plain]
+    in_turn = [draw.sample for draw in batches(sampler_of(4, [1, 1], (3, 5), shuffle=False), 1)[0]]
     assert in_turn == [0, 1, 3, 4]
 
 
@@ -137,7 +137,7 @@ def test_each_draw_has_its_augmentation():
 
 
 def training(work_dir, iteration=0, end=12, batch_size=4, sampler_batch=4):
-    """What a short training sees, on a part of the toy data set and its own labels as pseudo's."""
+    """What a short training sees, on part of the toy dataset; its labels serve as pseudo-labels."""
     part = dict(type='ToyStreetDataset', data_root=os.environ['MMSEG_EFF_DATA'] + '/toystreet')
     part['pipeline'] = [
         dict(type='LoadCheckedImage'),

@@ -146,7 +146,7 @@ def test_drop_path_grows_and_is_off_at_inference():
     assert torch.equal(net.eval()(image)[-1], net(image)[-1])
 
 
-def test_stages_behind_the_last_level_are_not_built():
+def test_stages_after_the_last_level_are_not_built():
     net = build('b0', out_indices=(0, 3))
     assert len(net.stages) == 5
     assert net.out_channels == [16, 112]

@@ -117,7 +117,7 @@ def test_pretrained_file_of_torchvision_loads(tmp_path):
 
 
 @pytest.mark.parametrize('out_indices, num_layers', [((0,), 5), ((2, 1), 17)])
-def test_layers_behind_the_last_map_are_not_built(out_indices, num_layers):
+def test_layers_after_the_last_map_are_not_built(out_indices, num_layers):
     net = AtrousVGG(out_indices=out_indices)
     assert len(net.features) == num_layers
     maps = net(torch.randn(1, 3, 17, 19))

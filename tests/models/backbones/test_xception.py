@@ -151,7 +151,7 @@ def plain_separable(x: Tensor, convs: nn.Module, is_relu_inside: bool) -> Tensor
 
 @pytest.mark.parametrize('skip', ['conv', 'sum', 'none'])
 def test_unit_equals_plain_tensor_code(skip):
-    """Fig. 4; ReLU before every convolution, or behind its two parts where nothing is added."""
+    """Fig. 4; ReLU before every convolution, or after its two parts where nothing is added."""
     stride = 2 if skip == 'conv' else 1
     bn = dict(type='BN', eps=1e-3)
     unit = XceptionModule(

@@ -89,7 +89,7 @@ def test_small_labels_without_aligned_corners_are_those_in_the_middle():
 
 
 @pytest.mark.parametrize('align_corners', [False, True])
-def test_logits_are_enlarged_where_the_labels_stay(align_corners):
+def test_logits_are_upsampled_to_the_labels(align_corners):
     net = DeepLabV2Head(
         2,
         3,
@@ -99,9 +99,9 @@ def test_logits_are_enlarged_where_the_labels_stay(align_corners):
     )
     logits = torch.randn(2, 3, 5, 6)
     labels = torch.randint(3, (2, 33, 41))
-    enlarged = F.interpolate(logits, (33, 41), mode='bilinear', align_corners=align_corners)
+    upsampled = F.interpolate(logits, (33, 41), mode='bilinear', align_corners=align_corners)
     loss = net.loss_by_feat(logits, samples(labels))['loss_ce']
-    torch.testing.assert_close(loss, F.cross_entropy(enlarged, labels))
+    torch.testing.assert_close(loss, F.cross_entropy(upsampled, labels))
 
 
 @pytest.mark.parametrize('head', HEADS)

@@ -112,12 +112,12 @@ def test_c_head_takes_the_loss_at_its_own_size():
     torch.testing.assert_close(loss, F.cross_entropy(logits, labels[:, ::8, ::8]))
 
 
-def test_c_head_enlarges_as_the_official_code():
+def test_c_head_upsamples_as_the_official_code():
     head = ESPNetCHead(8, 3)
     logits = torch.randn(1, 3, 4, 6)
-    enlarged = head.predict_by_feat(logits, [dict(img_shape=(32, 48))])
+    upsampled = head.predict_by_feat(logits, [dict(img_shape=(32, 48))])
     expected = F.interpolate(logits, (32, 48), mode='bilinear', align_corners=True)
-    torch.testing.assert_close(enlarged, expected)
+    torch.testing.assert_close(upsampled, expected)
 
 
 def test_stage_2_starts_from_stage_1():

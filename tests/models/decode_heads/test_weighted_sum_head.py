@@ -48,6 +48,20 @@ def test_parameters_of_the_separable_classifier():
 
 
 @pytest.mark.parametrize('classifier', ['separable', '1x1'])
+def test_initial_weights(classifier):
+    """He initialisation by the fan-out, and a last convolution that starts small."""
+    net = WeightedSumHead([256] * 3, 256, 50, classifier=classifier)
+    net.init_weights()
+    last = net.conv_seg
+    if classifier == 'separable':
+        depthwise, last = net.conv_seg
+        assert depthwise.weight.std().item() == pytest.approx((2 / 9) ** 0.5, rel=0.05)
+        assert net.hidden[1].weight.std().item() == pytest.approx((2 / 256) ** 0.5, rel=0.05)
+    assert last.weight.std().item() == pytest.approx(0.01, rel=0.05)
+    assert last.bias.eq(0).all()
+
+
+@pytest.mark.parametrize('classifier', ['separable', '1x1'])
 @pytest.mark.parametrize('use_plain_sum', [False, True])
 def test_folding_changes_nothing_but_rounding(classifier, use_plain_sum):
     net = head(classifier=classifier)

@@ -76,7 +76,7 @@ def test_trains_on_one_image_of_any_size(size, pool_size):
     assert all(p.grad.isfinite().all() for p in [x, *net.parameters()])
 
 
-def test_single_values_are_dropped_behind_the_projection():
+def test_single_values_are_dropped_after_the_projection():
     net = with_statistics(ASPP(4, 8, dropout_ratio=0.5))
     x = torch.randn(1, 4, 9, 9)
     expected = net(x)

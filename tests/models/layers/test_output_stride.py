@@ -2,7 +2,7 @@ import pytest
 
 from mmseg_eff.models.layers import atrous_strides
 
-STRIDES = [2, 1, 2, 2, 1, 2, 1]  # of units behind a stem of stride 2
+STRIDES = [2, 1, 2, 2, 1, 2, 1]  # of the units after a stem of stride 2
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,7 @@ STRIDES = [2, 1, 2, 2, 1, 2, 1]  # of units behind a stem of stride 2
         (8, [(2, 1), (1, 1), (2, 1), (1, 1), (1, 2), (1, 2), (1, 4)]),
     ],
 )
-def test_units_behind_a_dropped_stride_are_dilated(output_stride, expected):
+def test_units_after_a_dropped_stride_are_dilated(output_stride, expected):
     assert atrous_strides(STRIDES, output_stride) == expected
 
 

@@ -25,7 +25,7 @@ def smooth(shape, generator):
 
 
 def ties(shape, generator):
-    """Whole numbers: many equal values, and enlargements by powers of two that stay equal."""
+    """Integers: many equal values, which upsampling by powers of two keeps equal."""
     return torch.randint(-2, 3, shape, generator=generator).float()
 
 

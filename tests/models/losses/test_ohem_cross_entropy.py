@@ -79,7 +79,7 @@ def test_several_classes_and_their_weights(class_weight, min_kept):
 
 
 @pytest.mark.parametrize('class_weight', [None, CLASS_WEIGHT])
-def test_without_mining_the_mean_over_all_that_count(class_weight):
+def test_without_mining_the_mean_over_all_labelled_pixels(class_weight):
     logits, target = random_batch()
     criterion = OHEMCrossEntropy(class_weight=class_weight)
     criterion.is_mining = False

@@ -63,21 +63,21 @@ def test_logits_are_fused_position_by_position(align_corners, size, sizes, fusio
         expected = (half + middle + full) / 3
     torch.testing.assert_close(model(image), expected)
     result = model.predict(image, samples(torch.zeros(2, *size)))[0]
-    enlarged = F.interpolate(expected, size, mode='bilinear', align_corners=align_corners)[0]
-    torch.testing.assert_close(result.seg_logits.data, enlarged)
-    assert torch.equal(result.pred_sem_seg.data[0], enlarged.argmax(0))
+    upsampled = F.interpolate(expected, size, mode='bilinear', align_corners=align_corners)[0]
+    torch.testing.assert_close(result.seg_logits.data, upsampled)
+    assert torch.equal(result.pred_sem_seg.data[0], upsampled.argmax(0))
 
 
 def test_every_scale_and_their_maximum_have_a_loss():
     model = multi_scale(scales=(1.0, 0.5))
     image, labels = torch.randn(2, 3, *SIZE), torch.randint(4, (2, *SIZE))
     losses = model.loss(image, samples(labels))
-    (half, full), enlarged = logits_of_scales(model, image, [(33, 49), SIZE], True)
+    (half, full), upsampled = logits_of_scales(model, image, [(33, 49), SIZE], True)
     assert half.shape[2:] == (5, 7)
     expected = {
         'scale_0.5.loss_ce': F.cross_entropy(half, labels[:, ::16, ::16]),
         'scale_1.loss_ce': F.cross_entropy(full, labels[:, ::8, ::8]),
-        'decode.loss_ce': F.cross_entropy(torch.maximum(*enlarged), labels[:, ::8, ::8]),
+        'decode.loss_ce': F.cross_entropy(torch.maximum(*upsampled), labels[:, ::8, ::8]),
     }
     found = {name: loss for name, loss in losses.items() if 'loss' in name}
     assert found.keys() == expected.keys()

@@ -19,7 +19,7 @@ model = dict(
         type='SegDataPreProcessor',
         mean={MEAN},
         std=(2.0, 2.0, 2.0),
-        pad_val=0,  # behind the normalisation: the mean
+        pad_val=0,  # after the normalisation: the mean
         size=crop_size,
         test_cfg=dict(size=crop_size),
     ),

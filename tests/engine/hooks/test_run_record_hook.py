@@ -21,7 +21,7 @@ from mmseg_eff.engine.hooks.run_record_hook import (
     weights_hash,
 )
 
-LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
+CONFIG = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 WEIGHTS = {'b': torch.tensor([[1.0, 2.0], [3.0, 4.0]]), 'a': torch.tensor(5)}
 
 
@@ -129,7 +129,7 @@ def train_own(data_root, tmp_path):
     """Trains with the hook, and with an average that takes the place of the weights."""
     config = tmp_path / 'own.py'
     hooks = [dict(type='EMAHook', momentum=0.5)]
-    config.write_text(f'_base_ = {LEAF!r}\ncustom_hooks = {hooks}\n')
+    config.write_text(f'_base_ = {CONFIG!r}\ncustom_hooks = {hooks}\n')
 
     def run(*options, extra=()):
         argv = [str(config), '--work-dir', str(tmp_path / 'work'), *extra]

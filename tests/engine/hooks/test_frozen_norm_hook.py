@@ -17,7 +17,7 @@ def train(net, hook, steps=2):
     hook.before_train(runner)
     optimizer = torch.optim.SGD([p for p in net.parameters() if p.requires_grad], 0.1)
     for step in range(steps):
-        net.train()  # as the loops do, behind every validation
+        net.train()  # as the loops do after every validation
         hook.before_train_iter(runner, step)
         labels = torch.randint(5, (2, 40, 56))
         loss, _ = net.parse_losses(net.loss(torch.randn(2, 3, 40, 56), samples(labels)))

@@ -1,6 +1,7 @@
 """Files made to run code, to fill the memory or to confuse: one line each, nothing runs."""
 
 import io
+import os
 import struct
 import tarfile
 import warnings
@@ -27,6 +28,7 @@ from hostile import (
 )
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import nn
+from watch import Forbidden
 
 from mmseg_eff.commands.convert_weights import main
 from mmseg_eff.converters import load_checkpoint, load_weights, save_checkpoint
@@ -193,6 +195,26 @@ def test_the_canary_can_appear(tmp_path):
     assert (tmp_path / 'ran').exists()
 
 
+NOTICED = {
+    'written file': lambda path: path.write_text('a'),
+    'new folder': lambda path: path.mkdir(),
+    'text that is run': lambda path: eval('1'),
+    'code that is compiled': lambda path: compile('1', 'file', 'eval'),
+}
+
+
+@pytest.mark.parametrize('act', NOTICED.values(), ids=NOTICED)
+def test_the_bounds_notice(act, tmp_path):
+    with pytest.raises(AssertionError, match=r'open|mkdir|exec|compile'), bounded():
+        act(tmp_path / 'a')
+
+
+def test_the_bounds_stop_programs(tmp_path):
+    with pytest.raises(Forbidden, match=r'os\.system'), bounded():
+        os.system(f'touch {tmp_path}/ran')
+    assert not (tmp_path / 'ran').exists()
+
+
 @pytest.mark.parametrize(('write', 'message'), PICKLES.values(), ids=PICKLES)
 def test_mmengine_reads_as_safely(write, message, tmp_path):
     write(tmp_path / 'a.pth')
@@ -231,16 +253,19 @@ def test_mmengine_gets_no_config_text_to_evaluate(tmp_path):
     assert load_checkpoint(path)['meta'] == dict(epoch=3)
 
 
-@pytest.mark.parametrize(
-    ('change', 'message'),
-    [
-        (lambda w: {f'net.{key}': value for key, value in w.items()}, '2 missing.*2 unexpected'),
-        (lambda w: dict(list(w.items())[:1]), '1 missing'),
-        (lambda w: dict(w, extra=torch.ones(1)), '1 unexpected'),
-        (lambda w: dict(w, weight=torch.ones(2, 4)), r'weight \(2, 4\) for \(2, 3\)'),
-        (lambda w: dict(w, weight=torch.ones(6)), r'weight \(6,\) for \(2, 3\)'),
-    ],
-)
+OTHER_NETWORKS = {
+    'prefix': (
+        lambda w: {f'net.{key}': value for key, value in w.items()},
+        '2 missing.*2 unexpected',
+    ),
+    'weight alone': (lambda w: dict(list(w.items())[:1]), '1 missing'),
+    'one more': (lambda w: dict(w, extra=torch.ones(1)), '1 unexpected'),
+    'more inputs': (lambda w: dict(w, weight=torch.ones(2, 4)), r'weight \(2, 4\) for \(2, 3\)'),
+    'flat weight': (lambda w: dict(w, weight=torch.ones(6)), r'weight \(6,\) for \(2, 3\)'),
+}
+
+
+@pytest.mark.parametrize(('change', 'message'), OTHER_NETWORKS.values(), ids=OTHER_NETWORKS)
 def test_weights_of_other_networks(change, message, tmp_path):
     layer = nn.Linear(3, 2)
     before = layer.weight.clone()
