@@ -1,17 +1,20 @@
-# make install | demo | test | test-slow | lint | test-onedl | wheel
-# Overridable: PYTHON, VENV, TORCH, PIP_ARGS (e.g. PIP_ARGS="--index-url https://…"), STACK=onedl
+# make install | demo | test | test-slow | test-onedl | test-python | lint | docs
+# make wheel | sdist | check-wheel
+# Overridable: PYTHON, VENV, TORCH, PIP_ARGS (e.g. PIP_ARGS="--index-url https://…"), STACK=onedl,
+# TESTS (what pytest is given)
 PYTHON ?= python3
 STACK ?= openmmlab
 VENV ?= .venv
 TORCH ?= torch==2.13.0
 PIP_ARGS ?=
+TESTS ?=
 
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/.installed-$(STACK)
 SOURCES := setup.py pyproject.toml $(patsubst %,requirements/%.txt,$(STACK) deploy test)
 
-.PHONY: install demo test test-slow test-onedl lint wheel clean
+.PHONY: install demo test test-slow test-onedl test-python lint docs wheel sdist check-wheel clean
 
 install: $(INSTALLED)
 
@@ -26,20 +29,38 @@ demo: install
 	$(BIN)/python tools/demo.py
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TESTS)
 
 test-slow: install
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow $(TESTS)
 
 test-onedl:
 	$(MAKE) test STACK=onedl VENV=.venv-onedl
 
+# On another Python of this machine, in an environment of its own: make test-python PYTHON=python3.13
+test-python:
+	$(MAKE) test VENV=.venv-$(STACK)-$(notdir $(PYTHON))
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The commands, the Python and the links of README.md and docs/; long ones are in test-slow.
+docs: install
+	$(BIN)/python -m pytest tests/test_docs.py tests/test_readme.py tests/test_results.py tests/test_config_readmes.py
 
 wheel: install
 	$(PIP) wheel --quiet --no-deps --wheel-dir dist .
 
+sdist: install
+	$(BIN)/python -c "from setuptools.build_meta import build_sdist; build_sdist('dist')"
+
+# Both in fresh environments, from another folder: import, train, predict, export.
+check-wheel:
+	rm -rf dist
+	$(MAKE) wheel sdist
+	$(BIN)/python tests/check_wheel.py dist/* --stack $(STACK) --torch "$(TORCH)" --pip-args="$(PIP_ARGS)"
+
 clean:
-	rm -rf .venv .venv-onedl build dist *.egg-info mmseg_eff/.mim
+	rm -rf .venv .venv-* build dist *.egg-info mmseg_eff/.mim

@@ -34,7 +34,7 @@ class BuildWithConfigs(build_py):
 
 def requirements(name: str) -> list[str]:
     """The requirements in ``requirements/{name}.txt``."""
-    lines = (ROOT / f'requirements/{name}.txt').read_text().splitlines()
+    lines = (ROOT / f'requirements/{name}.txt').read_text(encoding='utf-8').splitlines()
     return [line for line in lines if line and not line.startswith('#')]
 
 
@@ -47,33 +47,39 @@ common = [
     'platformdirs',
     'prettytable',
     'pycocotools',
+    'pyyaml',
     'rich',
     'safetensors',
-    'setuptools',
+    'setuptools',  # mmengine imports it without a declaration
     'shtab',
 ]
 setup(
     name='mmseg_eff',
-    version=re.search(r"__version__ = '(.+)'", (ROOT / 'mmseg_eff/version.py').read_text())[1],
+    version=re.search(r"__version__ = '(.+)'", (ROOT / 'mmseg_eff/version.py').read_text('utf-8'))[
+        1
+    ],
     description='Efficient semantic segmentation networks for MMSegmentation',
-    long_description=(ROOT / 'README.md').read_text(),
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     author='mmseg_eff contributors',
     license='Apache-2.0',
     keywords='semantic segmentation, MMSegmentation, ESPNet, ESPNetv2, DeepLab, ESeg',
     classifiers=[
+        'Development Status :: 5 - Production/Stable',
+        'Environment :: Console',
         'Intended Audience :: Science/Research',
         'Operating System :: OS Independent',
         *(f'Programming Language :: Python :: 3.{minor}' for minor in (11, 12, 13)),
         'Topic :: Scientific/Engineering :: Image Recognition',
+        'Typing :: Typed',
     ],
     python_requires='>=3.11,<3.14',
     packages=find_packages(include=['mmseg_eff', 'mmseg_eff.*']),
     package_data={'mmseg_eff': ['py.typed'], 'mmseg_eff.hub': ['index.json']},
     cmdclass=dict(build_py=BuildWithConfigs),
-    # One of the two stacks is needed, and pip cannot say "or": choose it by the extra.
     entry_points=dict(console_scripts=['mmseg-eff = mmseg_eff.commands:main']),
     install_requires=common,
+    # One of the two stacks is needed, and pip cannot say "or": choose it by the extra.
     extras_require={
         name: requirements(name)
         for name in ('openmmlab', 'onedl', 'deploy', 'slides', 'crf', 'test')

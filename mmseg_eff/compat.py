@@ -233,10 +233,10 @@ def draw_contiguous_images() -> None:
 
 
 def complete_data_lists() -> None:
-    """Skip blank lines of an ``ann_file``, and tell each sample its dataset's ``ignore_index``.
+    """Skip blank lines of an ``ann_file``, and tell samples ``ignore_index`` and ``num_classes``.
 
     mmseg takes a blank line for an image without a name; and it tells the transforms ``label_map``
-    and ``reduce_zero_label``, but not which label is ignored.
+    and ``reduce_zero_label``, but neither the ignored label nor the number of classes.
     """
     from mmengine.dataset import BaseDataset
     from mmseg.datasets import BaseSegDataset
@@ -248,11 +248,10 @@ def complete_data_lists() -> None:
     @functools.wraps(original)
     def filter_data(self) -> list[dict]:
         nameless = os.path.join(self.data_prefix.get('img_path') or '', self.img_suffix)
-        return [
-            {**info, 'ignore_index': self.ignore_index}
-            for info in original(self)
-            if info.get('img_path') != nameless
-        ]
+        classes = self.metainfo.get('classes')
+        is_known = isinstance(classes, list | tuple)  # the name of a missing file is refused later
+        rules = dict(ignore_index=self.ignore_index, num_classes=len(classes) if is_known else None)
+        return [{**info, **rules} for info in original(self) if info.get('img_path') != nameless]
 
     BaseSegDataset.filter_data = filter_data
 

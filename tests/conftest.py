@@ -47,7 +47,7 @@ def version():
 
 @pytest.fixture(scope='session')
 def shared():
-    """Folder of the authors' weights, their logits and CamVid; see CONTRIBUTING in the README."""
+    """Folder of the authors' weights, their logits and CamVid; see CONTRIBUTING.md."""
     if not SHARED.is_dir():
         pytest.skip(f'{SHARED} is absent (set MMSEG_EFF_SHARED): official weights and logits')
     return SHARED

@@ -1,8 +1,8 @@
 """Every network of the configs, for the tests that ask the same of all.
 
-A network is a leaf's model without what only training needs: weights, losses, preprocessing. Leaves
-with the same one count once, under the first leaf's name. ``data/parameters.json`` lists them;
-after a change that is meant, ``ACCEPT=1 pytest tests/test_every_model.py -k table`` writes it.
+A network is the model of a config without what only training needs: weights, losses, preprocessing.
+Configs with the same one count once, under the first one's name. ``data/parameters.json`` lists
+them; ``ACCEPT=1 pytest tests/test_every_model.py -k table`` writes it after a change that is meant.
 """
 
 import copy
@@ -12,17 +12,15 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, ConfigDict
+from config_files import CONFIG_FILES, read
+from mmengine.config import ConfigDict
 from mmengine.model import revert_sync_batchnorm
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-CONFIGS = Path(__file__).parent.parent / 'configs'
-# Of this package: mmseg's own, in peers/, refuse odd sizes.
-LEAVES = sorted(
-    path for path in CONFIGS.glob('*/*.py') if path.parent.name not in ('_base_', 'peers')
-)
+# Of this package: mmseg's own, in baselines/, refuse odd sizes.
+OURS = [path for path in CONFIG_FILES if path.parent.name != 'baselines']
 TABLE = Path(__file__).parent / 'data/parameters.json'
 PARAMETERS = json.loads(TABLE.read_text())  # of each network, by its name
 NOT_THE_NETWORK = {
@@ -46,18 +44,18 @@ def without_training(config: dict | list | object) -> dict | list | object:
 
 
 @cache
-def network_config(leaf: Path) -> ConfigDict:
-    config = without_training(Config.fromfile(leaf).model)
+def network_config(path: Path) -> ConfigDict:
+    config = without_training(read(path).model)
     return ConfigDict(config, test_cfg=dict(mode='whole'))
 
 
-def network_name(leaf: Path) -> str:
-    """The leaf's without schedule, image size and the words of self-training."""
-    return re.sub(r'[_-]selftrain|_\d+xb[^_]+|-quarter|-drive|-\d+x\d+$', '', leaf.stem)
+def network_name(path: Path) -> str:
+    """The config's without schedule, image size and the words of self-training."""
+    return re.sub(r'[_-]selftrain|_\d+xb[^_]+|-quarter|-drive|-\d+x\d+$', '', path.stem)
 
 
 def config_of(name: str) -> ConfigDict:
-    return network_config(next(leaf for leaf in LEAVES if network_name(leaf) == name))
+    return network_config(next(path for path in OURS if network_name(path) == name))
 
 
 def build(config: ConfigDict) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Every leaf: its name says what is in it, it builds, and official weights load into it."""
+"""Every config: its name says what is in it, it builds, and official weights load into it."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from mmengine.config import Config
+from config_files import CONFIG_FILES, CONFIGS, named, read
 from mmengine.optim import build_optim_wrapper
 from mmseg.registry import DATASETS, MODELS
 from torch import nn
@@ -15,9 +15,7 @@ from mmseg_eff.benchmarking.complexity import complexity
 from mmseg_eff.converters import load_weights
 from mmseg_eff.converters.convert import convert
 
-CONFIGS = Path(__file__).parent.parent / 'configs'
-LEAVES = sorted(path for path in CONFIGS.glob('*/*.py') if path.parent.name != '_base_')
-RECIPES = [path for path in LEAVES if path.parent.name != 'mix']  # test_mix.py has the others
+RECIPES = [path for path in CONFIG_FILES if path.parent.name != 'mix']  # see test_mix.py
 CHAINED = [path for path in RECIPES if "load_from = 'work_dirs/" in path.read_text()]
 NAME = re.compile(
     r'(?P<model>[^_]+)(_(?P<pre>[a-z0-9]+)-pre)?(?P<selftrain>[_-]selftrain)?'
@@ -37,7 +35,7 @@ DATASET_TYPES = dict(
     voc12trainval='PascalVOCDataset',
     vocforeground='ForegroundVOCDataset',
 )
-PEERS = {'fast-scnn': 'FastSCNN', 'ddrnet-23-slim': 'DDRNet'}  # of mmseg, to compare with
+BASELINES = {'fast-scnn': 'FastSCNN', 'ddrnet-23-slim': 'DDRNet'}  # of mmseg, to compare with
 DEEPLAB = {  # head -> version
     'DeepLabV1Head': 'deeplabv1',
     'DeepLabV2Head': 'deeplabv2',
@@ -51,7 +49,7 @@ PUBLISHED_MACS = [  # configs/deeplab; of the authors' model_zoo.md, 1e9 multipl
     ('deeplabv3plus-xception65_1xb16-90k_cityscapes-769x769', 418.64),
     ('deeplabv3plus-xception71-dpc_1xb16-90k_cityscapes-769x769', 502.07),
 ]
-OFFICIAL = {  # file of the authors -> the leaf that it loads into
+OFFICIAL = {  # file of the authors -> the config that it loads into
     'espnet/espnet_p_2_q_3.pth': 'espnet-p2q3_1xb8-558k_cityscapes-512x1024',
     'espnet/espnet_p_2_q_5.pth': 'espnet-p2q5_1xb8-558k_cityscapes-512x1024',
     'espnet/espnet_p_2_q_8.pth': 'espnet-p2q8_1xb8-558k_cityscapes-512x1024',
@@ -85,7 +83,7 @@ def start_of(config):
 
 
 def eseg_name(config):
-    """What the model of an ESeg leaf must be called."""
+    """What the model of an ESeg config must be called."""
     backbone, neck = config.model.backbone, config.model.neck
     is_resnet = backbone.type == 'ResNet'
     arch = f'r{backbone.depth}' if is_resnet else backbone.arch.removeprefix('eseg-')
@@ -97,7 +95,7 @@ def eseg_name(config):
 
 
 def deeplab_names(config):
-    """What the model of a DeepLab leaf may be called: its usual output stride can be left out."""
+    """What the model of a DeepLab config may be called: its usual output stride can be left out."""
     backbone, head = config.model.backbone, config.model.decode_head
     version = DEEPLAB[head.type]
     arch = {
@@ -112,13 +110,9 @@ def deeplab_names(config):
     return [f'{name}-os{backbone.output_stride}'] + [name] * (backbone.output_stride == usual)
 
 
-def leaf(name):
-    return Config.fromfile(next(path for path in LEAVES if path.stem == name))
-
-
-def test_there_are_leaves():
-    assert len(LEAVES) == len({path.stem for path in LEAVES}) >= 70
-    assert len(OFFICIAL) == 7 + 16
+def test_no_two_configs_have_one_name():
+    """By which ``--help``'s CONFIG and MMSegInferencer find them."""
+    assert CONFIG_FILES and len({path.stem for path in CONFIG_FILES}) == len(CONFIG_FILES)
 
 
 @pytest.mark.parametrize('path', RECIPES, ids=lambda path: path.stem)
@@ -127,7 +121,7 @@ def test_name_says_what_is_in_it(path):
     assert name, (
         f'{path.name} is not {{model}}_{{gpus}}xb{{batch}}-{{iters}}k_{{dataset}}-{{H}}x{{W}}'
     )
-    config = Config.fromfile(path)
+    config = read(path)
     assert config.train_dataloader.batch_size == int(name['batch'])
     assert config.train_cfg.max_iters == round(float(name['kilo']) * 1000)
     sampler = 'MultiSourceSampler' if name['selftrain'] else 'ResumableSampler'
@@ -140,8 +134,8 @@ def test_name_says_what_is_in_it(path):
     lr = config.optim_wrapper.optimizer.lr
     assert float(name['lr'] or lr) == lr
     backbone, head = config.model.backbone, config.model.decode_head
-    if path.parent.name == 'peers':
-        assert backbone.type == PEERS[name['model']] and not start
+    if path.parent.name == 'baselines':
+        assert backbone.type == BASELINES[name['model']] and not start
         return
     family, _, size = name['model'].rpartition('-')
     if family.startswith('eseg'):
@@ -176,12 +170,12 @@ def test_name_says_what_is_in_it(path):
 
 @pytest.mark.parametrize('path', RECIPES, ids=lambda path: path.stem)
 def test_builds_and_agrees_with_its_data(path):
-    config = Config.fromfile(path)
+    config = read(path)
     with torch.device('meta'):  # shapes alone: the largest network is quick, too
         model = MODELS.build(config.model)
     (dataset, *_) = inner_datasets(config.train_dataloader.dataset)
     real = len(DATASETS.get(dataset.type).METAINFO['classes'])
-    assert config.num_labels == real
+    assert config.num_classes == real
     void = config.model.data_preprocessor.get('ignore_to_class')
     assert void in (None, real)
     num_classes = model.decode_head.num_classes
@@ -196,7 +190,7 @@ def test_builds_and_agrees_with_its_data(path):
         assert tuple(wanted)[: len(given)] == given
 
 
-@pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', CONFIG_FILES, ids=lambda path: path.stem)
 def test_short_and_known_by_name(path):
     lines = [line for line in path.read_text().splitlines() if not line.startswith('#')]
     assert len(lines) <= 40
@@ -207,7 +201,7 @@ def test_short_and_known_by_name(path):
 
 @pytest.mark.parametrize(('name', 'published'), PUBLISHED_MACS)
 def test_deeplab_has_the_published_multiply_adds(name, published):
-    config = leaf(name)
+    config = named(name)
     assert complexity(config, config.test_size)[-1].macs == pytest.approx(published * 1e9, rel=4e-3)
 
 
@@ -217,20 +211,22 @@ def test_deeplab_has_the_published_multiply_adds(name, published):
 )
 def test_deeplab_of_eseg_has_the_papers_figures(name, published):
     """ESeg's Table 8."""
-    config = leaf(f'deeplabv3plus-{name}_1xb16-90k_cityscapes-512x1024')
+    config = named(f'deeplabv3plus-{name}_1xb16-90k_cityscapes-512x1024')
     total = complexity(config, (1024, 2048))[-1]
     assert total.paper_macs == pytest.approx(published * 1e9, rel=5e-3)
 
 
 DEEPLAB_PADDED = [
-    path for path in LEAVES if path.parent.name == 'deeplab' and 'sgd_poly' in path.read_text()
+    path
+    for path in CONFIG_FILES
+    if path.parent.name == 'deeplab' and 'sgd_poly' in path.read_text()
 ]
 
 
 @pytest.mark.parametrize('path', DEEPLAB_PADDED, ids=lambda path: path.stem)
 def test_deeplab_aligns_corners(path):
     """Sides of crops and padded images are 16 k + 1, or 8 k + 1 at output stride 8."""
-    config = Config.fromfile(path)
+    config = read(path)
     processor = config.model.data_preprocessor
     assert tuple(processor.test_cfg['size']) == tuple(config.test_size)
     assert tuple(processor.size) == tuple(config.crop_size)
@@ -263,7 +259,7 @@ def test_deeplab_aligns_corners(path):
     ],
 )
 def test_deeplab_learning_rates_and_decay(name, expected):
-    config = leaf(name)
+    config = named(name)
     with torch.device('meta'):
         model = MODELS.build(config.model)
     groups = build_optim_wrapper(model, config.optim_wrapper).optimizer.param_groups
@@ -277,7 +273,7 @@ def test_deeplab_learning_rates_and_decay(name, expected):
 
 
 def test_deeplab_second_stage_is_frozen():
-    config = leaf('deeplabv3-r101-os8_voc12aug-pre_1xb16-30k_voc12trainval-513x513')
+    config = named('deeplabv3-r101-os8_voc12aug-pre_1xb16-30k_voc12trainval-513x513')
     with torch.device('meta'):
         model = MODELS.build(config.model)
     norms = [module for module in model.modules() if isinstance(module, torch.nn.SyncBatchNorm)]
@@ -291,7 +287,7 @@ def test_deeplab_second_stage_is_frozen():
 def test_comparison_differs_in_the_network_and_the_length():
     """DeepLabv3+ against ESeg on CamVid, in equal time."""
     ours, other = (
-        leaf(f'{name}_camvid-360x480')
+        named(f'{name}_camvid-360x480')
         for name in (
             'deeplabv3plus-lite0_imagenet-pre_1xb8-0.8k',
             'eseg-lite0_imagenet-pre_1xb8-1.5k',
@@ -313,14 +309,14 @@ def test_metafiles_name_existing_configs():
         for file in index['Import']
         for model in yaml.safe_load((CONFIGS.parent / file).read_text())['Models']
     ]
-    assert {CONFIGS.parent / model['Config'] for model in models} == set(LEAVES)
+    assert {CONFIGS.parent / model['Config'] for model in models} == set(CONFIG_FILES)
 
 
-@pytest.mark.parametrize(('file', 'leaf'), OFFICIAL.items())
-def test_official_weights_load_as_they_stand(shared, tmp_path, file, leaf):
+@pytest.mark.parametrize(('file', 'name'), OFFICIAL.items())
+def test_official_weights_load_as_they_stand(shared, tmp_path, file, name):
     target = tmp_path / 'converted.pth'
     convert(file.partition('/')[0], shared / 'checkpoints' / file, target)
-    config = Config.fromfile(next(path for path in LEAVES if path.stem == leaf))
+    config = named(name)
     model = MODELS.build(config.model)
     meta = load_weights(model, target)
     expected, processor = meta['preprocessing'], model.data_preprocessor
@@ -333,26 +329,26 @@ def test_official_weights_load_as_they_stand(shared, tmp_path, file, leaf):
     assert torch.equal(processor(dict(inputs=[image]))['inputs'][0], normalised)
 
 
-@pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', CONFIG_FILES, ids=lambda path: path.stem)
 def test_nothing_at_the_top_replaces_the_preprocessing(path):
     """The runner would give a ``data_preprocessor`` at the top level to the model of ``--tta``."""
-    assert Config.fromfile(path).get('data_preprocessor') is None
+    assert read(path).get('data_preprocessor') is None
 
 
 def test_data_root_follows_the_environment(monkeypatch):
     path = CONFIGS / f'espnet/{OFFICIAL["espnet/espnet_p_2_q_8_camvid.pth"]}.py'
     monkeypatch.delenv('MMSEG_EFF_DATA', raising=False)
-    assert Config.fromfile(path).test_dataloader.dataset.data_root == 'data/camvid'
+    assert read(path).test_dataloader.dataset.data_root == 'data/camvid'
     monkeypatch.setenv('MMSEG_EFF_DATA', '/elsewhere')
-    assert Config.fromfile(path).test_dataloader.dataset.data_root == '/elsewhere/camvid'
+    assert read(path).test_dataloader.dataset.data_root == '/elsewhere/camvid'
 
 
 @pytest.mark.parametrize('path', CHAINED, ids=lambda path: path.stem)
-def test_starts_from_the_end_of_another_leaf(path):
+def test_starts_from_the_end_of_another_config(path):
     """Only the head may be new: of ESeg the classifier, and nothing where the classes are equal."""
-    config = Config.fromfile(path)
+    config = read(path)
     source = Path(config.load_from)
-    first = leaf(source.parent.name)
+    first = named(source.parent.name)
     assert source.name == f'iter_{first.train_cfg.max_iters}.pth'
     with torch.device('meta'):
         given, wanted = (MODELS.build(c.model).state_dict() for c in (first, config))
@@ -373,8 +369,8 @@ def test_averages_of_weights_suit_short_trainings():
     """Users inherit the recipes and train for fewer iterations than they do."""
     averages = [
         (path.name, hook)
-        for path in LEAVES
-        for hook in Config.fromfile(path).get('custom_hooks') or []
+        for path in CONFIG_FILES
+        for hook in read(path).get('custom_hooks') or []
         if hook.type == 'EMAHook'
     ]
     assert averages

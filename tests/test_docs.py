@@ -1,7 +1,7 @@
 """The pages of docs/ say what is true: their commands and Python are run, their links lead on.
 
 A ``python`` block whose first line is ``# NAME.py`` is a file; others are run in one namespace, and
-print what the comment behind ``print()`` says. ``bash`` blocks are run, ``console`` blocks
+print what the comment after ``print()`` says. ``bash`` blocks are run, ``console`` blocks
 (downloads, long trainings) only parsed.
 """
 
@@ -21,9 +21,11 @@ from urllib.parse import unquote
 import cv2
 import numpy as np
 import pytest
+from config_files import expand
 from official_file import write_official_file
 
 from mmseg_eff import hub
+from mmseg_eff.commands import COMMANDS
 from mmseg_eff.converters.convert import convert
 from mmseg_eff.datasets.toy_street import IGNORED, Scene
 
@@ -31,7 +33,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted(path.name for path in (ROOT / 'docs').glob('*.md'))
 BLOCK = re.compile(r'^```(\w*)\n(.*?)^```$', flags=re.DOTALL | re.MULTILINE)
 LINK = re.compile(r'\]\(([^)#\s]*)(#[^)\s]*)?\)')
-OTHER_COMMANDS = {'curl', 'export', 'pip'}
+OTHER_COMMANDS = {'curl', 'export', 'make', 'pip'}
 SLOW = {'export.md', 'new_network.md', 'self_training.md'}  # exports, trainings in processes
 TINY_TRAINING = [
     '--cfg-options',
@@ -46,7 +48,7 @@ TINY_LOADERS = [
     for split in ('train', 'val', 'test')
     for option in ('num_workers=0', 'persistent_workers=False')
 ]
-TINY = {  # tool -> what is appended to its commands
+TINY = {  # subcommand -> what is appended to its commands
     'train': TINY_TRAINING + TINY_LOADERS,
     'self_train': TINY_TRAINING + TINY_LOADERS,
     'test': ['--cfg-options', *TINY_LOADERS],
@@ -65,27 +67,38 @@ def blocks(text: str) -> list[tuple[str, str]]:
 
 
 def commands(block: str) -> Iterator[list[str]]:
-    """The words of each command; a wildcard becomes the files that it matches, if any."""
+    """The words of each command, with braces and wildcards expanded as a shell does."""
     for line in block.replace('\\\n', ' ').splitlines():
         words = shlex.split(line, comments=True)
         if words:
+            words = [expanded for word in words for expanded in expand(word)]
             yield [found for word in words for found in sorted(glob.glob(word)) or [word]]
 
 
-def tool_of(words: list[str]) -> tuple[Callable[[list[str]], int], list[str]]:
-    """``main`` of the tool that a command starts, and its arguments."""
-    name = re.fullmatch(r'tools/(\w+)\.py', words[1])[1]
+def name_of(words: list[str]) -> str:
+    """The subcommand that a command starts, as ``mmseg-eff NAME`` or ``python tools/NAME.py``."""
+    assert words[0] in ('mmseg-eff', 'python') and len(words) > 1, words
+    if words[0] == 'mmseg-eff':
+        assert words[1] in COMMANDS, words
+        return words[1]
     assert (ROOT / words[1]).is_file(), words[1]
-    return importlib.import_module(f'mmseg_eff.commands.{name}').main, words[2:]
+    return re.fullmatch(r'tools/(\w+)\.py', words[1])[1]
+
+
+def tool_of(words: list[str]) -> tuple[Callable[[list[str]], int], list[str]]:
+    """``main`` of the subcommand that a command starts, and its arguments."""
+    return importlib.import_module(f'mmseg_eff.commands.{name_of(words)}').main, words[2:]
 
 
 def check_command(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tool, its options and the repository's files in a command exist."""
+    """The subcommand, its options and the repository's files in a command exist."""
     if words[0] in OTHER_COMMANDS:
         return
     if words[0] == 'torchrun':
         words = ['python', *itertools.dropwhile(lambda word: not word.endswith('.py'), words)]
-    assert words[0] == 'python', words
+    if words[0] == 'python' and words[1].startswith('benchmarks/'):
+        assert (ROOT / words[1]).is_file(), words[1]
+        return
     main, argv = tool_of(words)
 
     def parse_only(parse: Callable) -> Callable:
@@ -111,7 +124,7 @@ def run_command(words: list[str]) -> None:
     if words == ['export', 'PYTHONPATH=.']:  # as the fixture has done
         return
     main, argv = tool_of(words)
-    assert main([*argv, *TINY.get(Path(words[1]).stem, [])]) == 0, shlex.join(words)
+    assert main([*argv, *TINY.get(name_of(words), [])]) == 0, shlex.join(words)
 
 
 def run_page(text: str) -> None:
@@ -181,20 +194,21 @@ def test_the_pages_training_by_epochs_runs(workplace):
     (config,) = (block for _, block in blocks(page) if block.startswith('# my_data_epochs.py'))
     (workplace / 'my_data_epochs.py').write_text(config.replace('= 40', '= 2'))
     options = ['--cfg-options', TINY_TRAINING[1], 'train_dataloader.batch_size=2', *TINY_LOADERS]
-    words = ['python', 'tools/train.py', 'my_data_epochs.py', '--work-dir', 'work']
+    words = ['mmseg-eff', 'train', 'my_data_epochs.py', '--work-dir', 'work']
     main, argv = tool_of(words)
     assert main([*argv, *options]) == 0
     assert Path('work/epoch_2.pth').is_file()
 
 
-@pytest.mark.parametrize('page', PAGES)
+@pytest.mark.parametrize('page', ['../README.md', *PAGES, 'results/camvid.md'])
 def test_commands_exist(page, monkeypatch):
     def find(checkpoint):
         return hub.find(checkpoint).name if checkpoint.startswith('hub:') else checkpoint
 
     monkeypatch.setattr('mmseg_eff.hub.resolve', find)  # the name exists: no download
+    monkeypatch.chdir(ROOT)
     text = (ROOT / 'docs' / page).read_text()
-    assert {language for language, _ in blocks(text)} <= {'python', 'bash', 'console', 'text'}
+    assert {language for language, _ in blocks(text)} <= {'', 'python', 'bash', 'console', 'text'}
     for language, block in blocks(text):
         if language in ('bash', 'console'):
             for words in commands(block):
@@ -204,10 +218,12 @@ def test_commands_exist(page, monkeypatch):
 @pytest.mark.parametrize(
     'command',
     [
-        'python tools/trian.py configs/mix/resnet50_epp_fcn.py',
-        'python tools/train.py configs/mix/resnet50_epp_fcn.py --resumes',
-        'python tools/train.py configs/mix/resnet50_epp.py',
-        'python tools/export.py CONFIG CHECKPOINT --out DIR --backend onx',
+        'mmseg-eff trian configs/mix/resnet50_epp_fcn.py',
+        'mmseg-eff train configs/mix/resnet50_epp_fcn.py --resumes',
+        'mmseg-eff train configs/mix/resnet50_epp.py',
+        'mmseg-eff export CONFIG CHECKPOINT --out DIR --backend onx',
+        'mmseg-ef train CONFIG',
+        'python tools/trian.py CONFIG',
         'pyhton tools/train.py CONFIG',
         'torchrun --nproc-per-node 2 tools/train.py CONFIG --luncher pytorch',
     ],
@@ -223,8 +239,8 @@ def test_a_typo_is_found(command, monkeypatch):
     [
         'python\nimport mmseg_eff.moduls\n',
         'python\nprint(6 * 7)  # 43\n',
-        'bash\npython tools/complexity.py missing.py\n',
-        'python\n# broken.py\nmodel = dict(\n```\n```bash\npython tools/complexity.py broken.py\n',
+        'bash\nmmseg-eff complexity missing.py\n',
+        'python\n# broken.py\nmodel = dict(\n```\n```bash\nmmseg-eff complexity broken.py\n',
     ],
 )
 def test_a_wrong_block_is_found(block, workplace):
@@ -238,7 +254,9 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-') for heading in headings}
 
 
-@pytest.mark.parametrize('page', ['README.md', *(f'docs/{page}' for page in PAGES)])
+@pytest.mark.parametrize(
+    'page', ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', *(f'docs/{page}' for page in PAGES)]
+)
 def test_links_lead_to_files_and_headings(page):
     path = ROOT / page
     links = LINK.findall(path.read_text())

@@ -20,7 +20,7 @@ def trainings(root):
 def test_page_has_the_figures_of_the_logs(root, trainings):
     page = (root / 'docs/results/camvid.md').read_text()
     rows = dict(ROW.findall(page.partition('## Self-training')[0]))
-    assert len(rows) >= 9
+    assert rows
     assert {name: float(miou) for name, miou in rows.items()} == {
         name: training['miou'][str(training['iterations'])] for name, training in trainings.items()
     }

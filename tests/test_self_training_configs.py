@@ -8,13 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from mmengine.config import Config
+from config_files import CONFIGS, read
 
 from mmseg_eff.commands import check_dataset, class_weights, train
 from mmseg_eff.dataset_check.build import build_datasets
 from mmseg_eff.datasets import make_toy_street
 
-CONFIGS = Path(__file__).parent.parent / 'configs'
 STUDENTS = sorted(CONFIGS.glob('*/*selftrain_*.py'))
 ON_A_QUARTER = [path for path in STUDENTS if 'quarter' in path.stem]
 TOY = CONFIGS / 'espnet/espnet-p2q3_selftrain_1xb8-0.3k_toystreet-quarter-128x256.py'
@@ -29,7 +28,7 @@ def test_there_are_students():
 
 @pytest.mark.parametrize('path', STUDENTS, ids=lambda path: path.stem)
 def test_half_of_each_batch_has_pseudo_labels(path):
-    config = Config.fromfile(path)
+    config = read(path)
     loader = config.train_dataloader
     sampler = dict(type='MultiSourceSampler', batch_size=loader.batch_size, source_ratio=[1, 1])
     assert loader.sampler == sampler
@@ -41,9 +40,9 @@ def test_half_of_each_batch_has_pseudo_labels(path):
 
 @pytest.mark.parametrize('path', ON_A_QUARTER, ids=lambda path: path.stem)
 def test_teacher_differs_in_the_data_alone(path):
-    student = Config.fromfile(path)
+    student = read(path)
     teacher = path.name.replace('-selftrain', '').replace('_selftrain', '')
-    teacher = Config.fromfile(path.with_name(teacher))
+    teacher = read(path.with_name(teacher))
     changed = {key for key in student if student[key] != teacher.get(key)}
     assert changed == {'train_dataloader', 'labelled'}
     labelled, others = student.train_dataloader.dataset.datasets
@@ -55,10 +54,10 @@ def test_teacher_differs_in_the_data_alone(path):
 
 def test_one_drive_has_labels(shared):
     """0006R0; the images to validate on are of another one."""
-    student = Config.fromfile(ON_A_DRIVE)
+    student = read(ON_A_DRIVE)
     (teacher,) = ON_A_DRIVE.parent.glob('espnetv2-s2.0_*-pre_*_camvid-drive-*.py')
     labelled, others = student.train_dataloader.dataset.datasets
-    assert labelled == Config.fromfile(teacher).train_dataloader.dataset
+    assert labelled == read(teacher).train_dataloader.dataset
     assert sorted(labelled.indices + others.indices) == list(range(367))
     drives = [
         path.name.partition('_')[0] for path in sorted((shared / 'data/camvid/train').glob('*'))
@@ -71,9 +70,9 @@ def test_one_drive_has_labels(shared):
 @pytest.mark.parametrize('size', ['s', 'm', 'l', 'lite-s', 'lite-m', 'lite-l'])
 def test_eseg_trains_as_in_the_paper(size, start):
     (path,) = CONFIGS.glob(f'eseg/eseg-{size}{start}selftrain_1xb128-46.5k_cityscapes-*.py')
-    config = Config.fromfile(path)
+    config = read(path)
     (supervised,) = CONFIGS.glob(f'eseg/eseg-{size}_1xb16-90k_cityscapes-*.py')
-    supervised = Config.fromfile(supervised)
+    supervised = read(supervised)
     assert config.optim_wrapper.optimizer.lr == 0.16
     assert round(config.train_cfg.max_iters * 64 / 2975) == 1000
     assert config.crop_size == supervised.crop_size
@@ -95,7 +94,7 @@ def test_labels_of_train_extra_have_the_names_of_the_images(tmp_path, make_image
     folder = tmp_path / 'work_dirs/pseudo_labels/cityscapes/labels'
     folder.mkdir(parents=True)
     (tmp_path / 'cityscapes/gtFine/train').mkdir(parents=True)
-    config = Config.fromfile(next(path for path in STUDENTS if 'cityscapes-' in path.stem))
+    config = read(next(path for path in STUDENTS if 'cityscapes-' in path.stem))
     labelled, others = build_datasets(config.train_dataloader.dataset, 'train_dataloader')
     label = labelled.get_data_info(0)['seg_map_path']
     assert label.endswith('cityscapes/gtFine/train/ulm/a_gtFine_labelTrainIds.png')

@@ -1,5 +1,5 @@
 # DeepLabv1 (LargeFOV). The authors start from VGG's fully connected layers, too; here the head is
-# new. Their probabilities pass through a dense CRF behind the network.
+# new. Their probabilities pass through a dense CRF after the network.
 _base_ = [
     '../_base_/models/deeplabv1_vgg16.py',
     '../_base_/datasets/voc12aug_513x513.py',
@@ -9,7 +9,7 @@ _base_ = [
 crop_size = (321, 321)
 train_pipeline = [
     dict(type='LoadCheckedImage'),
-    dict(type='LoadCheckedAnnotations', num_classes=_base_.num_labels),
+    dict(type='LoadCheckedAnnotations'),
     dict(type='RandomCrop', crop_size=crop_size),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackSegInputs'),

@@ -1,4 +1,4 @@
-# DeepLabv2 from ImageNet weights (the paper's best had COCO, too, and a dense CRF behind).
+# DeepLabv2 from ImageNet weights (the paper's best had COCO, too, and a dense CRF after it).
 _base_ = [
     '../_base_/models/deeplabv2_r101.py',
     '../_base_/datasets/voc12aug_513x513.py',
@@ -10,7 +10,7 @@ crop_size = (321, 321)
 scales = [[dict(type='Resize', scale_factor=step / 4, keep_ratio=True)] for step in range(2, 7)]
 train_pipeline = [
     dict(type='LoadCheckedImage'),
-    dict(type='LoadCheckedAnnotations', num_classes=_base_.num_labels),
+    dict(type='LoadCheckedAnnotations'),
     dict(type='RandomChoice', transforms=scales),
     dict(type='RandomCrop', crop_size=crop_size),
     dict(type='RandomFlip', prob=0.5),

@@ -8,6 +8,6 @@ _base_ = [
 ]
 model = dict(
     data_preprocessor=dict(size=_base_.crop_size, test_cfg=dict(size=_base_.test_size)),
-    decode_head=dict(num_classes=_base_.num_labels),
+    decode_head=dict(num_classes=_base_.num_classes),
 )
 optim_wrapper = dict(optimizer=dict(weight_decay=1e-4))

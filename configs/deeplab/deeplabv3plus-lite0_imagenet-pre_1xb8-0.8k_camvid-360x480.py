@@ -1,4 +1,4 @@
-# ESeg's small CamVid training with DeepLabv3+ behind the same encoder, at output stride 16. The
+# ESeg's small CamVid training with DeepLabv3+ on the same encoder, at output stride 16. The
 # decoder's 256 channels cost more: 800 iterations take ESeg's time for 1500.
 _base_ = '../eseg/eseg-lite0_imagenet-pre_1xb8-1.5k_camvid-360x480.py'
 max_iters = 800
@@ -9,7 +9,7 @@ model = dict(
         _delete_=True,
         type='DeepLabV3PlusHead',
         in_channels=[24, 320],
-        num_classes=_base_.num_labels,
+        num_classes=_base_.num_classes,
         norm_cfg=_base_.norm_cfg,
         align_corners=False,
         loss_decode=_base_.model.decode_head.loss_decode,

@@ -8,7 +8,9 @@ _base_ = [
 max_iters = 1600
 model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
-    decode_head=dict(num_classes=_base_.num_labels, loss_decode=dict(min_kept=8 * 360 * 480 // 64)),
+    decode_head=dict(
+        num_classes=_base_.num_classes, loss_decode=dict(min_kept=8 * 360 * 480 // 64)
+    ),
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=0, end=50, by_epoch=False),

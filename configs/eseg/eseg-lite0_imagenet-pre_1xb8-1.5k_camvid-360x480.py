@@ -8,5 +8,5 @@ _base_ = [
 loss_decode = dict(min_kept=8 * 360 * 480 // 64)  # 1 in 64 pixels of the batch
 model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
-    decode_head=dict(num_classes=_base_.num_labels, loss_decode=loss_decode),
+    decode_head=dict(num_classes=_base_.num_classes, loss_decode=loss_decode),
 )

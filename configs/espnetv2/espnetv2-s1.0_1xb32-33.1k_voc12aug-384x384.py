@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 model = dict(
-    data_preprocessor=dict(size=_base_.crop_size), decode_head=dict(num_classes=_base_.num_labels)
+    data_preprocessor=dict(size=_base_.crop_size), decode_head=dict(num_classes=_base_.num_classes)
 )
 optim_wrapper = dict(optimizer=dict(lr=0.005))
 param_scheduler = [dict(type='HybridLR', epoch_length=331, by_epoch=False)]

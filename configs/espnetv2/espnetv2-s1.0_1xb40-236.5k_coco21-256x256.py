@@ -7,7 +7,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 model = dict(
-    data_preprocessor=dict(size=_base_.crop_size), decode_head=dict(num_classes=_base_.num_labels)
+    data_preprocessor=dict(size=_base_.crop_size), decode_head=dict(num_classes=_base_.num_classes)
 )
 param_scheduler = [dict(type='HybridLR', epoch_length=2365, by_epoch=False)]
 train_cfg = dict(max_iters=236500, val_interval=23650)

@@ -7,7 +7,7 @@ _base_ = [
 ]
 train_pipeline = [
     dict(type='LoadCheckedImage'),
-    dict(type='LoadCheckedAnnotations', num_classes=_base_.num_labels),
+    dict(type='LoadCheckedAnnotations'),
     dict(type='RandomResize', scale=(2048, 1024), ratio_range=(0.35, 1.0), keep_ratio=True),
     dict(type='RandomCrop', crop_size=_base_.crop_size),
     dict(type='RandomFlip', prob=0.5),
@@ -17,7 +17,7 @@ test_pipeline = [
     dict(type='LoadImageFromFile'),
     # With anti-aliasing, as the authors resize; OpenCV's changes 1 % of the predicted pixels.
     dict(type='Resize', scale=_base_.crop_size[::-1], keep_ratio=True, backend='pillow'),
-    dict(type='LoadCheckedAnnotations', num_classes=_base_.num_labels),
+    dict(type='LoadCheckedAnnotations'),
     dict(type='PackSegInputs'),
 ]
 model = dict(

@@ -1,4 +1,4 @@
-# The teacher goes on learning (tools/self_train.py --from-teacher); half of each batch is other
+# The teacher goes on learning (mmseg-eff self_train --from-teacher); half of each batch is other
 # images with its pseudo labels.
 _base_ = './espnetv2-s2.0_cityscapes-pre_1xb8-0.4k_camvid-drive-180x240.py'
 max_iters = 200

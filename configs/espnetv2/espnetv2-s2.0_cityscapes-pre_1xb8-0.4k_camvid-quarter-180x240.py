@@ -8,7 +8,7 @@ max_iters = 400
 crop_size = (180, 240)
 train_pipeline = [
     dict(type='LoadCheckedImage'),
-    dict(type='LoadCheckedAnnotations', num_classes=_base_.num_labels),
+    dict(type='LoadCheckedAnnotations'),
     dict(type='RandomResize', scale=crop_size[::-1], ratio_range=(1.0, 1.5), keep_ratio=True),
     dict(type='RandomCrop', crop_size=crop_size),
     dict(type='RandomFlip', prob=0.5),
@@ -17,7 +17,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=crop_size[::-1], keep_ratio=True),
-    dict(type='LoadCheckedAnnotations', num_classes=_base_.num_labels),
+    dict(type='LoadCheckedAnnotations'),
     dict(type='PackSegInputs'),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline, **_base_.quarter))

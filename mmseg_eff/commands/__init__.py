@@ -56,11 +56,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a subcommand; without one, print the help."""
+    if argv is None:
+        end_in_one_line()
     words = sys.argv[1:] if argv is None else argv
     name = words[0].replace('-', '_') if words else ''
     if name in COMMANDS:
-        if argv is None:
-            end_in_one_line()
         return load(name).main(words[1:], prog=f'mmseg-eff {words[0]}')
     build_parser().parse_args(words or ['--help'])
     return 0

@@ -50,9 +50,11 @@ def list_once(dataset: BaseDataset) -> None:
     """
     merged = origin_of(dataset) == PLAIN and dataset.backend_args is None
     for folder, _ in folders(dataset):
-        if not merged or folder != dataset.data_prefix['img_path']:
-            for _ in list_files(folder):
-                pass
+        if merged and folder == dataset.data_prefix['img_path']:
+            os.stat(folder)  # listed below; where both are missing, the images are named
+            continue
+        for _ in list_files(folder):
+            pass
     if merged:
         dataset.backend_args = CHECKED
     try:

@@ -150,7 +150,7 @@ def check_loading(part: dict, where: str, rules: LabelRules) -> None:
                 f'{rules.ignore_index}; use LoadCheckedAnnotations(num_classes={rules.num_classes})'
             )
     is_checked = part['type'] in ('LoadCheckedAnnotations', LoadCheckedAnnotations)
-    if is_checked and part.get('num_classes', rules.num_classes) < rules.num_classes:
+    if is_checked and (part.get('num_classes') or rules.num_classes) < rules.num_classes:
         raise InputError(
             f'{where}.num_classes is {part["num_classes"]}, but the dataset has '
             f'{rules.num_classes} classes; set num_classes={rules.num_classes}'

@@ -16,7 +16,14 @@ from ..errors import InputError
 from ..utils.file_limit import check_local_file
 from ..utils.pixel_limit import open_limited, pixel_limit, too_large
 from .bit_depth import warn_of_dark_image
-from .label_rules import DROPPED, format_fault, range_fault, settled_label_map, size_fault
+from .label_rules import (
+    DROPPED,
+    MAX_LABELS,
+    format_fault,
+    range_fault,
+    settled_label_map,
+    size_fault,
+)
 
 DECODE_ERRORS = (  # of OpenCV and Pillow
     MemoryError,
@@ -68,15 +75,17 @@ class LoadCheckedAnnotations(LoadAnnotations):
     ``reduce_zero_label``, the values against the number of classes. Without a ``seg_map_path`` it
     does nothing, so mmseg's inference functions run pipelines that hold it.
 
-    Labels that the dataset drops become its ``ignore_index``, which each sample has (see
-    ``compat.complete_data_lists``); mmseg's own transform always writes 255.
+    Labels that the dataset drops become its ``ignore_index``, which each sample has, as well as the
+    number of classes (see ``compat.complete_data_lists``); mmseg's own transform always writes 255.
 
     Args:
-        num_classes: Allowed labels are ``0 … num_classes - 1`` and the dataset's ``ignore_index``.
+        num_classes: Allowed labels are ``0 … num_classes - 1`` and the dataset's ``ignore_index``;
+            ``None`` takes the number of the dataset's classes, and allows all labels where there is
+            no dataset.
         kwargs: Arguments of ``LoadAnnotations``.
     """
 
-    def __init__(self, num_classes: int, **kwargs) -> None:
+    def __init__(self, num_classes: int | None = None, **kwargs) -> None:
         super().__init__(**kwargs)
         self.num_classes = num_classes
 
@@ -106,7 +115,8 @@ class LoadCheckedAnnotations(LoadAnnotations):
         fault = size_fault(labels.shape, tuple(results.get('ori_shape', labels.shape)))
         if not fault:
             pixels = np.bincount(labels.ravel(), minlength=256)
-            fault = range_fault(pixels, self.num_classes, ignored)
+            num_classes = self.num_classes or results.get('num_classes') or MAX_LABELS
+            fault = range_fault(pixels, num_classes, ignored)
         if fault:
             raise InputError(f'{path}: {fault}')
         return results

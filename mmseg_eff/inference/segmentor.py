@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..checkpoint.preprocessing import preprocessing_differences
+from ..config.load import load_config
 from ..converters import load_weights
 from ..dataset_check.build import first_dataset
 from ..datasets.image_reader import (
@@ -59,7 +60,7 @@ def load_segmentor(
     Raises:
         InputError: If the config has no network, or the checkpoint is damaged or does not fit it.
     """
-    config = Config.fromfile(config) if isinstance(config, str | Path) else config
+    config = load_config(config) if isinstance(config, str | Path) else config
     if not (config.get('model') or {}).get('backbone'):
         raise InputError('the config has no model with a backbone')
     init_default_scope(config.get('default_scope', 'mmseg'))

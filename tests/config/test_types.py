@@ -1,4 +1,5 @@
 import pytest
+from config_files import CONFIG_FILES, read
 from mmengine.config import Config
 
 from mmseg_eff.config.types import check_types
@@ -44,8 +45,7 @@ def test_absent_sections_and_the_right_types():
     )
 
 
-def test_configs_of_the_repository(root):
-    paths = sorted((root / 'configs').glob('*/*.py'))[::12]
-    assert len(paths) > 5
-    for path in paths:
-        check_types(Config.fromfile(path))
+def test_configs_of_the_repository():
+    assert CONFIG_FILES
+    for path in CONFIG_FILES[::12]:
+        check_types(read(path))

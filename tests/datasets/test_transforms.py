@@ -137,6 +137,20 @@ def test_missing_file(tmp_path):
         load(tmp_path / 'none.png')
 
 
+@pytest.mark.parametrize(
+    ('given', 'of_dataset', 'ok'),
+    [(None, 3, True), (None, 2, False), (3, 2, True), (None, None, True)],
+)
+def test_number_of_classes_is_the_datasets_by_default(label_file, given, of_dataset, ok):
+    results = dict(seg_map_path=str(label_file), label_map=None, seg_fields=[])
+    results |= dict(num_classes=of_dataset, reduce_zero_label=False)
+    if ok:
+        assert np.array_equal(LoadCheckedAnnotations(given)(results)['gt_seg_map'], LABEL)
+    else:
+        with pytest.raises(InputError, match='label value 2 out of range; allowed are 0 to 1 and'):
+            LoadCheckedAnnotations(given)(results)
+
+
 @pytest.mark.parametrize('size', [(20, 30), (7, 11), (40, 60), (80, 33), (1, 1)])
 def test_labels_are_resized_as_by_pillow(size):
     label = np.random.default_rng(0).integers(0, 256, (40, 60)).astype(np.uint8)

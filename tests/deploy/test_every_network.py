@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from helpers import read_image
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from mmseg.models import BaseSegmentor
@@ -28,7 +27,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmseg_eff.commands.export import main
 from mmseg_eff.converters import save_checkpoint
 from mmseg_eff.deploy.verify import MIN_AGREEMENT
-from mmseg_eff.inference.segmentor import segment_image
+from mmseg_eff.inference.segmentor import ImageSegmentor
 
 for package in ('onnx', 'onnxscript', 'onnxruntime', 'openvino'):
     pytest.importorskip(package, reason='needs the extra [deploy]')
@@ -116,14 +115,20 @@ def write_images(folder: Path, size: tuple[int, int]) -> list[Path]:
     return paths
 
 
+def run_export(argv: list[str]) -> int:
+    """Run the command; a process of a pool finds this function by its name."""
+    return main(argv)
+
+
 def assert_exports(pool: ProcessPoolExecutor, network: Network, paths: list[Path], *options: str):
     """The export agrees on images, and there is something to agree on."""
     folder, model = network
-    labels = [segment_image(model, read_image(path)) for path in paths]
+    segmentor = ImageSegmentor(model)
+    labels = [segmentor.segment(segmentor.reader.read(path)) for path in paths]
     assert any(len(np.unique(label)) > 1 for label in labels)
     argv = [str(folder / 'config.py'), str(folder / 'weights.pth'), '--out', str(folder / 'out')]
     argv += ['--threads', '1', *options, '--images', *map(str, paths)]
-    assert pool.submit(main, argv).result() == 0
+    assert pool.submit(run_export, argv).result() == 0
     agreement = json.loads((folder / 'out/report.json').read_text())['agreement']
     assert agreement['images'] == len(paths)
     assert agreement['labels'] >= MIN_AGREEMENT

@@ -1,6 +1,6 @@
 # ADE20K as DeepLab takes it: the longer side resized to 513, and for training crops of that scaled
 # by 0.5 to 2 in steps of 0.25, without changes of colour. Scored at the size of the labels (the
-# authors: of the resized images), whose 0 ("other") the data set turns into the ignored 255.
+# authors: of the resized images), whose 0 ("other") the dataset turns into the ignored 255.
 _base_ = './ade20k_520x520.py'
 crop_size = (513, 513)
 test_size = (513, 513)  # padded to by the preprocessor

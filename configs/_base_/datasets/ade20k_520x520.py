@@ -1,13 +1,13 @@
 # Crops of images whose longer side is 520 times 0.5 to 2; tested at a longer side of 520.
 # The paper gives 520x520 for both; read as EfficientDet fills a square, with the aspect kept.
-# Scored at the size of the labels, whose 0 ("other") the data set turns into the ignored 255.
+# Scored at the size of the labels, whose 0 ("other") the dataset turns into the ignored 255.
 dataset_type = 'ADE20KDataset'
 data_root = '{{$MMSEG_EFF_DATA:data}}/ade/ADEChallengeData2016'
-num_labels = 150
+num_classes = 150
 crop_size = (520, 520)
 train_pipeline = [
     dict(type='LoadCheckedImage'),
-    dict(type='LoadCheckedAnnotations', num_classes=num_labels),
+    dict(type='LoadCheckedAnnotations'),
     dict(type='RandomResize', scale=crop_size, ratio_range=(0.5, 2.0), keep_ratio=True),
     dict(type='RandomCrop', crop_size=crop_size),
     dict(type='RandomFlip', prob=0.5),
@@ -16,7 +16,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=crop_size, keep_ratio=True),
-    dict(type='LoadCheckedAnnotations', num_classes=num_labels),
+    dict(type='LoadCheckedAnnotations'),
     dict(type='PackSegInputs'),
 ]
 tta_pipeline = [
@@ -32,7 +32,7 @@ tta_pipeline = [
                 dict(type='RandomFlip', prob=0.0, direction='horizontal'),
                 dict(type='RandomFlip', prob=1.0, direction='horizontal'),
             ],
-            [dict(type='LoadCheckedAnnotations', num_classes=num_labels)],
+            [dict(type='LoadCheckedAnnotations')],
             [dict(type='PackSegInputs')],
         ],
     ),

@@ -1,6 +1,6 @@
 dataset_type = 'CamVidDataset'
 data_root = '{{$MMSEG_EFF_DATA:data}}/camvid'
-num_labels = 11
+num_classes = 11
 crop_size = (360, 480)
 # Of the BGR pixels; ESPNet divides by 255 after mean and std. The void is its class 11.
 espnet_preprocessor = dict(
@@ -9,11 +9,11 @@ espnet_preprocessor = dict(
     batch_sizes=[(540, 720), (450, 600), (180, 240), (270, 360), (360, 480)],
     ignore_to_class=11,
 )
-# tools/class_weights.py CONFIG --count-ignored: 1 / ln(1.10 + p); the 12th is the void's.
+# mmseg-eff class_weights CONFIG --count-ignored: 1 / ln(1.10 + p); the 12th is the void's.
 class_weight = [4.205, 3.483, 9.596, 2.872, 7.392, 5.555, 9.441, 9.479, 6.791, 9.891, 10.208, 7.658]
 train_pipeline = [
     dict(type='LoadCheckedImage'),
-    dict(type='LoadCheckedAnnotations', num_classes=num_labels),
+    dict(type='LoadCheckedAnnotations'),
     dict(type='RandomResize', scale=crop_size[::-1], ratio_range=(1.0, 1.5), keep_ratio=True),
     dict(type='RandomCrop', crop_size=crop_size),
     dict(type='RandomFlip', prob=0.5),
@@ -21,7 +21,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='LoadCheckedAnnotations', num_classes=num_labels),
+    dict(type='LoadCheckedAnnotations'),
     dict(type='PackSegInputs'),
 ]
 tta_pipeline = [
@@ -37,7 +37,7 @@ tta_pipeline = [
                 dict(type='RandomFlip', prob=0.0, direction='horizontal'),
                 dict(type='RandomFlip', prob=1.0, direction='horizontal'),
             ],
-            [dict(type='LoadCheckedAnnotations', num_classes=num_labels)],
+            [dict(type='LoadCheckedAnnotations')],
             [dict(type='PackSegInputs')],
         ],
     ),

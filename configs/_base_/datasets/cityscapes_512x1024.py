@@ -1,7 +1,7 @@
 # Whole images; networks that train on crops set their own train pipeline.
 dataset_type = 'CityscapesDataset'
 data_root = '{{$MMSEG_EFF_DATA:data}}/cityscapes'
-num_labels = 19
+num_classes = 19
 crop_size = (512, 1024)
 # Of the BGR pixels; ESPNet divides by 255 after mean and std. The void is its class 19.
 espnet_preprocessor = dict(
@@ -25,7 +25,7 @@ class_weight = [
 ] + [7.8698, 9.5169, 10.3737, 6.6616, 10.2605, 10.2879, 10.2898, 10.4054, 10.1381, 5.1427]
 train_pipeline = [
     dict(type='LoadCheckedImage'),
-    dict(type='LoadCheckedAnnotations', num_classes=num_labels),
+    dict(type='LoadCheckedAnnotations'),
     dict(type='RandomResize', scale=(2048, 1024), ratio_range=(1.0, 1.06), keep_ratio=True),
     dict(type='RandomCrop', crop_size=(1024, 2048)),
     dict(type='RandomFlip', prob=0.5),
@@ -34,7 +34,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=crop_size[::-1], keep_ratio=True),
-    dict(type='LoadCheckedAnnotations', num_classes=num_labels),
+    dict(type='LoadCheckedAnnotations'),
     dict(type='PackSegInputs'),
 ]
 tta_pipeline = [
@@ -50,7 +50,7 @@ tta_pipeline = [
                 dict(type='RandomFlip', prob=0.0, direction='horizontal'),
                 dict(type='RandomFlip', prob=1.0, direction='horizontal'),
             ],
-            [dict(type='LoadCheckedAnnotations', num_classes=num_labels)],
+            [dict(type='LoadCheckedAnnotations')],
             [dict(type='PackSegInputs')],
         ],
     ),

@@ -1,6 +1,6 @@
 # As cityscapes_crops_512x1024.py, with half of each batch from the 19,998 images of train_extra; in
 # place of their coarse labels there are pseudo labels, each with the name of its image:
-#   tools/pseudo_label.py TEACHER CHECKPOINT --out work_dirs/pseudo_labels/cityscapes \
+#   mmseg-eff pseudo_label TEACHER CHECKPOINT --out work_dirs/pseudo_labels/cityscapes \
 #     --images-of CONFIG
 # On 8 GPUs set train_dataloader.batch_size and train_dataloader.sampler.batch_size to 16.
 _base_ = './cityscapes_crops_512x1024.py'

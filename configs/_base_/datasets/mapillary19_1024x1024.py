@@ -1,8 +1,8 @@
 # As mapillary_1024x1024.py, in Cityscapes' 19 classes; what has no place among them is ignored.
 _base_ = './mapillary_1024x1024.py'
 dataset_type = 'MapillaryAsCityscapesDataset'
-num_labels = 19
-load_labels = dict(type='LoadCheckedAnnotations', num_classes=num_labels)
+num_classes = 19
+load_labels = dict(type='LoadCheckedAnnotations')
 train_pipeline = [_base_.train_pipeline[0], load_labels, *_base_.train_pipeline[2:]]
 test_pipeline = [*_base_.test_pipeline[:2], load_labels, *_base_.test_pipeline[3:]]
 steps = _base_.tta_pipeline[1].transforms

@@ -2,11 +2,11 @@
 # The 66th class is "Unlabeled", which is trained and scored like any other.
 dataset_type = 'MapillaryDataset_v1'
 data_root = '{{$MMSEG_EFF_DATA:data}}/mapillary'
-num_labels = 66
+num_classes = 66
 crop_size = (1024, 1024)
 train_pipeline = [
     dict(type='LoadCheckedImage'),
-    dict(type='LoadCheckedAnnotations', num_classes=num_labels),
+    dict(type='LoadCheckedAnnotations'),
     dict(type='RandomResize', scale=(2048, 2048), ratio_range=(0.5, 2.0), keep_ratio=True),
     dict(type='RandomCrop', crop_size=crop_size),
     dict(type='RandomFlip', prob=0.5),
@@ -15,7 +15,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(2048, 2048), keep_ratio=True),
-    dict(type='LoadCheckedAnnotations', num_classes=num_labels),
+    dict(type='LoadCheckedAnnotations'),
     dict(type='PackSegInputs'),
 ]
 tta_pipeline = [
@@ -31,7 +31,7 @@ tta_pipeline = [
                 dict(type='RandomFlip', prob=0.0, direction='horizontal'),
                 dict(type='RandomFlip', prob=1.0, direction='horizontal'),
             ],
-            [dict(type='LoadCheckedAnnotations', num_classes=num_labels)],
+            [dict(type='LoadCheckedAnnotations')],
             [dict(type='PackSegInputs')],
         ],
     ),

@@ -1,10 +1,10 @@
 dataset_type = 'ToyStreetDataset'
 data_root = '{{$MMSEG_EFF_DATA:data}}/toystreet'
-num_labels = 9
+num_classes = 9
 crop_size = (128, 256)
 train_pipeline = [
     dict(type='LoadCheckedImage'),
-    dict(type='LoadCheckedAnnotations', num_classes=num_labels),
+    dict(type='LoadCheckedAnnotations'),
     dict(type='RandomResize', scale=crop_size[::-1], ratio_range=(1.0, 1.3), keep_ratio=True),
     dict(type='RandomCrop', crop_size=crop_size),
     dict(type='RandomFlip', prob=0.5),
@@ -12,7 +12,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='LoadCheckedAnnotations', num_classes=num_labels),
+    dict(type='LoadCheckedAnnotations'),
     dict(type='PackSegInputs'),
 ]
 tta_pipeline = [
@@ -28,7 +28,7 @@ tta_pipeline = [
                 dict(type='RandomFlip', prob=0.0, direction='horizontal'),
                 dict(type='RandomFlip', prob=1.0, direction='horizontal'),
             ],
-            [dict(type='LoadCheckedAnnotations', num_classes=num_labels)],
+            [dict(type='LoadCheckedAnnotations')],
             [dict(type='PackSegInputs')],
         ],
     ),

@@ -1,4 +1,4 @@
-# As camvid_quarter.py, for a leaf on toystreet_128x256.py, which has 240 training images.
+# As camvid_quarter.py, for a config on toystreet_128x256.py, which has 240 training images.
 pseudo_labels = 'work_dirs/pseudo_labels/toystreet/labels'
 quarter = dict(indices=[*range(0, 240, 4)])
 other_images = dict(

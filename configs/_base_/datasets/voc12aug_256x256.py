@@ -1,11 +1,11 @@
 # PASCAL VOC 2012, train and SBD's additional labels; evaluated at one size, the aspect not kept.
 dataset_type = 'PascalVOCDataset'
 data_root = '{{$MMSEG_EFF_DATA:data}}/VOCdevkit/VOC2012'
-num_labels = 21
+num_classes = 21
 crop_size = (256, 256)
 train_pipeline = [
     dict(type='LoadCheckedImage'),
-    dict(type='LoadCheckedAnnotations', num_classes=num_labels),
+    dict(type='LoadCheckedAnnotations'),
     dict(type='RandomResize', scale=crop_size, ratio_range=(0.5, 2.0), keep_ratio=True),
     dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
     dict(type='RandomFlip', prob=0.5),
@@ -14,7 +14,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=crop_size, keep_ratio=False, backend='pillow'),
-    dict(type='LoadCheckedAnnotations', num_classes=num_labels),
+    dict(type='LoadCheckedAnnotations'),
     dict(type='PackSegInputs'),
 ]
 tta_pipeline = [
@@ -27,7 +27,7 @@ tta_pipeline = [
                 dict(type='RandomFlip', prob=0.0, direction='horizontal'),
                 dict(type='RandomFlip', prob=1.0, direction='horizontal'),
             ],
-            [dict(type='LoadCheckedAnnotations', num_classes=num_labels)],
+            [dict(type='LoadCheckedAnnotations')],
             [dict(type='PackSegInputs')],
         ],
     ),

@@ -1,5 +1,5 @@
 # DeepLabv3 on MobileNetV2 in the authors' light form: image pooling and a 1x1 convolution alone.
-# ImageNet weights: tools/convert_weights.py mobilenetv2, of torchvision's or timm's file: with
+# ImageNet weights: mmseg-eff convert_weights mobilenetv2, of torchvision's or timm's file: with
 # batch norm's usual epsilon. Those from TensorFlow want eps=1e-3 and a mean and std of 127.5.
 _base_ = './imagenet_preprocessor.py'
 model = dict(

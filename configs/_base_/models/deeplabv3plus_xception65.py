@@ -1,5 +1,5 @@
 # DeepLabv3+ on aligned Xception-65: separable ASPP at output stride 16, decoder at stride 4.
-# ImageNet weights: tools/convert_weights.py xception, of timm's xception41, 65 or 71; they take
+# ImageNet weights: mmseg-eff convert_weights xception, of timm's xception41, 65 or 71; they take
 # pixels scaled to [-1, 1].
 _base_ = './imagenet_preprocessor.py'
 model = dict(

@@ -1,5 +1,5 @@
 # A small ESeg of parts with public ImageNet weights: EfficientNet-Lite0 and three BiFPN cells of 64
-# channels over P2 to P9. tools/convert_weights.py efficientnet converts the weights, which were
+# channels over P2 to P9. mmseg-eff convert_weights efficientnet converts the weights, which were
 # trained with this mean and std; without them: --cfg-options model.backbone.init_cfg=None
 _base_ = './eseg_lite_s.py'
 model = dict(

@@ -1,7 +1,8 @@
 # ESeg's training but for its length, which schedules/cosine_*.py give: SGD with weight decay on
 # kernels only, gradients clipped to norm 10, mining of hard pixels, averaged weights.
 # The paper's learning rate of 0.08 may be meant for a batch of 64, as EfficientDet's settings are:
-# that is 0.02 at 16, the rate of the leaves with "-lr0.02" in their names.
+# that is 0.02 at 16, which --cfg-options optim_wrapper.optimizer.lr=0.02 sets.
+_base_ = '../hooks.py'
 optimizer = dict(type='SGD', lr=0.08, momentum=0.9, weight_decay=5e-5)
 optim_wrapper = dict(
     type='OptimWrapper',
@@ -15,18 +16,6 @@ optim_wrapper = dict(
 )
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-default_hooks = dict(
-    timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
-    param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(
-        type='SafeCheckpointHook', by_epoch=False, interval=5000, max_keep_ckpts=3, save_best='mIoU'
-    ),
-    sampler_seed=dict(type='DistSamplerSeedHook'),
-    sync_buffers=dict(type='SyncBuffersHook'),
-    record=dict(type='RunRecordHook'),
-    visualization=dict(type='SegVisualizationHook'),
-)
 custom_hooks = [
     dict(type='OHEMHook', heads=['decode_head'], start=0),
     dict(type='EMAHook', ema_type='RampedEMA', momentum=0.0002, update_buffers=True),

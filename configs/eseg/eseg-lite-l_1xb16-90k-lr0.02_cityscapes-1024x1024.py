@@ -1,2 +1,0 @@
-_base_ = './eseg-lite-l_1xb16-90k_cityscapes-1024x1024.py'
-optim_wrapper = dict(optimizer=dict(lr=0.02))

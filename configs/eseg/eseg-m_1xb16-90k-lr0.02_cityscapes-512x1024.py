@@ -1,2 +1,0 @@
-_base_ = './eseg-m_1xb16-90k_cityscapes-512x1024.py'
-optim_wrapper = dict(optimizer=dict(lr=0.02))
