@@ -175,8 +175,8 @@ def draw_shape(canvas: Canvas, tag: str, values: dict[str, str], label: int) -> 
         pairs = [pair.split(',') for pair in text.split(';')]
         canvas.draw_polygon(points_of(pairs, 3), label)
     elif tag == 'box':
-        left, top, right, bottom = (number(key) for key in ('xtl', 'ytl', 'xbr', 'ybr'))
-        canvas.draw_polygon(box(left, top, right, bottom, number('rotation', '0')), label)
+        x, y, right, bottom = (number(key) for key in ('xtl', 'ytl', 'xbr', 'ybr'))
+        canvas.draw_polygon(box(x, y, right, bottom, number('rotation', '0')), label)
     else:
         center, radii = (number('cx'), number('cy')), (number('rx'), number('ry'))
         canvas.draw_polygon(ellipse(center, radii, number('rotation', '0')), label)

@@ -18,6 +18,7 @@ from ..utils.pixel_limit import VARIABLE, max_pixels
 
 IGNORED_NAMES = ('__ignore__', 'ignore', 'ignored', 'unlabeled', 'unlabelled', 'void')
 BACKGROUND_NAMES = (BACKGROUND, '_background_')  # the latter is labelme's
+LONGEST_NAME = 200  # bytes of a file or folder; 255 hold a temporary name as well
 LISTED = 8  # names or values that an error lists at most
 
 LabelMap = NDArray[np.uint8]  # (H, W)
@@ -192,7 +193,9 @@ def label_name(given: object) -> str:
         or not name.name
         or not given.isprintable()
     ):
-        raise InputError(f'image {given!r}: expected a path below the folder of the images')
+        raise InputError(f'image {given!r:.200}: expected a path below the folder of the images')
+    if max(len(part.encode()) for part in name.parts) > LONGEST_NAME:
+        raise InputError(f'image {given!r:.60}: a name of more than {LONGEST_NAME} bytes')
     return str(name.with_suffix(''))
 
 

@@ -25,7 +25,7 @@ from .source import (
 )
 
 SPLITS = ('train', 'val', 'test')
-CONFIG_MB = 1
+LONGEST, DEEPEST = 100_000, 16  # characters and levels of data.yaml
 OUTSIDE = 0.01  # that a corner may be beyond the image's sides, as the tools round
 
 BOX = 'boxes without a polygon'
@@ -69,18 +69,33 @@ def read_yolo(
 
 
 def read_config(path: Path) -> dict:
-    """The content of ``data.yaml``, without aliases, by which a small file can ask for much."""
-    check_file(path, CONFIG_MB)
+    """The content of ``data.yaml``; refuses what takes a YAML parser much time or memory."""
+    check_file(path)
     try:
         text = path.read_text(encoding='utf-8')
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
-            raise InputError('holds a YAML alias (*NAME); write the value itself')
+        check_yaml(text)
         config = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f'not YAML ({" ".join(str(error).split())[:200]})') from error
     if not isinstance(config, dict) or 'names' not in config:
         raise InputError('has no "names"; expected YOLO\'s data.yaml')
     return config
+
+
+def check_yaml(text: str) -> None:
+    """Refuse long and deep YAML, and aliases, by which a small file can ask for much."""
+    if len(text) > LONGEST:
+        raise InputError(f'has {len(text)} characters; at most {LONGEST}')
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise InputError(f'is more than {DEEPEST} levels deep')
+        if isinstance(event, yaml.AliasEvent):
+            raise InputError(f'holds the YAML alias *{event.anchor:.60}; write the value itself')
 
 
 def class_names(names: object) -> dict[int, str]:
@@ -139,8 +154,9 @@ def item_of(
     def draw() -> LabelMap:
         with naming(path):
             rows = read_rows(path, size, labels) if path.exists() else []
-            left_out[BOX] += sum(row is None for row in rows)
             objects = [row for row in rows if row]
+            if len(objects) < len(rows):
+                left_out[BOX] += len(rows) - len(objects)
             return draw_objects(objects, size, labels, meaning.fill)
 
     return LabelItem(name, size, draw)
