@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import InputError
 from ..utils.file_limit import DEFAULT, check_file
 from ..utils.image_io import IMAGE_SUFFIXES
@@ -17,7 +19,7 @@ from .label_studio import is_label_studio, read_label_studio
 from .labelme import is_labelme, read_labelme
 from .masks import LOSSY, read_colors, read_voc
 from .source import LabelSource, naming
-from .value_masks import read_values
+from .value_masks import MOST_TINT, read_values
 from .yolo import read_yolo
 
 
@@ -137,6 +139,5 @@ def detect_masks(folder: Path) -> str | None:
             return 'voc'
         if image.mode not in ('RGB', 'RGBA'):
             return 'values'
-        pixels = decode(image)[..., :3].astype(int)
-        spread = pixels.max(-1) - pixels.min(-1)  # of the channels
-        return 'colors' if spread.max() > (16 if image.format in LOSSY else 0) else 'values'
+        tint = np.ptp(decode(image)[..., :3].astype(np.int16), axis=-1).max()
+        return 'colors' if tint > (MOST_TINT if image.format in LOSSY else 0) else 'values'

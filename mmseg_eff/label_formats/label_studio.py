@@ -35,6 +35,7 @@ LABEL_KEYS = (
     'labels',
 )
 GEOMETRY = ('rle', 'imageDataURL', 'points', 'radiusX', 'width')  # one of a region's keys
+KINDS = {'annotations', 'predictions', 'id'}  # one of a task's keys
 UPLOAD = '/data/upload/'  # of uploaded images, whose names get eight digits and a hyphen
 PNG = 'data:image/png;base64,'
 
@@ -51,7 +52,7 @@ class Task(NamedTuple):
 def is_label_studio(content: object) -> bool:
     """Whether the content of a JSON file is Label Studio's."""
     task = content[0] if isinstance(content, list) and content else None
-    return isinstance(task, dict) and 'data' in task and ('annotations' in task or 'id' in task)
+    return isinstance(task, dict) and 'data' in task and not KINDS.isdisjoint(task)
 
 
 def read_label_studio(source: Path, classes: Sequence[str] | Path | None = None) -> LabelSource:
@@ -77,6 +78,9 @@ def read_label_studio(source: Path, classes: Sequence[str] | Path | None = None)
             raise InputError('no list of tasks with "data" and "annotations"; export as JSON')
         read = [read_task(task, f'task [{i}]', left_out) for i, task in enumerate(content)]
         tasks = [task for task in read if task]
+        if not tasks:
+            why = ', '.join(f'{count} {what}' for what, count in left_out.items())
+            raise InputError(f'holds no labelled area in a submitted annotation ({why})')
         found = sorted({name for task in tasks for name, _ in task.regions})
         meaning = object_classes(found, chosen)
         names = names_of([task.url for task in tasks])

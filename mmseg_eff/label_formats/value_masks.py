@@ -15,6 +15,7 @@ from .tables import read_value_table
 
 GREY_MODES = ('1', 'L', 'P', 'I', 'I;16', 'I;16B', 'LA')
 NUM_VALUES = 1 << 16
+MOST_TINT = 16  # difference of the channels that a lossy format leaves in grey
 MOST_BETWEEN = 0.05  # share of a lossy mask's pixels that are far from 0 and 255
 
 
@@ -74,10 +75,10 @@ def read_grey(path: Path) -> tuple[NDArray[np.uint16], bool]:
     with naming(path), open_image(path) as image:
         mode, is_lossy = image.mode, image.format in LOSSY
         if mode in ('RGB', 'RGBA'):  # grey, saved as colour
-            pixels = decode(image)
-            if (pixels[..., :3] != pixels[..., :1]).any():
+            pixels = decode(image)[..., :3].astype(np.int16)
+            if np.ptp(pixels, axis=-1).max() > (MOST_TINT if is_lossy else 0):
                 raise InputError('is a colour mask; convert it by a table of colours')
-            pixels = pixels[..., 0]
+            pixels = pixels[..., 1]
         elif mode in GREY_MODES:
             pixels = decode(image, 'L' if mode == 'LA' else None)
         else:

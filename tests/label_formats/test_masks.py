@@ -171,6 +171,8 @@ def test_binary_jpeg_masks_are_told_apart_in_the_middle(tmp_path):
     labels = read_labels(folder)
     assert labels.classes == ('background', 'foreground')
     assert (labels.items[0].draw() != truth).mean() < 0.005
+    save(tmp_path / 'x.jpg', np.stack([255 * truth] * 3, -1).astype(np.uint8), quality=75)
+    assert (draw(folder) != truth).mean() < 0.005
     (tmp_path / 'x.jpg').unlink()
     folder = save(tmp_path / 'y.jpg', (60 * blobs(4)).astype(np.uint8), quality=95)
     with pytest.raises(InputError, match=r'y\.jpg: a lossy format changed its values'):
