@@ -20,7 +20,7 @@ LAYERS = (  # a module imports its own folder and what stands above it in this l
     ('checkpoint', 'evaluation'),
     ('engine',),
     ('visualization',),
-    ('dataset_check', 'converters'),
+    ('dataset_check', 'label_formats', 'converters'),
     ('deploy', 'hub'),
     ('safe_config',),
     ('config',),
