@@ -1,7 +1,7 @@
 """Weights of a dataset's classes, and labels of other formats as PNGs of class indices."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from ..datasets.class_weights import METHODS, count_pixels
 from ..datasets.convert_labels import DATASETS, OWN, ConvertedLabels, convert_coco, convert_voc
 from ..datasets.label_rules import class_names
 from ..errors import InputError
+from ..label_formats import convert, detect
 from ..utils.atomic_io import remove_leftovers, replacing
 from ..utils.output_folder import output_folder
 from ..utils.printing import console
@@ -113,47 +114,83 @@ def convert_labels(
     source: str | Path,
     out: str | Path,
     *,
-    format: str = 'coco',
-    classes: str | None = None,
+    format: str | None = None,
+    classes: str | Sequence[str] | None = None,
     min_size: int | None = None,
     like: str | Path | None = None,
+    colors: str | Path | None = None,
+    values: Mapping[int, str] | str | Path | None = None,
+    split: str | None = None,
 ) -> ConvertedLabels:
-    """Convert COCO annotations or VOC labels into PNGs of class indices, as mmseg's datasets read.
+    """Convert the labels of another tool into PNGs of class indices, as mmseg's datasets read.
 
         labels = convert_labels('instances_train.json', 'data/cracks/labels/train')
         print(labels.classes, len(labels.names), *labels.notes, sep='\\n')
 
+    Beside ``out``, ``{out}.txt`` (the image list) and ``{out}.metainfo.json`` and ``.py`` (classes
+    and palette) are written; VOC's labels have both already.
+
     Args:
-        source: With ``'coco'`` a JSON file of instance annotations, with ``'voc'`` a folder of
-            label PNGs, whose values are checked: 0 to 20 and 255.
-        out: Folder for the label PNGs. From COCO, ``{out}.txt`` (the image list) and
-            ``{out}.metainfo.json`` and ``.py`` (classes and palette) are written beside it.
-        format: ``'coco'`` or ``'voc'``.
-        classes: ``'own'`` (COCO only, its default): the file's categories become 1, 2, … in its
-            order, and 0 is background. ``'voc'`` (the default of VOC): VOC's 21 classes.
-            ``'foreground'``: all of VOC's objects as one class.
+        source: File or folder of the labels; see the reader of each format.
+        out: Folder for the label PNGs.
+        format: Key of ``label_formats.FORMATS``; what the source holds by default.
+        classes: Names of the labels in their order. Or what COCO's categories or VOC's labels
+            become: ``'own'`` (COCO's default), 1, 2, … in the order of the file, with 0 for the
+            background; ``'voc'`` (VOC's default), VOC's 21 classes; ``'foreground'``, all of
+            VOC's objects as one class.
         min_size: COCO only: shorter side in pixels of the smallest image to convert; by default 1,
             with VOC's classes 256.
-        like: COCO only: ``metainfo.json`` of another split, whose classes these labels get.
+        like: ``metainfo.json`` of another split, or a file of one name a line: its classes.
+        colors: Colour masks only: file of the table of colours, or ``'camvid'``.
+        values: Value masks only: name of each value, or a file of them.
+        split: YOLO only: split of ``data.yaml`` to convert.
 
     Returns:
-        Names and classes of the labels, and notes on what was left out. Nothing is printed but a
-        progress bar on stderr.
+        Format, names and classes of the labels, and notes on what was left out. Nothing is printed
+        but a progress bar on stderr.
 
     Raises:
         InputError: If the source is damaged or holds no object, or an argument is wrong.
         OutputError: If a file cannot be written.
     """
-    if format not in CLASSES:
-        raise InputError(f'format must be one of {", ".join(CLASSES)}, got {format!r}')
-    classes = classes or CLASSES[format][0]
-    if classes not in CLASSES[format]:
-        raise InputError(f'classes must be one of {", ".join(CLASSES[format])}, got {classes!r}')
-    if format == 'voc' and not (min_size is None and like is None):
-        raise InputError('min_size and like are for COCO annotations only')
-    out = Path(out).resolve()
+    source, out = Path(source), Path(out).resolve()
+    found = format or detect(source)
+    key = classes if isinstance(classes, str) else None
+    if key is None and classes is not None and like is not None:
+        raise InputError('give either classes or like')
+    others = dict(colors=colors, values=values, split=split)
+    is_known = found == 'coco' or (found == 'voc' and format is not None)
     kept = f'the labels written so far are kept in {out}; start the command again'
     with output_folder(out), on_interrupt(kept):
-        if format == 'voc':
-            return convert_voc(Path(source), out, classes)
-        return convert_coco(Path(source), out, classes, min_size, Path(like) if like else None)
+        if is_known and key == classes and not any_of(others):
+            kind = check_classes(found, key, min_size, like)
+            if found == 'voc':
+                return convert_voc(source, out, kind)
+            return convert_coco(source, out, kind, min_size, Path(like) if like else None)
+        if key is not None:
+            raise InputError(f'classes {key!r}: expected names of classes for format {found}')
+        if min_size is not None:
+            raise InputError(f'min_size is for COCO annotations only, got format {found}')
+        names = Path(like) if like else classes
+        return convert(source, out, found, classes=names, **others)
+
+
+def any_of(options: Mapping[str, object]) -> bool:
+    """Whether one of the options is given."""
+    return any(value is not None for value in options.values())
+
+
+def check_classes(
+    format: str, classes: str | None, min_size: int | None, like: str | Path | None
+) -> str:
+    """What the labels of COCO or VOC become: the key given, or the default of the format.
+
+    Raises:
+        InputError: If the format has no such key, or VOC's get an option of COCO.
+    """
+    kind = classes or CLASSES[format][0]
+    if kind not in CLASSES[format]:
+        raise InputError(f'classes must be one of {", ".join(CLASSES[format])}, got {kind!r}')
+    if format == 'voc' and not (min_size is None and like is None):
+        raise InputError('min_size and like are for COCO annotations only')
+    return kind

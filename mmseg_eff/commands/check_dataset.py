@@ -44,6 +44,8 @@ def main(args: argparse.Namespace) -> int:
         name=args.config,
     )
     print_findings(report)
+    for line in report.conversions:
+        print(f'if these labels mean what they hold, this converts them: {line}')
     first, *_ = report.splits.values()
     if first.classes:
         print_classes(first.classes)

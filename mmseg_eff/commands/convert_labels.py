@@ -1,4 +1,7 @@
-"""Convert COCO annotations or VOC labels into PNGs of class indices."""
+"""Convert labels of COCO, CVAT, Label Studio, labelme, YOLO or VOC, or masks, into index PNGs.
+
+With ``auto`` the format is found by what the file or folder holds.
+"""
 
 import argparse
 import sys
@@ -9,6 +12,17 @@ from ._cli import command
 OWN = 'own'  # of datasets.convert_labels
 DATASETS = ('voc', 'foreground')
 IGNORED = 255
+OPTIONS = ('classes', 'min_size', 'like', 'colors', 'values', 'split')  # of convert_labels
+FORMATS = {  # beside coco and voc, which have options of their own
+    'auto': 'any of them, found by what the source holds',
+    'cvat': 'CVAT, exported as "CVAT for images" (annotations.xml)',
+    'cvat_masks': 'CVAT, exported as "Segmentation mask" (labelmap.txt)',
+    'label_studio': "Label Studio's JSON export",
+    'labelme': "labelme's JSON files",
+    'yolo': 'YOLO segmentation with data.yaml',
+    'colors': 'colour masks, by a table of colours',
+    'values': 'grey masks of any values, such as 0 and 255',
+}
 USE = (
     'OUT.metainfo.json and .py hold the classes, background first, and a palette: name the .py in '
     "a config's _base_ and write metainfo=dict(classes=_base_.classes, palette=_base_.palette)."
@@ -40,8 +54,24 @@ def add_arguments(parser: ToolParser) -> None:
     voc = sources.add_parser('voc', help='label PNGs with VOC indices, checked')
     voc.add_argument('labels', help='folder such as SegmentationClassAug')
     voc.add_argument('--classes', choices=DATASETS, default='voc', help='what labels mean')
-    for source in (coco, voc):
-        source.add_argument('out', help='folder for the label PNGs')
+    others = [sources.add_parser(name, help=what, epilog=USE) for name, what in FORMATS.items()]
+    for source, name in zip(others, FORMATS, strict=True):
+        source.add_argument('labels', metavar='SOURCE', help='file or folder')
+        source.add_argument(
+            '--like',
+            metavar='FILE',
+            help='OUT.metainfo.json of another split, or a file of one name a line: its classes',
+        )
+        if name in ('auto', 'colors'):
+            source.add_argument(
+                '--colors', metavar='TABLE', help='file of names and colours, or camvid'
+            )
+        if name in ('auto', 'values'):
+            source.add_argument('--values', metavar='FILE', help='file of values and names')
+        if name in ('auto', 'yolo'):
+            source.add_argument('--split', help='split of data.yaml, such as train')
+    for source in (coco, voc, *others):
+        source.add_argument('out', metavar='OUT', help='folder for the label PNGs')
 
 
 @command(add_arguments)
@@ -52,10 +82,8 @@ def main(args: argparse.Namespace) -> None:
     labels = convert_labels(
         args.annotations if args.source == 'coco' else args.labels,
         args.out,
-        format=args.source,
-        classes=args.classes,
-        min_size=getattr(args, 'min_size', None),
-        like=getattr(args, 'like', None),
+        format=None if args.source == 'auto' else args.source,
+        **{name: getattr(args, name, None) for name in OPTIONS},
     )
     for note in labels.notes:
         print(note, file=sys.stderr)

@@ -1,6 +1,7 @@
 """What a check of a dataset found: values, report.json and contact_sheet.png."""
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,11 @@ from ..visualization.contact_sheet import contact_sheet
 from ..visualization.overlay import color_table, draw_overlay
 from .findings import Finding, Pair
 
+CONVERTED = {  # kind of a finding -> format that reads such labels
+    'label format': 'auto',  # colours, or JPEG
+    '255 as class': 'values',
+    'label value': 'values',
+}
 NUM_ROWS = 8  # of the contact sheet
 TILE_WIDTH = 480  # pixels
 
@@ -75,6 +81,20 @@ class DatasetReport:
     def notes(self) -> list[Finding]:
         """Findings that harm no training."""
         return [finding for finding in self.findings if not finding.is_error]
+
+    @property
+    def conversions(self) -> list[str]:
+        """Commands that make labels of class indices from those that are none, one a folder."""
+        formats: dict[Path, str] = {}
+        for finding in self.findings:
+            if finding.kind in CONVERTED:
+                path = Path(finding.path)
+                folder = path.parent if path.suffix else path
+                formats.setdefault(folder, CONVERTED[finding.kind])
+        return [
+            f'mmseg-eff convert_labels {format} {shlex.quote(str(folder))} OUT'
+            for folder, format in formats.items()
+        ]
 
 
 def write_report(path: Path, report: DatasetReport) -> None:

@@ -39,6 +39,7 @@ class ConvertedLabels:
     """Result of ``convert_labels``.
 
     Attributes:
+        format: Format that the labels were read as.
         folder: Where the label PNGs are.
         names: Their names, with folders and without suffix.
         classes: Name of each label, in the order of the labels; 255 is ignored.
@@ -50,6 +51,7 @@ class ConvertedLabels:
         notes: What the conversion left out or found worth knowing, a line each.
     """
 
+    format: str
     folder: Path
     names: list[str]
     classes: tuple[str, ...]
@@ -144,7 +146,9 @@ def convert_coco(
         temporary.write_text('\n'.join(names) + '\n')
     metainfo = metainfo_file(out)
     write_metainfo(metainfo, meaning)
-    return ConvertedLabels(out, names, meaning.names, meaning.palette, list_file, metainfo, notes)
+    return ConvertedLabels(
+        'coco', out, names, meaning.names, meaning.palette, list_file, metainfo, notes
+    )
 
 
 def metainfo_file(out: Path) -> Path:
@@ -199,5 +203,5 @@ def convert_voc(folder: Path, out: Path, classes: str = 'voc') -> ConvertedLabel
     metainfo = DATASETS[classes].METAINFO
     names = [path.stem for path in paths]
     return ConvertedLabels(
-        out, names, tuple(metainfo['classes']), metainfo['palette'], None, None, []
+        'voc', out, names, tuple(metainfo['classes']), metainfo['palette'], None, None, []
     )

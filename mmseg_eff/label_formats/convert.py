@@ -1,6 +1,5 @@
 """Convert labels of another tool into PNGs of class indices."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 from rich.progress import track
 
 from ..datasets.coco_labels import IGNORED, Classes
-from ..datasets.convert_labels import metainfo_file, write_metainfo
+from ..datasets.convert_labels import ConvertedLabels, metainfo_file, write_metainfo
 from ..errors import InputError
 from ..utils.atomic_io import replacing
 from ..utils.image_io import write_png
@@ -17,32 +16,7 @@ from .formats import FORMATS, detect, read_labels
 from .source import label_name
 
 
-@dataclass(frozen=True)
-class ConvertedSource:
-    """Result of ``convert``.
-
-    Attributes:
-        format: Key of ``FORMATS``.
-        folder: Where the label PNGs are.
-        names: Their names, with folders and without suffix.
-        classes: Name of each label, in the order of the labels; 255 is ignored.
-        palette: RGB colour of each class.
-        list_file: Image list with ``names``, to be a dataset's ``ann_file``.
-        metainfo_file: JSON of ``classes`` and ``palette``, beside a ``.py`` of them.
-        notes: What was left out or is worth knowing, a line each.
-    """
-
-    format: str
-    folder: Path
-    names: list[str]
-    classes: tuple[str, ...]
-    palette: list[list[int]]
-    list_file: Path
-    metainfo_file: Path
-    notes: list[str]
-
-
-def convert(source: Path, out: Path, format: str | None = None, **options: Any) -> ConvertedSource:
+def convert(source: Path, out: Path, format: str | None = None, **options: Any) -> ConvertedLabels:
     """Write ``out/{name}.png`` for each image, and beside ``out`` a list and the classes.
 
         converted = convert(Path('annotations.xml'), Path('labels/train'))
@@ -87,6 +61,6 @@ def convert(source: Path, out: Path, format: str | None = None, **options: Any) 
         temporary.write_text('\n'.join(names) + '\n', encoding='utf-8')
     metainfo = metainfo_file(out)
     write_metainfo(metainfo, Classes(labels.classes, labels.palette, {}))
-    return ConvertedSource(
+    return ConvertedLabels(
         name, out, names, labels.classes, labels.palette, list_file, metainfo, notes
     )

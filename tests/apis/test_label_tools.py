@@ -3,6 +3,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 import mmseg_eff
 from mmseg_eff.config.load import load_config
@@ -104,7 +105,11 @@ def test_labels_of_voc(tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (dict(format='pascal'), "format must be one of coco, voc, got 'pascal'"),
+        (dict(format='pascal'), "format 'pascal'; expected one of coco, cvat"),
+        (dict(classes=('a', 'b'), like='other.metainfo.json'), 'give either classes or like'),
+        (dict(format='values', classes='own'), "classes 'own': expected names of classes"),
+        (dict(format='values', min_size=3), 'min_size is for COCO'),
+        (dict(format='values', split='train'), 'split is not for the format values'),
         (dict(classes='mine'), "classes must be one of own, voc, foreground, got 'mine'"),
         (
             dict(format='voc', classes='own'),
@@ -118,3 +123,32 @@ def test_wrong_arguments_of_conversion(coco, tmp_path, arguments, message):
     with pytest.raises(InputError, match=f'^{message}'):
         mmseg_eff.convert_labels(coco, tmp_path / 'labels/train', **arguments)
     assert not (tmp_path / 'labels').exists()
+
+
+def test_the_format_is_found(tmp_path):
+    """Masks of 0 and 255 become labels of two classes, by name or by what they hold."""
+    masks = tmp_path / 'masks'
+    masks.mkdir()
+    values = np.zeros((4, 6), np.uint8)
+    values[1:3] = 255
+    cv2.imwrite(str(masks / 'a.png'), values)
+    for format in (None, 'values'):
+        out = tmp_path / str(format)
+        result = mmseg_eff.convert_labels(
+            masks, out, format=format, classes=('background', 'crack')
+        )
+        assert (result.format, result.classes) == ('values', ('background', 'crack'))
+        label = cv2.imread(str(out / 'a.png'), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_array_equal(label, values // 255)
+
+
+def test_palette_masks_found_by_themselves_are_vocs(tmp_path):
+    labels = np.array([[0, 1], [20, 255]], np.uint8)
+    image = Image.fromarray(labels)
+    image.putpalette([number for index in range(256) for number in (index, 0, 0)])
+    (tmp_path / 'masks').mkdir()
+    image.save(tmp_path / 'masks/a.png')
+    result = mmseg_eff.convert_labels(tmp_path / 'masks', tmp_path / 'out')
+    assert result.format == 'voc' and result.list_file.read_text() == 'a\n'
+    label = cv2.imread(str(tmp_path / 'out/a.png'), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(label, labels)

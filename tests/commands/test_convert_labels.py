@@ -14,6 +14,7 @@ from mmseg_eff.commands.convert_labels import main
 from mmseg_eff.datasets import convert_labels
 from mmseg_eff.datasets.coco_labels import IGNORED, VOC_LABELS
 from mmseg_eff.datasets.coco_labels import draw_labels as draw
+from mmseg_eff.label_formats import FORMATS
 from mmseg_eff.safe_config.reader import read_safe_config
 
 PERSON, BICYCLE, TRAIN, PIZZA = 1, 2, 7, 59  # COCO's ids
@@ -432,3 +433,22 @@ def test_masks_that_cover_an_image_too_often(tmp_path, capsys):
     path.write_text(json.dumps(dict(images=images, annotations=objects, categories=categories)))
     message = f'{path}: annotation 100: masks cover the image more than 100 times'
     assert fails(capsys, 'coco', path, tmp_path / 'out') == message
+
+
+def test_formats_are_those_that_can_be_read():
+    assert {*module.FORMATS} - {'auto'} | {'coco', 'voc'} == {*FORMATS}
+
+
+def test_colour_masks_by_command(tmp_path, capsys):
+    """CamVid's colours become SegNet's classes; ``auto`` finds the format."""
+    masks = tmp_path / 'masks'
+    masks.mkdir()
+    colors = np.array([[[128, 128, 128], [128, 0, 0]], [[128, 64, 128], [0, 0, 0]]], np.uint8)
+    cv2.imwrite(str(masks / 'a.png'), colors[..., ::-1])  # sky, building, road, void
+    for name in ('colors', 'auto'):
+        out = tmp_path / name
+        assert main([name, str(masks), str(out), '--colors', 'camvid']) == 0
+        label = cv2.imread(str(out / 'a.png'), cv2.IMREAD_UNCHANGED)
+        assert label.tolist() == [[0, 1], [3, 255]]
+        printed = capsys.readouterr().out
+        assert f'{out}: 1 labels, listed in {out}.txt' in printed and '0 Sky, 1 Building' in printed

@@ -78,3 +78,17 @@ def test_errors_and_notes_of_a_report():
     error, note = Finding('a.png', 'empty file', 'is empty'), Finding('b', 'odd name', 'holds x')
     report = DatasetReport([note, error], {}, 1.0)
     assert (report.errors, report.notes) == ([error], [note])
+
+
+def test_labels_that_are_no_indices_have_a_conversion():
+    """One command for each folder of them; other findings have none."""
+    findings = [
+        Finding('data/train/a.png', 'label format', 'of pixel format RGB'),
+        Finding('data/train/b.png', 'label format', 'of pixel format RGB'),
+        Finding('my data/val', '255 as class', 'holds only 0 and 255'),
+        Finding('data/test/c.png', 'missing file', 'no such label file'),
+    ]
+    assert DatasetReport(findings, {}, 1.0).conversions == [
+        'mmseg-eff convert_labels auto data/train OUT',
+        "mmseg-eff convert_labels values 'my data/val' OUT",
+    ]
