@@ -1,13 +1,14 @@
 # make install | demo | test | test-slow | test-onedl | test-python | lint | docs
 # make wheel | sdist | check-wheel
 # Overridable: PYTHON, VENV, TORCH, PIP_ARGS (e.g. PIP_ARGS="--index-url https://…"), STACK=onedl,
-# TESTS (what pytest is given)
+# JOBS (processes of the tests), TESTS (what pytest is given)
 PYTHON ?= python3
 STACK ?= openmmlab
 VENV ?= .venv
 TORCH ?= torch==2.13.0
 PIP_ARGS ?=
 TESTS ?=
+JOBS ?= 2
 
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -28,8 +29,9 @@ $(INSTALLED): $(SOURCES)
 demo: install
 	$(BIN)/python tools/demo.py
 
+# one thread a process: two thread pools on two cores would wait for each other
 test: install
-	$(BIN)/python -m pytest $(TESTS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(TESTS)
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow $(TESTS)

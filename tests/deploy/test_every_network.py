@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmseg_eff.commands.export import main
+from mmseg_eff.commands import main
 from mmseg_eff.converters import save_checkpoint
 from mmseg_eff.deploy.verify import MIN_AGREEMENT
 from mmseg_eff.inference.segmentor import ImageSegmentor
@@ -115,11 +115,6 @@ def write_images(folder: Path, size: tuple[int, int]) -> list[Path]:
     return paths
 
 
-def run_export(argv: list[str]) -> int:
-    """Run the command; a process of a pool finds this function by its name."""
-    return main(argv)
-
-
 def assert_exports(pool: ProcessPoolExecutor, network: Network, paths: list[Path], *options: str):
     """The export agrees on images, and there is something to agree on."""
     folder, model = network
@@ -128,7 +123,7 @@ def assert_exports(pool: ProcessPoolExecutor, network: Network, paths: list[Path
     assert any(len(np.unique(label)) > 1 for label in labels)
     argv = [str(folder / 'config.py'), str(folder / 'weights.pth'), '--out', str(folder / 'out')]
     argv += ['--threads', '1', *options, '--images', *map(str, paths)]
-    assert pool.submit(run_export, argv).result() == 0
+    assert pool.submit(main, ['export', *argv]).result() == 0
     agreement = json.loads((folder / 'out/report.json').read_text())['agreement']
     assert agreement['images'] == len(paths)
     assert agreement['labels'] >= MIN_AGREEMENT
