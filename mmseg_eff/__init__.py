@@ -7,26 +7,17 @@ import sys
 from importlib import import_module
 from multiprocessing import current_process, parent_process
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _moved
 from .apis import EXPORTS
+from .registration import register
 from .version import __version__
 
+if TYPE_CHECKING:  # what __getattr__ finds when it is used
+    from .apis import *  # noqa: F403
+
 __all__ = ['__version__', 'register', *EXPORTS]
-
-REGISTERING = ('registry', 'models', 'datasets', 'engine', 'evaluation', 'converters', 'hub')
-
-
-def register() -> None:
-    """Register the parts in mmseg's registries, after the fixes that mmseg needs (``compat``).
-
-    mmengine reads checkpoints by ``checkpoint.io`` from then on.
-    """
-    import_module('.compat', __name__).apply()  # before anything of mmseg is imported
-    for name in REGISTERING:
-        import_module(f'.{name}', __name__)
-    import_module('.checkpoint.io', __name__).use_for_mmengine()
 
 
 def is_command() -> bool:

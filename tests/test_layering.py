@@ -26,6 +26,7 @@ LAYERS = (  # a module imports its own folder and what stands above it in this l
     ('config',),
     ('inference',),
     ('training', 'self_training', 'benchmarking'),
+    ('registration',),
     ('apis',),
     ('commands',),
     ('__init__', '__main__'),

@@ -18,43 +18,70 @@
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from ..registration import register
+
+if TYPE_CHECKING:  # what __getattr__ finds when it is used
+    from .dataset_checking import DatasetReport, check_dataset
+    from .evaluation import Evaluation, evaluate
+    from .exporting import Export, export
+    from .label_tools import ClassWeights, ConvertedLabels, class_weights, convert_labels
+    from .labelling import PseudoLabels, SelfTraining, pseudo_label, self_train
+    from .measuring import Complexity, benchmark, complexity
+    from .prediction import PredictedFolder, Prediction, load_model, predict, predict_to_folder
+    from .training import Training, train
+    from .weights import ConvertedWeights, convert_weights
 
 EXPORTS = {  # name -> module here; files have other names than functions, which they would hide
-    'load_model': 'prediction',
-    'predict': 'prediction',
-    'Prediction': 'prediction',
-    'predict_to_folder': 'prediction',
-    'PredictedFolder': 'prediction',
-    'train': 'training',
-    'Training': 'training',
-    'evaluate': 'evaluation',
-    'Evaluation': 'evaluation',
-    'export': 'exporting',
-    'Export': 'exporting',
-    'check_dataset': 'dataset_checking',
-    'DatasetReport': 'dataset_checking',
-    'class_weights': 'label_tools',
-    'ClassWeights': 'label_tools',
-    'convert_labels': 'label_tools',
-    'ConvertedLabels': 'label_tools',
-    'benchmark': 'measuring',
-    'complexity': 'measuring',
-    'Complexity': 'measuring',
-    'pseudo_label': 'labelling',
-    'PseudoLabels': 'labelling',
-    'self_train': 'labelling',
-    'SelfTraining': 'labelling',
-    'convert_weights': 'weights',
-    'ConvertedWeights': 'weights',
+    name: module
+    for module, names in {
+        'prediction': 'load_model predict Prediction predict_to_folder PredictedFolder',
+        'training': 'train Training',
+        'evaluation': 'evaluate Evaluation',
+        'exporting': 'export Export',
+        'dataset_checking': 'check_dataset DatasetReport',
+        'label_tools': 'class_weights ClassWeights convert_labels ConvertedLabels',
+        'measuring': 'benchmark complexity Complexity',
+        'labelling': 'pseudo_label PseudoLabels self_train SelfTraining',
+        'weights': 'convert_weights ConvertedWeights',
+    }.items()
+    for name in names.split()
 }
-__all__ = [*EXPORTS]
+__all__ = [
+    'ClassWeights',
+    'Complexity',
+    'ConvertedLabels',
+    'ConvertedWeights',
+    'DatasetReport',
+    'Evaluation',
+    'Export',
+    'PredictedFolder',
+    'Prediction',
+    'PseudoLabels',
+    'SelfTraining',
+    'Training',
+    'benchmark',
+    'check_dataset',
+    'class_weights',
+    'complexity',
+    'convert_labels',
+    'convert_weights',
+    'evaluate',
+    'export',
+    'load_model',
+    'predict',
+    'predict_to_folder',
+    'pseudo_label',
+    'self_train',
+    'train',
+]
 
 
 def __getattr__(name: str) -> Any:
     if name not in EXPORTS:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    import_module('mmseg_eff').register()
+    register()
     value = getattr(import_module(f'.{EXPORTS[name]}', __name__), name)
     globals()[name] = value
     return value

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from signal import SIGINT
 from typing import TYPE_CHECKING
 
+from .. import registration
 from ..errors import InputError
 from ..utils.names import TRACEBACK_VARIABLE
 from ..utils.signals import end_in_one_line, ending_at_once, stopping_in_order
@@ -75,7 +76,7 @@ def command(add_arguments: AddArguments, *, intermixed: bool = False) -> Callabl
 
 def register() -> None:
     """Register mmseg_eff's parts, where ``import mmseg_eff`` has left it to the command."""
-    sys.modules[__package__.partition('.')[0]].register()
+    registration.register()
     from ..utils.printing import quiet_warnings
 
     quiet_warnings()
