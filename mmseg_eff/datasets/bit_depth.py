@@ -63,7 +63,7 @@ def dark_image(path: str, loaded: ImageArray) -> str | None:
     if image is None or image.dtype != np.uint16:
         return None
     largest = int(image.max())
-    if not 255 < largest < DARK:
+    if not 0 < largest < DARK:
         return None
     return (
         f'16-bit file whose largest value is {largest} ({largest.bit_length()} bits): read as 8 '

@@ -30,6 +30,16 @@ def test_few_bits_in_a_16_bit_file(tmp_path, image, suffix, factor, is_dark):
     assert dark_image(path, stored) is None  # the loader keeps the depth
 
 
+def test_8_bits_in_a_16_bit_file_are_read_as_black(tmp_path, image):
+    path = str(tmp_path / 'a.png')
+    cv2.imwrite(path, image.astype(np.uint16))
+    read = cv2.imread(path)
+    assert read.max() == 0
+    assert 'becomes 0 of 255' in (dark_image(path, read) or '')
+    cv2.imwrite(path, np.zeros_like(image, np.uint16))  # nothing is lost of a black image
+    assert dark_image(path, cv2.imread(path)) is None
+
+
 def test_dark_image_is_said_once(tmp_path, image, monkeypatch):
     said = []
     monkeypatch.setattr(bit_depth, '_warned', False)
