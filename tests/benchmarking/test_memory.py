@@ -23,4 +23,4 @@ def test_spawned_processes_of_a_command_register(tmp_path):
     program = tmp_path / 'mmseg-eff'
     program.write_text(COMMAND)
     result = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True)
-    assert result.stdout.split() == ['False', 'True']
+    assert 'False True' in result.stdout.splitlines()  # the fork prints lines of its own
