@@ -107,7 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('archives', nargs='+', type=Path, metavar='FILE', help='wheel or sdist')
     parser.add_argument('--stack', default='openmmlab', choices=['openmmlab', 'onedl'])
-    parser.add_argument('--torch', default='torch', help='requirement, such as torch==2.13.0')
+    parser.add_argument('--torch', default='torch==2.13.0', help='requirement of torch')
     parser.add_argument('--pip-args', default='', help='for pip, such as an index')
     args = parser.parse_args()
     for archive in args.archives:

@@ -9,6 +9,7 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from mmseg_eff.commands._arguments import ToolParser
 from mmseg_eff.commands._cli import add_config_arguments
@@ -188,3 +189,16 @@ def parsed(argv, *adders):
     for add in adders or (add_config_arguments,):
         add(parser)
     return parser.parse_args(argv)
+
+
+class Numbers(Dataset):
+    """Each sample: its index and a random number of each generator; counts what it gave."""
+
+    loaded = 0
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, index):
+        self.loaded += 1
+        return index, np.random.rand(), torch.rand(()).item(), np.random.randint(1000)

@@ -11,6 +11,7 @@ from ..config.load import as_config
 from ..dataset_check.report import DatasetReport
 from ..dataset_check.run import SPLITS, check_splits
 from ..errors import InputError
+from ..utils.numbers import check_at_least
 from ..utils.output_folder import output_folder
 
 __all__ = ['DatasetReport', 'check_dataset']
@@ -57,8 +58,8 @@ def check_dataset(
     unknown = [split for split in splits if split not in SPLITS]
     if unknown or not splits:
         raise InputError(f'splits must be some of {", ".join(SPLITS)}, got {list(splits)}')
-    if workers is not None and workers < 1:
-        raise InputError(f'workers must be 1 or more, got {workers}')
+    if workers is not None:
+        check_at_least(1, workers=workers)
     given = config
     config = as_config(config, options)
     if name is None:

@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..hub import resolve
 from ..inference.inputs import SUFFIXES, collect_sources, suffixes_of
 from ..inference.segmentor import ImageSegmentor, load_segmentor
+from ..utils.numbers import check_at_least
 
 
 @dataclass(frozen=True)
@@ -107,12 +108,8 @@ def export(
             ``openvino-int8`` loses more than ``max_drop`` or is not faster.
         ValueError: If the engine refuses the network.
     """
-    check_numbers(
-        num_images=(num_images, 1),
-        threads=(threads, 0),
-        calibration=(calibration, 1),
-        validation=(validation, 1),
-    )
+    check_at_least(1, num_images=num_images, calibration=calibration, validation=validation)
+    check_at_least(0, threads=threads)
     if not math.isfinite(max_drop):
         raise InputError(f'max_drop must be a finite number, got {max_drop}')
     if any_size and size:
@@ -147,13 +144,6 @@ def export(
             threads=threads,
         )
     return Export(out, report)
-
-
-def check_numbers(**numbers: tuple[int, int]) -> None:
-    """Refuse numbers that are too small: each is a value and its minimum."""
-    for name, (value, least) in numbers.items():
-        if value < least:
-            raise InputError(f'{name} must be {least} or more, got {value}')
 
 
 def choose_images(

@@ -23,6 +23,7 @@ from ..self_training.teacher import Teacher
 from ..self_training.thresholds import thresholds_of
 from ..self_training.unlabelled_images import training_images
 from ..utils.image_io import IMAGE_SUFFIXES
+from ..utils.numbers import check_at_least
 
 
 def pseudo_label(
@@ -162,9 +163,7 @@ def self_train(
         InputError: If an argument is wrong, a stage fails, or ``work_dir`` holds a self-training
             with other settings.
     """
-    for name, value in (('rounds', rounds), ('processes', processes)):
-        if value < 1:
-            raise InputError(f'{name} must be 1 or more, got {value}')
+    check_at_least(1, rounds=rounds, processes=processes)
     chain_options = ChainOptions(
         pretrain=pretrain is not None,
         from_teacher=from_teacher,

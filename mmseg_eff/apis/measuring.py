@@ -10,6 +10,7 @@ from ..benchmarking.run import PEERS, known_miou, make_images, measure
 from ..benchmarking.stages import Candidate
 from ..errors import InputError
 from ..hub import resolve
+from ..utils.numbers import check_at_least
 
 __all__ = ['Candidate', 'Complexity', 'Figures', 'benchmark', 'complexity']
 
@@ -61,9 +62,7 @@ def benchmark(
         InputError: If a config, checkpoint, export or image cannot be read, two networks have one
             name, ``miou`` names none of them, a file cannot be written, or the plot has no mIoU.
     """
-    for name, number in (('repeats', repeats), ('threads', threads)):
-        if number < 1:
-            raise InputError(f'{name} must be 1 or more, got {number}')
+    check_at_least(1, repeats=repeats, threads=threads)
     checked = check_size(size) if size is not None else None
     if isinstance(networks, str | Path | tuple):  # one network; a ``Candidate`` is a tuple
         networks = [networks]

@@ -23,7 +23,7 @@ SPLITS = ('test', 'val', 'train')  # which dataset names the classes
 
 def build_datasets(config: ConfigDict, name: str) -> list[BaseDataset]:
     """``build_dataset`` of each of ``innermost_datasets``."""
-    return [build_dataset(leaf, name) for leaf in innermost_datasets(config)]
+    return [build_dataset(settings, name) for settings in innermost_datasets(config)]
 
 
 def build_readable(config: ConfigDict, name: str) -> list[tuple[BaseDataset, ImageReader]]:

@@ -88,10 +88,10 @@ def hand_over(runner: Runner, name: str, datasets: Sequence[BaseDataset]) -> Non
     loader = getattr(runner, f'_{name}', None)
     if not isinstance(loader, dict):
         return
-    for leaf, dataset in zip(innermost_datasets(loader['dataset']), datasets, strict=True):
+    for settings, dataset in zip(innermost_datasets(loader['dataset']), datasets, strict=True):
         listed = vars(dataset).get('load_data_list')
         if listed and origin_of(dataset).partition('.')[0] in KNOWN:
-            leaf.type = builder(leaf.type, [listed()])
+            settings.type = builder(settings.type, [listed()])
 
 
 def builder(kind: str | type, lists: list[list[dict]]) -> Callable[..., BaseDataset]:

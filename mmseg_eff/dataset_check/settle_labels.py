@@ -66,7 +66,7 @@ def rules_of(config: ConfigDict, where: str) -> LabelRules:
     if not config:
         raise InputError(f'the config has no {where}')
     rules, *others = [
-        LabelRules.of(build_unread(leaf, where)) for leaf in innermost_datasets(config)
+        LabelRules.of(build_unread(settings, where)) for settings in innermost_datasets(config)
     ]
     for other in others:
         if other.ignore_index != rules.ignore_index:

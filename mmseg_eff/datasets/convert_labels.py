@@ -141,14 +141,29 @@ def convert_coco(
         without = len(names) - num_objects
         notes.append(f'{path}: {without} images without an object are background')
     notes += other_classes(out, meaning)
+    return write_lists('coco', out, names, meaning.names, meaning.palette, notes)
+
+
+def write_lists(
+    format: str,
+    out: Path,
+    names: list[str],
+    classes: tuple[str, ...],
+    palette: list[list[int]],
+    notes: list[str],
+) -> ConvertedLabels:
+    """Write the image list and the classes beside the folder ``out`` of converted labels.
+
+    Args:
+        format, names, classes, palette, notes: See ``ConvertedLabels``, which is returned.
+        out: Folder of the label PNGs.
+    """
     list_file = out.with_name(f'{out.name}.txt')
     with replacing(list_file) as temporary:
-        temporary.write_text('\n'.join(names) + '\n')
+        temporary.write_text('\n'.join(names) + '\n', encoding='utf-8')
     metainfo = metainfo_file(out)
-    write_metainfo(metainfo, meaning)
-    return ConvertedLabels(
-        'coco', out, names, meaning.names, meaning.palette, list_file, metainfo, notes
-    )
+    write_metainfo(metainfo, classes, palette)
+    return ConvertedLabels(format, out, names, classes, palette, list_file, metainfo, notes)
 
 
 def metainfo_file(out: Path) -> Path:
@@ -156,9 +171,9 @@ def metainfo_file(out: Path) -> Path:
     return out.with_name(f'{out.name}.metainfo.json')
 
 
-def write_metainfo(file: Path, meaning: Classes) -> None:
+def write_metainfo(file: Path, classes: tuple[str, ...], palette: list[list[int]]) -> None:
     """Write the classes and the palette as JSON and, for a config's ``_base_``, as Python."""
-    metainfo = dict(classes=meaning.names, palette=meaning.palette)
+    metainfo = dict(classes=classes, palette=palette)
     with replacing(file.with_suffix('.py')) as temporary:
         temporary.write_text(''.join(f'{key} = {value!r}\n' for key, value in metainfo.items()))
     with replacing(file) as temporary:

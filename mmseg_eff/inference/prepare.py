@@ -11,6 +11,7 @@ from mmseg.models import BaseSegmentor
 
 from ..deploy.segmentor import ExportedSegmentor, load_export
 from ..engine.fingerprint import plain
+from ..engine.hooks.run_record_hook import weights_hash
 from ..errors import InputError
 from ..models.segmentors.predict_labels import predict_labels_only
 from .dense_crf import DenseCRF, Refine, crf_parameters
@@ -83,13 +84,9 @@ def identify(segmentor: Segmentor) -> dict[str, object]:
         return {'export': digest_of(segmentor.runtime.report)}
     assert isinstance(segmentor, ImageSegmentor)
     model, reader = segmentor.model, segmentor.reader
-    weights = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        weights.update(name.encode())
-        weights.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
     return {
         'config': digest_of([model.cfg.model, reader.loading, reader.steps]),
-        'weights': weights.hexdigest(),
+        'weights': weights_hash(model.state_dict()),
         'crf': describe_crf(segmentor.crf),
     }
 

@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ from ..utils.atomic_io import writing
 DEFAULT_RATE = 25.0  # frames per second of a video that does not say
 
 
-class Video:
+class Video(AbstractContextManager):
     """A video file; closed at the end of a ``with`` block.
 
     Args:
@@ -34,15 +34,7 @@ class Video:
         self.rate = self.capture.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE
         self.num_read = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.capture.release()
 
     def frames(self) -> Iterator[NDArray[np.uint8]]:
@@ -63,7 +55,7 @@ class Video:
             )
 
 
-class VideoWriter:
+class VideoWriter(AbstractContextManager):
     """Write an MP4 under a temporary name; ``finish`` gives it its own.
 
     Without ``finish``, the end of the ``with`` block removes it. Makes the folder.
@@ -81,15 +73,7 @@ class VideoWriter:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         if self.writer is not None:
             self.writer.release()
         self.temporary.unlink(missing_ok=True)

@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
-from ..datasets.coco_labels import IGNORED, Classes
-from ..datasets.convert_labels import ConvertedLabels, metainfo_file, write_metainfo
+from ..datasets.coco_labels import IGNORED
+from ..datasets.convert_labels import ConvertedLabels, write_lists
 from ..errors import InputError
-from ..utils.atomic_io import replacing
 from ..utils.image_io import write_png
 from ..utils.printing import console
 from .formats import FORMATS, detect, read_labels
@@ -56,11 +55,4 @@ def convert(source: Path, out: Path, format: str | None = None, **options: Any) 
     absent = [c for i, c in enumerate(labels.classes) if not found[i]]
     if absent:
         notes.append(f'{source}: no pixel of {", ".join(absent)}')
-    list_file = out.with_name(f'{out.name}.txt')
-    with replacing(list_file) as temporary:
-        temporary.write_text('\n'.join(names) + '\n', encoding='utf-8')
-    metainfo = metainfo_file(out)
-    write_metainfo(metainfo, Classes(labels.classes, labels.palette, {}))
-    return ConvertedLabels(
-        name, out, names, labels.classes, labels.palette, list_file, metainfo, notes
-    )
+    return write_lists(name, out, names, labels.classes, labels.palette, notes)

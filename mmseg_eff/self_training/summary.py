@@ -65,7 +65,7 @@ def summarise_stages(
     rows: list[StageRow] = []
     first: float | None = None
     for stage, record in stages.items():
-        if stage not in configs:  # of more rounds than are asked for now
+        if stage not in configs:  # of an earlier call, which asked for more rounds
             continue
         minutes = record['seconds'] / 60
         row = StageRow(stage, configs[stage], minutes, record['cpu_seconds'] / 60)

@@ -19,9 +19,8 @@ from torch.nn import functional as F
 from ..datasets.image_reader import Loaded, compose, split_pipeline
 from ..datasets.label_rules import DROPPED
 from ..errors import InputError
-from ..inference.segmentor import predict_sample
+from ..inference.segmentor import predict_sample, probabilities_of
 from ..models.segmentors.heads import last_head
-from ..models.segmentors.tta import has_sigmoid_outputs
 
 SIZES = ('scale', 'scale_factor', 'max_size')  # arguments of mmcv's and mmseg's resizing
 
@@ -134,11 +133,7 @@ def mean_probabilities(model: BaseSegmentor, views: Sequence[Compose], image: Lo
 
 def view_probabilities(model: BaseSegmentor, view: Compose, image: Loaded) -> Tensor:
     """Probabilities (C, H, W) of a loaded image in one view, flipped back and at its size."""
-    sample = predict_sample(model, view, image)
-    logits = sample.seg_logits.data.float()
-    if len(logits) == 1:  # mmseg has applied the sigmoid
-        return torch.cat([1 - logits, logits])
-    return logits.sigmoid() if has_sigmoid_outputs(model) else logits.softmax(0)
+    return probabilities_of(model, predict_sample(model, view, image).seg_logits.data)
 
 
 def threshold_of(model: BaseSegmentor) -> float | None:

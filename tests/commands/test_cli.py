@@ -8,8 +8,15 @@ from helpers import parsed
 from mmengine.config import Config
 from mmseg.registry import MODELS, TRANSFORMS
 
-from mmseg_eff.commands._cli import add_config_arguments, add_output_stride, read_config_of, tool
+from mmseg_eff.commands._cli import (
+    CRF_KEYS,
+    add_config_arguments,
+    add_output_stride,
+    read_config_of,
+    tool,
+)
 from mmseg_eff.errors import InputError
+from mmseg_eff.inference.dense_crf import crf_parameters
 from mmseg_eff.utils.user_errors import on_interrupt, one_line
 
 LEAF = 'espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
@@ -251,3 +258,7 @@ def test_option_reaches_the_config(tmp_path):
         config = read_config_of(parsed(argv, add_config_arguments, add_output_stride))
         assert config.model.backbone.get('output_stride') == expected
         assert config.model.decode_head.get('output_stride') == expected
+
+
+def test_keys_of_the_crf_are_its_arguments():
+    assert [*CRF_KEYS] == crf_parameters()

@@ -12,13 +12,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from helpers import Numbers
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from mmseg_eff.engine import SegRunner
 from mmseg_eff.engine.samplers import resumable_sampler
@@ -253,19 +254,6 @@ def test_another_seed_is_another_training(data_root, tmp_path, straight):
     other, expected = states(tmp_path), straight[0]
     assert other['state_dict'] != expected['state_dict']
     assert other['train/lr'] == expected['train/lr']
-
-
-class Numbers(Dataset):
-    """Each sample is its index; counts those loaded."""
-
-    loaded = 0
-
-    def __len__(self):
-        return 5
-
-    def __getitem__(self, index):
-        self.loaded += 1
-        return index, 0
 
 
 @pytest.mark.parametrize('world_size', [1, 2, 3])

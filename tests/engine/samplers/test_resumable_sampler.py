@@ -1,10 +1,10 @@
 import itertools
 
-import numpy as np
 import pytest
 import torch
+from helpers import Numbers
 from mmseg.registry import DATASETS
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from mmseg_eff.engine.samplers import resumable_sampler
 from mmseg_eff.engine.samplers.resumable_sampler import ResumableSampler, derive_seed, load_draws
@@ -18,19 +18,6 @@ PIPELINE = [
     dict(type='PhotoMetricDistortion'),
     dict(type='PackSegInputs'),
 ]
-
-
-class Numbers(Dataset):
-    """Each sample: its index and a random number of each generator; counts what it gave."""
-
-    loaded = 0
-
-    def __len__(self):
-        return 5
-
-    def __getitem__(self, index):
-        self.loaded += 1
-        return index, np.random.rand(), torch.rand(()).item(), np.random.randint(1000)
 
 
 def draws(count, first=0, dataset=None, **kwargs):
