@@ -75,7 +75,10 @@ setup(
     ],
     python_requires='>=3.11,<3.14',
     packages=find_packages(include=['mmseg_eff', 'mmseg_eff.*']),
-    package_data={'mmseg_eff': ['py.typed'], 'mmseg_eff.hub': ['index.json']},
+    package_data={
+        'mmseg_eff': ['py.typed', 'assets/*'],
+        'mmseg_eff.hub': ['index.json', 'networks/*'],
+    },
     cmdclass=dict(build_py=BuildWithConfigs),
     entry_points=dict(console_scripts=['mmseg-eff = mmseg_eff.commands:main']),
     install_requires=common,

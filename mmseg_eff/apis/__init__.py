@@ -14,6 +14,7 @@
 ``pseudo_label``     label images by a teacher where it is sure
 ``self_train``       teacher, pseudo labels, student: all stages
 ``convert_weights``  the weights of a paper's authors to a checkpoint of ours
+``publish_weights``  the weights of a trained network alone, as a small file
 ===================  =============================================================================
 """
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:  # what __getattr__ finds when it is used
     from .measuring import Complexity, benchmark, complexity
     from .prediction import PredictedFolder, Prediction, load_model, predict, predict_to_folder
     from .training import Training, train
-    from .weights import ConvertedWeights, convert_weights
+    from .weights import ConvertedWeights, PublishedWeights, convert_weights, publish_weights
 
 EXPORTS = {  # name -> module here; files have other names than functions, which they would hide
     name: module
@@ -44,7 +45,7 @@ EXPORTS = {  # name -> module here; files have other names than functions, which
         'label_tools': 'class_weights ClassWeights convert_labels ConvertedLabels',
         'measuring': 'benchmark complexity Complexity',
         'labelling': 'pseudo_label PseudoLabels self_train SelfTraining',
-        'weights': 'convert_weights ConvertedWeights',
+        'weights': 'convert_weights ConvertedWeights publish_weights PublishedWeights',
     }.items()
     for name in names.split()
 }
@@ -59,6 +60,7 @@ __all__ = [
     'PredictedFolder',
     'Prediction',
     'PseudoLabels',
+    'PublishedWeights',
     'SelfTraining',
     'Training',
     'benchmark',
@@ -73,6 +75,7 @@ __all__ = [
     'predict',
     'predict_to_folder',
     'pseudo_label',
+    'publish_weights',
     'self_train',
     'train',
 ]

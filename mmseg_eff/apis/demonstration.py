@@ -1,4 +1,4 @@
-"""The demo: write a toy dataset, train ESPNet on it, and draw what the network sees."""
+"""The demos: train ESPNet on a toy dataset, or label a photo with the network of the package."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +10,19 @@ from mmengine.registry import DATASETS
 from ..config.load import load_config
 from ..datasets import make_toy_street
 from ..datasets.image_reader import to_display
+from ..errors import InputError
 from ..inference.segmentor import ImageSegmentor, load_segmentor
 from ..utils.image_io import write_png
 from ..utils.pixel_limit import open_limited
 from ..visualization.contact_sheet import contact_sheet
 from ..visualization.overlay import color_table, draw_overlay
+from .prediction import load_model, predict_to_folder
 from .training import train
 
 CONFIG = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 NUM_OVERLAYS = 6
+NETWORK = 'camvid'  # in the package
+PHOTO = Path(__file__).parent.parent / 'assets/street.jpg'
 
 
 @dataclass(frozen=True)
@@ -85,3 +89,39 @@ def run_demo(work_dir: str | Path, iterations: int | None = None) -> Demo:
     write_png(sheet, contact_sheet(rows, colors, model.dataset_meta['classes']))
     miou = training.metrics['mIoU']
     return Demo(data_root, miou, len(dataset), checkpoint, overlays, sheet)
+
+
+@dataclass(frozen=True)
+class PhotoDemo:
+    """What the demo on a photo has made.
+
+    Attributes:
+        overlay: PNG of the photo with the predicted classes on top.
+        labels: PNG with the class index of each pixel.
+        shares: Share of the pixels of each class that occurs, 0 to 1, the largest first.
+    """
+
+    overlay: Path
+    labels: Path
+    shares: dict[str, float]
+
+
+def run_photo_demo(work_dir: str | Path) -> PhotoDemo:
+    """Label the sample photo of the package with its network: nothing is fetched or trained.
+
+    Args:
+        work_dir: Folder for all results.
+    """
+    model = load_model(NETWORK, optimize=True)
+    result = predict_to_folder(model, PHOTO, work_dir)
+    for reason in result.failed.values():
+        raise InputError(reason)
+    name = f'{PHOTO.stem}.png'
+    overlay, labels = (result.folder / part / name for part in ('overlays', 'labels'))
+    counts = np.bincount(np.asarray(open_limited(labels)).ravel())
+    shares = {
+        str(model.dataset_meta['classes'][index]): float(counts[index] / counts.sum())
+        for index in np.argsort(-counts)
+        if counts[index]
+    }
+    return PhotoDemo(overlay, labels, shares)

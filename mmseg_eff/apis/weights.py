@@ -1,13 +1,19 @@
-"""Convert the weights of a paper's authors into checkpoints for our configs."""
+"""Checkpoints to use and to give away: convert the authors' weights, and publish own ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..converters.convert import convert
+from mmengine.config import Config
 
-__all__ = ['ConvertedWeights', 'convert_weights']
+from ..checkpoint.publish import publish
+from ..config.load import as_config
+from ..converters.convert import convert
+from ..hub import resolve
+from ..inference.segmentor import load_segmentor
+
+__all__ = ['ConvertedWeights', 'PublishedWeights', 'convert_weights', 'publish_weights']
 
 
 @dataclass(frozen=True)
@@ -72,3 +78,55 @@ def convert_weights(
     """
     meta = convert(network, source, target, padding=padding, key=key)
     return ConvertedWeights(Path(target), meta)
+
+
+@dataclass(frozen=True)
+class PublishedWeights:
+    """Result of ``publish_weights``.
+
+    Attributes:
+        path: The checkpoint written.
+        size: Its bytes.
+        sha256: Its SHA-256 in hexadecimal.
+        meta: Its ``meta``: ``source`` (file and hash), ``preprocessing`` and ``dataset_meta``.
+    """
+
+    path: Path
+    size: int
+    sha256: str
+    meta: dict[str, Any]
+
+
+def publish_weights(
+    config: str | Path | Config,
+    checkpoint: str | Path,
+    target: str | Path,
+    *,
+    half: bool = False,
+) -> PublishedWeights:
+    """Write the weights of a trained network alone, without what only training needs.
+
+        published = publish_weights('my_config.py', 'work_dirs/my_config/iter_8000.pth',
+                                    'my_network.safetensors', half=True)
+        print(published.size, published.sha256)
+
+    The optimizer, the history and the texts of the training are left out; the classes, their
+    colours and the preprocessing are kept, so that the file is understood without its config's
+    dataset.
+
+    Args:
+        config: Config of the network, see ``load_model``.
+        checkpoint: Its checkpoint; the averaged weights of ``EMAHook`` are those in ``state_dict``.
+        target: File to write; its suffix chooses ``.pth`` or ``.safetensors``.
+        half: Store numbers in half precision, which halves the file; they are computed with in
+            full precision. Measure the written file: rounding may change a label.
+
+    Returns:
+        Size and hash of the file.
+
+    Raises:
+        InputError: If the checkpoint is damaged or does not fit the config.
+        OutputError: If ``target`` cannot be written; an older file stays as it is.
+    """
+    model = load_segmentor(as_config(config), resolve(str(checkpoint)), 'cpu')
+    return PublishedWeights(Path(target), *publish(model, resolve(str(checkpoint)), target, half))

@@ -19,6 +19,7 @@ COMMANDS = (  # in the order of --help
     'convert_labels',
     'convert_weights',
     'weights',
+    'publish',
     'pseudo_label',
     'self_train',
     'plot_curves',

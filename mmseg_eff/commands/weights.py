@@ -57,8 +57,11 @@ def table(rows: 'list[Weights]') -> 'Table':
 
 def status(name: str) -> str:
     """Where the cache has the weights of a name, or would have them."""
-    from ..hub.cache import converted_path, original_path
+    from ..hub import find
+    from ..hub.cache import converted_path, original_path, shipped_path
 
+    if shipped := shipped_path(find(name)):
+        return f'{shipped}'
     converted, original = converted_path(name), original_path(name)
     if converted.is_file():
         return f'{converted}'

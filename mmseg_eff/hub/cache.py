@@ -8,17 +8,26 @@ from platformdirs import user_cache_path
 
 from ..checkpoint.io import read_for_mmengine
 from ..converters.convert import convert
+from ..errors import InputError
 from ..utils.names import HUB
-from .download import fetch
-from .index import find
+from .download import fault, fetch
+from .index import Weights, find
 
 VARIABLE = 'MMSEG_EFF_CACHE'
+PACKAGE = 'package:'  # a URL's beginning: the file is beside this module
 LAYOUT = 1  # of converted files: raise it when a converter writes another one
 
 
 def cache_folder() -> Path:
     """The folder that ``MMSEG_EFF_CACHE`` names, or one below the user's cache folder."""
     return Path(os.environ.get(VARIABLE) or user_cache_path('mmseg_eff'))
+
+
+def shipped_path(weights: Weights) -> Path | None:
+    """Where the package itself has a checkpoint; ``None`` for files that are fetched."""
+    if not weights.url.startswith(PACKAGE):
+        return None
+    return Path(__file__).parent / weights.url.removeprefix(PACKAGE)
 
 
 def original_path(name: str) -> Path:
@@ -34,16 +43,23 @@ def converted_path(name: str) -> Path:
 def get(name: str) -> Path:
     """Path of the checkpoint of a name: fetched, checked and converted on first use.
 
+    A network that the package brings is checked and used where it is.
+
     Args:
         name: Name in the index, with or without ``hub:``.
 
     Raises:
-        InputError: If there are no such weights, or they cannot be fetched.
+        InputError: If there are no such weights, or they cannot be fetched or are damaged.
     """
     weights, target = find(name), converted_path(name)
+    if shipped := shipped_path(weights):
+        if reason := fault(weights, shipped):
+            raise InputError(f'{shipped}: is damaged, install mmseg_eff again: {reason}')
+        return shipped
     if not target.is_file():
         original = original_path(name)
         fetch(weights, original)
+        assert weights.converter  # of all that are fetched
         convert(weights.converter, original, target, **weights.options)
     return target
 

