@@ -2,9 +2,10 @@
 
     python tests/check_wheel.py dist/NAME.whl dist/NAME.tar.gz [--stack onedl]
 
-Each file gets an environment of its own, and there: the command and its version, the import, a
-training of two iterations, a prediction by command and by function, and an export that predicts
-without its checkpoint. ``make check-wheel`` runs it on what it builds.
+Each file gets an environment of its own, and there: the command and its version, the network of the
+package on a photo, the import, a training of two iterations, a prediction by command and by
+function, and an export that predicts without its checkpoint. ``make check-wheel`` runs it on what
+it builds.
 """
 
 import argparse
@@ -77,6 +78,7 @@ def steps(programs: Path) -> Iterator[list[str]]:
     yield [command, '--help']
     yield [command, '--version']
     yield [python, '-m', 'mmseg_eff', '--version']
+    yield [command, 'demo', '--photo', '--work-dir', 'photo']
     yield [python, '-c', DATA]
     yield [command, 'train', CONFIG, '--work-dir', 'work', *TINY]
     yield [command, 'test', CONFIG, 'work/iter_2.pth', '--work-dir', 'tested', *IN_TEST]
@@ -96,6 +98,7 @@ def check(archive: Path, stack: str, torch: str, pip_args: list[str]) -> None:
             printed = run(words, folder, clean_environment())
             if words[-1] == '--version':
                 assert archive.name.split('-')[1].removesuffix('.tar.gz') in printed, printed
+        assert (folder / 'photo/overlays/street.png').is_file()
         names = {path.name for path in (folder / 'data/toystreet/images/val').iterdir()}
         for out in ('predicted', 'predicted_by_export'):
             labels = {path.name for path in (folder / out / 'labels').iterdir()}

@@ -31,6 +31,8 @@ OPTIONAL = {  # imported where it is there: a part of torch's builds for NVIDIA
 }
 BESIDE = {'runtime_checks'}  # of an exported folder, whose runtime.py runs without the package
 
+SHIPPED = ('assets/street.jpg', 'assets/street.LICENCE.txt', 'hub/networks/camvid.safetensors')
+
 
 @pytest.fixture(scope='module')
 def source(tmp_path_factory, root):
@@ -111,6 +113,12 @@ def test_wheel_carries_configs_and_tools(wheel, root):
     for path in [*configs, 'model-index.yml', 'tools/train.py']:
         assert f'mmseg_eff/.mim/{path}' in names
     assert {'mmseg_eff/py.typed', 'mmseg_eff/hub/index.json'} <= names
+    for path in (
+        'assets/street.jpg',
+        'assets/street.LICENCE.txt',
+        'hub/networks/camvid.safetensors',
+    ):
+        assert wheel.read(f'mmseg_eff/{path}') == (root / 'mmseg_eff' / path).read_bytes()
     tops = {name.split('/')[0] for name in names}
     assert tops == {'mmseg_eff', next(top for top in tops if top.endswith('.dist-info'))}
 

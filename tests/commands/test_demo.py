@@ -2,9 +2,19 @@ import cv2
 import numpy as np
 import pytest
 
+from mmseg_eff.apis.demonstration import PHOTO
 from mmseg_eff.commands.demo import main
+from mmseg_eff.datasets import CamVidDataset
+from mmseg_eff.hub.cache import VARIABLE
+from mmseg_eff.hub.download import MIRROR
 from mmseg_eff.visualization.contact_sheet import contact_sheet
 from mmseg_eff.visualization.overlay import color_table
+
+SEEN = {  # in the photo: top, bottom, left, right
+    'Sky': (5, 30, 250, 290),
+    'Building': (90, 140, 400, 470),
+    'Road': (225, 260, 250, 500),
+}
 
 
 def test_contact_sheet_shows_image_label_and_prediction():
@@ -17,6 +27,26 @@ def test_contact_sheet_shows_image_label_and_prediction():
     assert row[20].tolist() == [7, 7, 7]
     assert row[46 + 20].tolist() == [0, 0, 255]
     assert row[92 + 20].tolist() == [0, 255, 0]
+
+
+def test_photo_is_labelled_by_the_network_of_the_package(tmp_path, monkeypatch, capsys):
+    """Without a network: neither a cache nor a mirror has anything."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path / 'cache'))
+    monkeypatch.setenv(MIRROR, str(tmp_path / 'nothing here'))
+    assert main(['--photo', '--work-dir', str(tmp_path / 'out')]) == 0
+    printed = capsys.readouterr().out
+    assert f'overlay  {tmp_path}/out/overlays/street.png' in printed
+    photo = cv2.imread(str(PHOTO))
+    assert cv2.imread(str(tmp_path / 'out/overlays/street.png')).shape == photo.shape
+    labels = cv2.imread(str(tmp_path / 'out/labels/street.png'), cv2.IMREAD_UNCHANGED)
+    for name, (top, bottom, left, right) in SEEN.items():
+        index = CamVidDataset.METAINFO['classes'].index(name)
+        assert np.mean(labels[top:bottom, left:right] == index) > 0.9, name
+
+
+def test_photo_needs_no_iterations(capsys):
+    assert main(['--photo', '--iters', '3']) == 1
+    assert capsys.readouterr().err == 'error: --photo and --iters exclude each other\n'
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from mmseg_eff.hub import get, published, resolve
 from mmseg_eff.hub.cache import VARIABLE, original_path
 from mmseg_eff.hub.download import MIRROR
 
-OFFICIAL = [row for row in published().values() if row.config]
+OFFICIAL = [row for row in published().values() if row.config and row.converter]
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,10 @@ from mmseg_eff.utils.atomic_io import sha256_of
 def test_rows_are_complete(root):
     rows = published().values()
     assert len({row.file for row in rows}) == len(rows) >= 35
-    assert sum(row.config is not None for row in rows) == 23
+    assert sum(row.config is not None and row.converter is not None for row in rows) == 23
     for row in rows:
-        assert row.converter in CONVERTERS
-        assert row.url.startswith(('https://', 'pypi:'))
+        assert row.converter in CONVERTERS or row.url.startswith('package:')
+        assert row.url.startswith(('https://', 'pypi:', 'package:'))
         assert row.sha256 is None or len(row.sha256) in (8, 64)
         assert row.config is None or (root / f'configs/{row.config}.py').is_file()
         assert (row.miou is None) == (row.protocol is None)
@@ -22,7 +22,7 @@ def test_rows_are_complete(root):
 
 def test_official_files_are_those_of_the_index(shared):
     listed = json.loads((shared / 'checkpoints/checkpoints.json').read_text())
-    by_hash = {row.sha256: row for row in published().values() if row.config}
+    by_hash = {row.sha256: row for row in published().values() if row.config and row.converter}
     assert {row['sha256'] for row in listed} == by_hash.keys()
     for row in listed:
         file = shared / 'checkpoints' / by_hash[row['sha256']].file
