@@ -1,7 +1,9 @@
 """Write a config of at most 25 lines that names a dataset and the sizes of its training."""
 
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
+from tokenize import OP, generate_tokens
 from typing import Any, NamedTuple
 
 from .image_facts import ImageFacts
@@ -130,7 +132,7 @@ def data_lines(content: Content, known: str) -> list[str]:
 
 
 def call(arguments: dict[str, Any], folder: Path) -> str:
-    """``dict(a=1, …)`` of arguments, dicts in it alike; paths in ``folder`` begin with ``files``."""
+    """``dict(a=1, …)`` of arguments, dicts alike; paths in ``folder`` begin with ``files``."""
 
     def show(value: object) -> str:
         if isinstance(value, dict):
@@ -163,18 +165,19 @@ def model(content: Content) -> str:
 
 
 def wrapped(lines: Sequence[str]) -> str:
-    """Text of the lines, the longest of more than 100 characters in two while 25 are not reached."""
+    """Text of the lines, the longest ones above 100 characters in two while 25 are not reached."""
     spare = MOST_LINES - len(lines)
     long = sorted((line for line in lines if len(line) > WIDTH), key=len, reverse=True)
-    broken = {*long[:spare]} if spare > 0 else set()
+    broken = {*long[: max(spare, 0)]}
     return '\n'.join(in_two(line) if line in broken else line for line in lines) + '\n'
 
 
 def in_two(line: str) -> str:
     """A line, broken after the last comma of its outermost brackets that is early enough."""
-    depth, place = 0, 0
-    for index, letter in enumerate(line):
-        depth += (letter in '([{') - (letter in ')]}')
-        if letter == ',' and depth == 1 and index < WIDTH:
-            place = index + 1
+    depth = place = 0
+    for token in generate_tokens(StringIO(line).readline):
+        if token.type == OP:
+            depth += (token.string in '([{') - (token.string in ')]}')
+            if token.string == ',' and depth == 1 and token.end[1] <= WIDTH:
+                place = token.end[1]
     return f'{line[:place]}\n    {line[place:].lstrip()}' if place else line
