@@ -5,6 +5,9 @@ import pytest
 from mmseg_eff.errors import InputError
 from mmseg_eff.own_data.class_files import find_class_file
 
+BY_ID = '[{"id": 2, "name": "b"}, {"id": 1, "name": "a"}]'
+CONVERTED = '{"classes": ["a", "b"], "palette": [[0, 0, 0], [1, 1, 1]]}'
+
 
 @pytest.mark.parametrize(
     ('name', 'text', 'names', 'values'),
@@ -12,13 +15,13 @@ from mmseg_eff.own_data.class_files import find_class_file
         ('classes.txt', 'road\n\nside walk\n', ['road', 'side walk'], None),
         ('labels.txt', '0 soil\n255 crack\n', ['soil', 'crack'], {0: 'soil', 255: 'crack'}),
         ('classes.json', '["a", "b"]', ['a', 'b'], None),
-        ('metainfo.json', '{"classes": ["a", "b"], "palette": [[0,0,0],[1,1,1]]}', ['a', 'b'], None),
+        ('metainfo.json', CONVERTED, ['a', 'b'], None),
         ('label_map.json', '{"b": 4, "a": 0}', ['a', 'b'], {0: 'a', 4: 'b'}),
         ('label_map.json', '{"0": "a", "4": "b"}', ['a', 'b'], {0: 'a', 4: 'b'}),
-        ('classes.json', '[{"id": 2, "name": "b"}, {"id": 1, "name": "a"}]', ['a', 'b'], {1: 'a', 2: 'b'}),
+        ('classes.json', BY_ID, ['a', 'b'], {1: 'a', 2: 'b'}),
         ('classes.json', '[{"name": "b"}, {"name": "a"}]', ['b', 'a'], None),
     ],
-)  # fmt: skip
+)
 def test_names(tmp_path, name, text, names, values):
     (tmp_path / name).write_text(text)
     found = find_class_file([tmp_path / 'no', tmp_path])

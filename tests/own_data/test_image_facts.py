@@ -43,5 +43,5 @@ def test_sixteen_bits(tmp_path):
 
 def test_images_of_two_kinds_are_named(tmp_path):
     paths = make(tmp_path, (8, 12, 3)) + make(tmp_path, (8, 12, 3), dtype=np.uint16)
-    with pytest.raises(InputError, match='has 3 channels of uint8, but .* has 3 of uint16'):
+    with pytest.raises(InputError, match=r'has 3 channels of uint8, but .* has 3 of uint16'):
         read_image_facts(paths)

@@ -11,7 +11,10 @@ from mmseg_eff.own_data.write import MOST_LINES, Content, class_file_text, confi
 FOLDER = Path("/a folder's/x, (1)_files")
 
 
-def content(count=3, images=ImageFacts((64, 96), 3, 'uint8', True), network='eseg', **kwargs):
+PHOTOS = ImageFacts((64, 96), 3, 'uint8', True)
+
+
+def content(count=3, images=PHOTOS, network='eseg', **kwargs):
     paths = dict(img_path='images', seg_map_path=f'{FOLDER}/labels')
     return Content(
         **{
