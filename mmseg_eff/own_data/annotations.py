@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..datasets.convert_labels import ConvertedLabels
 from ..errors import InputError
-from ..label_formats import convert, detect
+from ..label_formats import FORMATS, convert, detect
 from ..label_formats.coco import is_coco
 from ..utils.file_limit import DEFAULT
 from ..utils.image_io import IMAGE_SUFFIXES
@@ -50,17 +50,30 @@ def convert_annotations(root: Path, out: Path, seed: int) -> Annotated:
             folders[split] = find_images(root, path.parent, split, converted[split])
         name = f'COCO annotations ({", ".join(path.name for path in files.values())})'
     else:
-        try:
-            format = detect(root)
-        except InputError as error:
-            raise InputError(
-                f'{root}: no images with labels of equal names in folders such as images/ and '
-                f'labels/, and no annotations ({error})'
-            ) from error
+        format = detect_annotations(root)
         converted['all'] = convert(root, out / 'all', format)
         name = f'annotations of the format {format}'
         folders['all'] = find_images(root, root, 'all', converted['all'])
     return settle(name, root, converted, folders, seed)
+
+
+def detect_annotations(root: Path) -> str:
+    """Format of the annotations in a folder, of those that are no masks.
+
+    Raises:
+        InputError: If there are none.
+    """
+    try:
+        format = detect(root)
+        reason = '' if not FORMATS[format].is_masks else 'only images'
+    except InputError as error:
+        reason = str(error)
+    if reason:
+        raise InputError(
+            f'{root}: no images with labels of equal names in folders such as images/ and labels/, '
+            f'and no annotations ({reason})'
+        )
+    return format
 
 
 def find_coco(root: Path) -> dict[str, Path]:
