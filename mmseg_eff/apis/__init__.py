@@ -3,6 +3,7 @@
 ===================  =============================================================================
 ``load_model``       a network with its weights, ready for ``predict`` and mmseg's functions
 ``predict``          label images, arrays, folders and videos; ``predict_to_folder`` writes files
+``init_config``      a config for a folder of images and labels
 ``train``            train the network of a config
 ``evaluate``         measure a checkpoint on the test data of a config
 ``export``           ONNX, OpenVINO or TensorRT, compared with the original on images
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from ..registration import register
 
 if TYPE_CHECKING:  # what __getattr__ finds when it is used
+    from .configuring import NewConfig, init_config
     from .dataset_checking import DatasetReport, check_dataset
     from .evaluation import Evaluation, evaluate
     from .exporting import Export, export
@@ -38,6 +40,7 @@ EXPORTS = {  # name -> module here; files have other names than functions, which
     name: module
     for module, names in {
         'prediction': 'load_model predict Prediction predict_to_folder PredictedFolder',
+        'configuring': 'init_config NewConfig',
         'training': 'train Training',
         'evaluation': 'evaluate Evaluation',
         'exporting': 'export Export',
@@ -57,6 +60,7 @@ __all__ = [
     'DatasetReport',
     'Evaluation',
     'Export',
+    'NewConfig',
     'PredictedFolder',
     'Prediction',
     'PseudoLabels',
@@ -71,6 +75,7 @@ __all__ = [
     'convert_weights',
     'evaluate',
     'export',
+    'init_config',
     'load_model',
     'predict',
     'predict_to_folder',

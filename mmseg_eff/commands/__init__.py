@@ -9,6 +9,7 @@ from ..utils.signals import end_in_one_line
 
 COMMANDS = (  # in the order of --help
     'predict',
+    'init',
     'train',
     'test',
     'export',

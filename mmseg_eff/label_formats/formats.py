@@ -47,12 +47,18 @@ FORMATS: dict[str, Reader] = {
     'label_studio': Reader("Label Studio's JSON export", read_label_studio),
     'labelme': Reader("labelme's JSON files", read_labelme),
     'yolo': Reader('YOLO segmentation with data.yaml', read_yolo, ('classes', 'split')),
-    'voc': Reader('palette PNGs of VOC', read_voc, is_masks=True),
+    'voc': Reader('palette PNGs of VOC', read_voc, ('classes', 'ending'), is_masks=True),
     'colors': Reader(
-        'colour masks, by a table of colours', read_colors, ('classes', 'colors'), is_masks=True
+        'colour masks, by a table of colours',
+        read_colors,
+        ('classes', 'colors', 'ending'),
+        is_masks=True,
     ),
     'values': Reader(
-        'grey masks of any values, such as 0 and 255', read_values, ('classes', 'values'), True
+        'grey masks of any values, such as 0 and 255',
+        read_values,
+        ('classes', 'values', 'ending'),
+        is_masks=True,
     ),
 }
 

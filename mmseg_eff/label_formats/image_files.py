@@ -18,8 +18,12 @@ from .source import check_size, naming
 ORIENTATION, TURNED = 274, (5, 6, 7, 8)  # Exif's tag, and its values for a quarter turn
 
 
-def find_images(folder: Path) -> list[Path]:
+def find_images(folder: Path, ending: str = '') -> list[Path]:
     """The image files below a folder, sorted; hidden ones are left out.
+
+    Args:
+        folder: The folder.
+        ending: What their names end in, such as ``'_mask.png'``; without, all images.
 
     Raises:
         InputError: If there is none.
@@ -30,10 +34,11 @@ def find_images(folder: Path) -> list[Path]:
         path
         for path in folder.rglob('*')
         if path.suffix.lower() in IMAGE_SUFFIXES
+        and path.name.endswith(ending)
         and not any(part.startswith('.') for part in path.relative_to(folder).parts)
     )
     if not paths:
-        raise InputError(f'{folder}: holds no image ({", ".join(IMAGE_SUFFIXES)})')
+        raise InputError(f'{folder}: holds no image ({ending or ", ".join(IMAGE_SUFFIXES)})')
     return paths
 
 

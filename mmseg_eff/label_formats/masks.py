@@ -56,12 +56,15 @@ def mask_source(
     return LabelSource(tuple(names), palette, items)
 
 
-def read_voc(source: Path, classes: Sequence[str] | Path | None = None) -> LabelSource:
+def read_voc(
+    source: Path, classes: Sequence[str] | Path | None = None, ending: str = ''
+) -> LabelSource:
     """Labels of VOC: PNGs with a palette, whose indices are the labels; 255 is ignored.
 
     Args:
         source: Folder of the PNGs, such as ``SegmentationClass``.
         classes: Names of the indices, see ``class_list``; without, VOC's 21.
+        ending: Of the names of the PNGs, see ``find_images``.
 
     Raises:
         InputError: If a file is damaged, no palette or grey image, or holds another index.
@@ -80,13 +83,14 @@ def read_voc(source: Path, classes: Sequence[str] | Path | None = None) -> Label
             raise InputError(out_of_range(bad, count, IGNORED))
         return labels
 
-    return mask_source(source, chosen.names, chosen.palette, draw, find_images(source))
+    return mask_source(source, chosen.names, chosen.palette, draw, find_images(source, ending))
 
 
 def read_colors(
     source: Path,
     classes: Sequence[str] | Path | None = None,
-    colors: Path | str | None = None,
+    colors: Path | str | Mapping[Color, str] | None = None,
+    ending: str = '',
 ) -> LabelSource:
     """Labels of colour masks, such as CamVid's.
 
@@ -97,8 +101,10 @@ def read_colors(
     Args:
         source: Folder of the masks.
         classes: Order of the classes, see ``class_list``; without, that of the table.
-        colors: File of a table (see ``read_color_table``), or ``'camvid'``: its 32 colours as the
-            11 classes of SegNet; without, the one of a usual name in or above the folder.
+        colors: Name of the class of each colour; a file of such a table (see
+            ``read_color_table``); or ``'camvid'``: its 32 colours as the 11 classes of SegNet.
+            Without, the table of a usual name in or above the folder.
+        ending: Of the names of the masks, see ``find_images``.
 
     Raises:
         InputError: If a file is damaged, or holds a colour that the table does not have.
@@ -112,11 +118,13 @@ def read_colors(
         with open_image(path) as image:
             return draw_colors(image, table, labels)
 
-    return mask_source(source, names, palette, draw, find_images(source))
+    return mask_source(source, names, palette, draw, find_images(source, ending))
 
 
 def color_classes(
-    source: Path, classes: Sequence[str] | Path | None, colors: Path | str | None
+    source: Path,
+    classes: Sequence[str] | Path | None,
+    colors: Path | str | Mapping[Color, str] | None,
 ) -> tuple[tuple[str, ...], list[list[int]], dict[Color, int]]:
     """Names, palette and the label of each colour."""
     if colors is None:
@@ -124,8 +132,11 @@ def color_classes(
         colors = next((table for table in tables if table.is_file()), None)
         if colors is None:
             raise InputError(f'{source}: no table of colours; name a file, or camvid')
-    with naming(colors):
-        table = CAMVID if colors == 'camvid' else read_color_table(Path(colors))
+    with naming('colors' if isinstance(colors, Mapping) else colors):
+        if isinstance(colors, Mapping):
+            table = dict(colors)
+        else:
+            table = CAMVID if colors == 'camvid' else read_color_table(Path(colors))
         names, labels = table_classes(table, classes)
         of_name = {name: list(color) for color, name in reversed(table.items())}
         palette = [of_name[name] for name in names if name in of_name]

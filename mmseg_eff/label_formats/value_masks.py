@@ -23,6 +23,7 @@ def read_values(
     source: Path,
     classes: Sequence[str] | Path | None = None,
     values: Path | Mapping[int, str] | None = None,
+    ending: str = '',
 ) -> LabelSource:
     """Labels of grey or palette masks of any values, such as 0 and 255, or with gaps.
 
@@ -35,11 +36,12 @@ def read_values(
         values: Name of the class of each value, or the file of a table, see ``read_value_table``;
             needed for lossy files (JPEG) of other values than 0 and 255, where each pixel gets
             the nearest.
+        ending: Of the names of the masks, see ``find_images``.
 
     Raises:
         InputError: If a file is damaged, a colour mask, or holds a value that the table lacks.
     """
-    paths = find_images(source)
+    paths = find_images(source, ending)
     if values is None:
         found = find_values(paths)
         with naming(source):
