@@ -85,12 +85,11 @@ def read_inputs(
                 yield ArraySource(image, f'array_{num_arrays:06d}')
                 num_arrays += 1
             continue
-        found: Iterable[Source | StreamSource] = (
-            filter(None, map(stream_of, group))
-            if kind is StreamSource
-            else collect_sources([*group], suffixes)
+        items = [*group]
+        found: Iterable[Source | StreamSource | None] = (
+            map(stream_of, items) if kind is StreamSource else collect_sources(items, suffixes)
         )
-        for source in found:
+        for source in filter(None, found):
             if source.name in names:
                 raise InputError(f'{source.origin}: another input has the name {source.name}, too')
             names.add(source.name)

@@ -101,4 +101,3 @@ class Video(AbstractContextManager):
         if self.num_read < max(1, 0.99 * self.num_stated - 1):
             of = f'of {self.num_stated} ' if self.num_stated else ''
             raise InputError(f'{self.origin}: only {self.num_read} {of}frames could be decoded')
-

@@ -19,8 +19,8 @@ QUALITY = {'crf': '20', 'preset': 'veryfast'}  # of x264: 18 is close to lossles
 BT709 = 1  # matrix, primaries and transfer curve of HD video, in FFmpeg's numbers
 TICKS = 1000  # of a second: the clock of a video whose frames have times
 HINT = (
-    'overlay videos are MPEG-4 Part 2 (mp4v), which browsers do not play; for H.264 install the '
-    'extra [video]: pip install "mmseg_eff[video]"'
+    'overlay videos will be MPEG-4 Part 2 (mp4v), which browsers do not play; for H.264: '
+    'pip install av (the extra [video])'
 )
 
 
