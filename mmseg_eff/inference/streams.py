@@ -21,6 +21,9 @@ SCHEMES = ('http', 'https', *LIVE)
 TIMEOUT = 10_000  # milliseconds until a stream that does not answer is given up
 WAIT = 0.1  # seconds between two looks whether the reading was stopped
 
+# FFmpeg in OpenCV prints on stderr, too; it reads this when it is first used.
+os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
+
 
 class StreamSource(NamedTuple):
     """A camera or a stream.
@@ -77,15 +80,14 @@ def stream_of(given: object) -> StreamSource | None:
         raise InputError(f'{given}: is no URL ({error})') from error
     if scheme not in SCHEMES:
         raise InputError(f'{given}: {scheme}:// is unknown; streams are {" ".join(SCHEMES)}')
-    words = (host, str(port or ''), *Path(parts.path).with_suffix('').parts)
+    words = (host, str(port or ''), *os.path.splitext(parts.path)[0].split('/'))
     name = '_'.join(re.sub(r'[^\w.-]+', '', word) for word in words)
     return StreamSource(given, re.sub('_+', '_', name).strip('_.') or 'stream')
 
 
 @contextmanager
 def quiet_opencv() -> Iterator[None]:
-    """Keep OpenCV and its FFmpeg from printing on stderr: what fails is an error of ours."""
-    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')  # read when FFmpeg is first used
+    """Keep OpenCV from printing on stderr: what fails is an error of ours."""
     logging: Any = cv2.utils.logging
     level = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
     try:

@@ -42,12 +42,10 @@ class Encoder(Protocol):
 class H264Encoder:
     """H.264 (4:2:0, BT.709) in an MP4 whose index is in front, so that it plays while it loads.
 
-    4:2:0 has even sides only: a row or column is repeated at an odd one.
-
     Args:
         path: File to write.
         rate: Frames per second.
-        size: Width and height of the frames.
+        size: Width and height of the frames, even numbers.
         is_timed: The frames come with times.
     """
 
@@ -59,7 +57,7 @@ class H264Encoder:
         self.next = 0
         self.container = av.open(str(path), 'w', options={'movflags': '+faststart'})
         self.stream: Any = self.container.add_stream('libx264', rate=fraction, options=QUALITY)
-        self.stream.width, self.stream.height = (side + side % 2 for side in size)
+        self.stream.width, self.stream.height = size
         self.stream.pix_fmt = 'yuv420p'
         codec = self.stream.codec_context
         codec.time_base = self.base
@@ -70,9 +68,7 @@ class H264Encoder:
         """See ``Encoder``."""
         from av import VideoFrame
 
-        height, width = frame.shape[:2]
-        even = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-        picture = VideoFrame.from_ndarray(np.asarray(even, np.uint8), format='bgr24')
+        picture = VideoFrame.from_ndarray(frame, format='bgr24')
         picture = picture.reformat(format='yuv420p', dst_colorspace=BT709)
         pts = self.next if seconds is None else max(self.next, round(seconds * TICKS))
         picture.pts, picture.time_base = pts, self.base
@@ -120,7 +116,8 @@ class MPEG4Encoder:
 class VideoWriter(AbstractContextManager):
     """Write an MP4 under a temporary name; ``finish`` gives it its own.
 
-    Without ``finish``, the end of the ``with`` block removes it. Makes the folder.
+    Without ``finish``, the end of the ``with`` block removes it. Makes the folder. Both codecs
+    store colours at half the size: at an odd side, the last row or column is repeated.
 
     Args:
         path: File to write or replace.
@@ -158,10 +155,12 @@ class VideoWriter(AbstractContextManager):
         Raises:
             OutputError: If it cannot be written.
         """
+        height, width = frame.shape[:2]
+        even = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
         with writing(self.path):
             if self.encoder is None:
-                self.encoder = self.open((frame.shape[1], frame.shape[0]), seconds is not None)
-            self.encoder.write(frame, seconds)
+                self.encoder = self.open((even.shape[1], even.shape[0]), seconds is not None)
+            self.encoder.write(np.asarray(even, np.uint8), seconds)
         self.num_written += 1
 
     def open(self, size: tuple[int, int], is_timed: bool) -> Encoder:

@@ -14,7 +14,7 @@ from ..utils.image_io import Label
 SHARE = 1 / 5000  # of the pixels: a class with fewer is not in the legend
 TEXT = 0.032  # height of the text, as a share of the picture's shorter side
 SMALLEST = 11  # height of the text in pixels, for pictures of any size
-MIN_ROWS = 12  # that a legend may have; more up to half of the picture's height
+MIN_ROWS = 24  # that a legend may have; more up to half of the picture's height
 LONGEST = 40  # characters of a name
 INK, PAPER, FRAME = (30, 30, 30), (255, 255, 255), (130, 130, 130)
 
