@@ -1,4 +1,4 @@
-"""Segment files, folders, globs and videos into label-id PNGs and coloured overlays."""
+"""Segment images, folders, globs, videos, cameras and streams into label-id PNGs and overlays."""
 
 import argparse
 import sys
@@ -24,10 +24,27 @@ def add_arguments(parser: ToolParser) -> None:
         type=checkpoint,
         help='checkpoint file or hub:NAME; none after an exported folder in place of CONFIG',
     )
-    parser.add_argument('inputs', nargs='*', metavar='INPUT', help='file, folder, glob or video')
+    parser.add_argument(
+        'inputs', nargs='*', metavar='INPUT', help='file, folder, glob, video, camera:0 or URL'
+    )
     parser.add_argument('--out', required=True, help='folder for labels/ and overlays/')
     parser.add_argument(
         '--opacity', type=finite_number, default=0.5, help='of the colours in overlays, 0 to 1'
+    )
+    parser.add_argument(
+        '--legend', action='store_true', help='append names and colours of the classes present'
+    )
+    parser.add_argument(
+        '--outline', action='store_true', help='draw borders, to see dark classes on dark photos'
+    )
+    parser.add_argument(
+        '--palette', metavar='NAME', help='colorblind: 21 colours in place of those of the dataset'
+    )
+    parser.add_argument(
+        '--max-frames',
+        type=whole_number(1),
+        metavar='N',
+        help='end each video, camera and stream after N frames',
     )
     parser.add_argument(
         '--device', type=device, help='cpu, cuda:0, …; the first GPU if there is one'
@@ -87,15 +104,21 @@ def main(args: argparse.Namespace) -> int:
             inputs,
             args.out,
             opacity=args.opacity,
+            legend=args.legend,
+            outline=args.outline,
+            palette=args.palette,
             crf=crf,
             tile=args.tile,
             overlap=args.overlap,
+            max_frames=args.max_frames,
         )
     for step in result.left_out:
         print(f'tiles keep the resolution of the image: no {step} of the test pipeline')
     succeeded = result.num_inputs - len(result.failed)
     out = result.folder
     print(f'{succeeded} of {result.num_inputs} inputs: {out}/labels, {out}/overlays')
+    if result.speed:
+        print(result.speed)
     if crf:
         print(crf.timing())
     for reason in result.failed.values():

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from ..datasets.wrappers import innermost_datasets
 from ..errors import InputError
 from ..utils.image_io import IMAGE_SUFFIXES
+from .streams import StreamSource, stream_of
 
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
 SUFFIXES = IMAGE_SUFFIXES + VIDEO_SUFFIXES
 OUTPUTS = {'labels', 'overlays', 'confidence', 'report.json'}  # of predict.py and pseudo_label.py
 MAX_NAMED = 5  # skipped files that are named on stderr
 
-Input = str | Path | NDArray[np.uint8]  # file, folder or glob, or a BGR image (H, W, 3)
+Input = str | Path | NDArray[np.uint8]  # file, folder, glob, camera or URL, or BGR (H, W, 3)
 
 
 class Source(NamedTuple):
@@ -35,6 +36,11 @@ class Source(NamedTuple):
 
     path: Path
     name: str
+
+    @property
+    def origin(self) -> Path:
+        """The file, as ``StreamSource.origin`` is the camera."""
+        return self.path
 
     @property
     def is_video(self) -> bool:
@@ -56,8 +62,8 @@ class ArraySource(NamedTuple):
 
 def read_inputs(
     inputs: Input | Iterable[Input], suffixes: Sequence[str] = SUFFIXES
-) -> Iterator[Source | ArraySource]:
-    """Sources of paths, folders, globs and arrays, in the order given.
+) -> Iterator[Source | ArraySource | StreamSource]:
+    """Sources of paths, folders, globs, arrays, cameras and streams, in the order given.
 
     Args:
         inputs: One input or several; an iterator is consumed as the sources are, but for paths
@@ -65,25 +71,36 @@ def read_inputs(
         suffixes: Suffixes of the files to take, in lower case.
 
     Raises:
-        InputError: If an input is neither a path nor an array, or two files have the same name. See
-            also ``collect_sources``.
+        InputError: If an input is neither a path nor an array, or two inputs have the same name.
+            See also ``collect_sources`` and ``stream_of``.
     """
     given: Any = [inputs] if isinstance(inputs, str | Path | np.ndarray) else inputs
     if not isinstance(given, Iterable):
         raise InputError(f'an input must be a path or an array, got {type(given).__name__}')
     num_arrays = 0
     names: set[str] = set()
-    for is_array, group in groupby(given, lambda item: isinstance(item, np.ndarray)):
-        if is_array:
+    for kind, group in groupby(given, kind_of):
+        if kind is np.ndarray:
             for image in group:
                 yield ArraySource(image, f'array_{num_arrays:06d}')
                 num_arrays += 1
             continue
-        for source in collect_sources([*group], suffixes):
+        items = [*group]
+        found: Iterable[Source | StreamSource | None] = (
+            map(stream_of, items) if kind is StreamSource else collect_sources(items, suffixes)
+        )
+        for source in filter(None, found):
             if source.name in names:
-                raise InputError(f'{source.path}: another input has the name {source.name}, too')
+                raise InputError(f'{source.origin}: another input has the name {source.name}, too')
             names.add(source.name)
             yield source
+
+
+def kind_of(given: object) -> type:
+    """What an input is: an array, a stream (see ``stream_of``), or a path by default."""
+    if isinstance(given, np.ndarray):
+        return np.ndarray
+    return StreamSource if stream_of(given) else Path
 
 
 def collect_sources(

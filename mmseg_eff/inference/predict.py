@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, MutableMapping
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
@@ -11,26 +12,30 @@ from ..utils.user_errors import line_on
 from .inputs import ArraySource, Source
 from .prediction import Prediction
 from .segmentor import ImageSegmentor, Segmentor
+from .streams import StreamSource
 from .tiling import Tiling, predict_tiled
 from .video import Video
 
 
 def predict_all(
-    sources: Iterable[Source | ArraySource],
+    sources: Iterable[Source | ArraySource | StreamSource],
     segmentor: Segmentor,
     *,
     probabilities: bool = False,
     tiling: Tiling | None = None,
-    failed: MutableMapping[Path, str] | None = None,
+    max_frames: int | None = None,
+    failed: MutableMapping[Any, str] | None = None,
 ) -> Iterator[Prediction]:
     """Predict sources in their order; arguments and errors as for ``predict_source``.
 
     Args:
-        failed: Takes the files that cannot be predicted, with the reason; by default the first one
-            ends the iteration by its error.
+        failed: Takes the files that cannot be predicted, with the reason, and cameras and streams
+            by their ``origin``; by default the first one ends the iteration by its error.
     """
     for source in sources:
-        predictions = predict_source(source, segmentor, probabilities=probabilities, tiling=tiling)
+        predictions = predict_source(
+            source, segmentor, probabilities=probabilities, tiling=tiling, max_frames=max_frames
+        )
         if failed is None or isinstance(source, ArraySource):
             yield from predictions
             continue
@@ -42,25 +47,27 @@ def predict_all(
             except OutputError:
                 raise
             except Exception as error:
-                failed[source.path] = line_on(source.path, error)
+                failed[source.origin] = line_on(source.origin, error)
                 break
             yield prediction
 
 
 def predict_source(
-    source: Source | ArraySource,
+    source: Source | ArraySource | StreamSource,
     segmentor: Segmentor,
     *,
     probabilities: bool = False,
     tiling: Tiling | None = None,
+    max_frames: int | None = None,
 ) -> Iterator[Prediction]:
-    """Predict an image or an array, or each frame of a video.
+    """Predict an image or an array, or each frame of a video, a camera or a stream.
 
     Args:
         source: What to predict.
         segmentor: Reads and labels images.
         probabilities: Predict the probabilities of the classes, too.
         tiling: Segment image files tile by tile, without probabilities.
+        max_frames: Number of frames of a video to end after.
 
     Raises:
         InputError: If the source cannot be read or is not what the network takes; for a video that
@@ -69,8 +76,8 @@ def predict_source(
     if isinstance(source, ArraySource):
         image = segmentor.reader.from_bgr(source.image)
         yield predict_image(image, segmentor, source.name, probabilities=probabilities)
-    elif source.is_video:
-        with Video(source.path) as video:
+    elif isinstance(source, StreamSource) or source.is_video:
+        with Video(source, max_frames) as video:
             yield from predict_video(video, segmentor, source.name, probabilities=probabilities)
             video.check_complete()
     elif tiling:
@@ -95,7 +102,7 @@ def predict_video(
     """
     for index, frame in enumerate(video.frames()):
         yield predict_image(
-            segmentor.reader.from_bgr(frame, str(video.path)),
+            segmentor.reader.from_bgr(frame, str(video.origin)),
             segmentor,
             f'{name}/{index:06d}',
             path=video.path,

@@ -28,7 +28,8 @@ from ..datasets.image_reader import to_display
 from ..errors import OutputError
 from ..utils.atomic_io import replacing, writing
 from ..utils.image_io import Label, write_png
-from ..visualization.overlay import color_table, draw_overlay
+from ..visualization.legend import Legend
+from ..visualization.overlay import OverlayStyle, draw_overlay
 from .inputs import Source
 from .prediction import Prediction
 from .region_readers import Regions, open_regions
@@ -100,7 +101,7 @@ def predict_tiled(source: Source, segmentor: Segmentor, size: int, overlap: int)
 
 
 def save_tiled(
-    source: Source, out: Path, segmentor: Segmentor, opacity: float, tiling: Tiling
+    source: Source, out: Path, segmentor: Segmentor, style: OverlayStyle, tiling: Tiling
 ) -> Iterator[int]:
     """Write ``labels/{name}.png`` and ``overlays/{name}.png``, tile by tile.
 
@@ -112,7 +113,7 @@ def save_tiled(
         source: The image.
         out: Output folder.
         segmentor: Reads the image and labels its tiles.
-        opacity: Share of the colours in the overlay, 0 to 1.
+        style: How to draw the overlay.
         tiling: Tiles and overlap.
 
     Yields:
@@ -123,7 +124,7 @@ def save_tiled(
         OutputError: If there is no space for the labels; before anything is segmented.
     """
     regions = open_regions(source.path, segmentor.reader)
-    shape, colors = regions.shape, color_table(segmentor.palette)
+    shape, colors = regions.shape, style.colors(segmentor.palette, segmentor.classes)
     tiles = plan_tiles(shape, tiling.size, tiling.overlap)
     job = json.dumps({'image': file_stamp(source.path), **tiling._asdict()}, indent=1)
     label_path, overlay_path = (
@@ -153,14 +154,24 @@ def save_tiled(
     for index, tile in enumerate(tiles):
         if not done[index]:
             labels, image = segment_tile(segmentor, regions, tile)
-            overlay = draw_overlay(image, labels, colors, opacity)
+            overlay = draw_overlay(
+                image[tile.inside(step)],
+                labels[tile.inside(step)],
+                colors,
+                style.opacity,
+                outline=style.outline,
+            )
             write_region(work / 'labels.npy', tile.keep, labels[tile.inside()])
-            write_region(work / 'overlay.npy', tile.reduced(step), overlay[tile.inside(step)])
+            write_region(work / 'overlay.npy', tile.reduced(step), overlay)
             done[index] = 1
             done.flush()
         yield len(tiles)
     write_label_png(label_path, work / 'labels.npy')
-    write_png(overlay_path, np.load(work / 'overlay.npy'))
+    overlay = np.load(work / 'overlay.npy')
+    if style.legend:
+        labels = np.load(work / 'labels.npy', mmap_mode='r')[::step, ::step]
+        overlay = Legend(segmentor.classes, colors).append(overlay, labels)
+    write_png(overlay_path, overlay)
     with replacing(finished) as temporary:
         temporary.write_text(job)
     shutil.rmtree(work)

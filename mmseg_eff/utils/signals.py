@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
@@ -82,6 +82,44 @@ def stopping_in_order() -> Iterator[list[int]]:
                 handler = signal.SIG_DFL if received else signal.SIG_IGN
             signal.signal(number, handler)
         sys.unraisablehook, sys.excepthook = hook, show_any
+
+
+@contextmanager
+def noting_stops(stop: Callable[[], object], is_on: bool = True) -> Iterator[None]:
+    """Call ``stop`` on SIGINT or SIGTERM in the block, and send the signal again after the block.
+
+    For a loop that ends by ``stop`` and then finishes what it writes. A second signal, more than
+    ``REPEATED`` seconds later, goes to the earlier handler at once.
+
+    Args:
+        stop: Ends the loop soon; called between two instructions of the main thread.
+        is_on: Leave the signals alone if not.
+    """
+    if not is_on or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+    since = 0.0
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal since
+        if not received:
+            received.append(number)
+            since = time.monotonic()
+            stop()
+        elif time.monotonic() - since > REPEATED and callable(before[number]):
+            before[number](number, frame)
+
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in STOPS}
+    for number in STOPS:
+        signal.signal(number, note)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if received:
+            signal.raise_signal(received[0])
 
 
 def end_in_one_line() -> None:

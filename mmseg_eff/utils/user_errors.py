@@ -94,7 +94,7 @@ def describe(error: Exception) -> str | None:
     return shorten(message if not names or names[0] in message else f'{names[0]}: {message}')
 
 
-def line_on(path: Path, error: Exception) -> str:
+def line_on(path: Path | str, error: Exception) -> str:
     """One line for one of many files that could not be handled, while the others are.
 
     Its cause may be a decoder, the network at this size, or too little memory.
