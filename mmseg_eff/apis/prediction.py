@@ -134,12 +134,14 @@ class PredictedFolder:
         failed: The files that could not be predicted, with the reason.
         left_out: Types of the transforms of the test pipeline that were left out because tiles keep
             the resolution of the image.
+        overlays: The coloured image or video of each input that did not fail.
     """
 
     folder: Path
     num_inputs: int
     failed: Mapping[Path, str]
     left_out: Sequence[str]
+    overlays: Sequence[Path]
 
 
 def predict_to_folder(
@@ -190,7 +192,8 @@ def predict_to_folder(
     out = Path(out)
     with output_folder(out):
         failed = save_predictions(sources, out, segmentor, opacity=opacity, tiling=tiling)
-    return PredictedFolder(out, len(sources), failed, left_out)
+    overlays = [out / source.overlay for source in sources if source.path not in failed]
+    return PredictedFolder(out, len(sources), failed, left_out, overlays)
 
 
 def known_suffixes(segmentor: Segmentor, tiling: Tiling | None) -> tuple[str, ...]:

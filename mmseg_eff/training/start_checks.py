@@ -12,7 +12,7 @@ from mmseg.registry import OPTIMIZERS
 from torch import nn
 
 from ..checkpoint.foreign import WRAPPERS
-from ..checkpoint.io import checked_weights, load_checkpoint, mismatch
+from ..checkpoint.io import KEPT, checked_weights, mismatch
 from ..checkpoint.preprocessing import preprocessing_differences
 from ..checkpoint.safe_reading import read_checkpoint
 from ..engine.runner import SegRunner, network_of
@@ -87,13 +87,16 @@ def check_pretrained(model: nn.Module, config: ConfigDict) -> None:
     Raises:
         InputError: If a tensor of a part is missing in its checkpoint or has another shape there.
     """
+    KEPT.clear()
     for name, module in model.named_modules():
         configs = getattr(module, 'init_cfg', None) or []
         for init in [configs] if isinstance(configs, dict) else configs:
             path = str(init.get('checkpoint', ''))
             if init.get('type') != 'Pretrained' or '://' in path:
                 continue
-            checkpoint = load_checkpoint(resolve(path), prefixes=WRAPPERS)
+            content = read_checkpoint(resolve(path))
+            checkpoint = checked_weights(content, path, prefixes=WRAPPERS)
+            KEPT[path] = content  # PretrainedInit reads it next
             prefix = init.get('prefix') or ''
             given = {
                 key.removeprefix(prefix): value
