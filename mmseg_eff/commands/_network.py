@@ -71,8 +71,9 @@ def find_network(args: argparse.Namespace, inputs: str | None = None) -> None:
         setattr(args, inputs, words)
     elif words:
         raise InputError(f'--weights {args.weights} takes the place of the checkpoint {words[0]}')
-    if name:
+    if name and not args.weights:
         print(f'weights: {name}', file=sys.stderr)
+    if name:
         args.checkpoint = resolve(name)
 
 

@@ -88,11 +88,11 @@ def test_vgg16():
 
 def test_other_files_are_refused():
     theirs = official_resnet(50)
-    with pytest.raises(InputError, match=r"ResNet-50: .*missing.* layer4\.2\.conv3\.weight"):
+    with pytest.raises(InputError, match=r'ResNet-50: .*missing.* layer4\.2\.conv3\.weight'):
         convert_resnet({k: v for k, v in theirs.items() if k != 'layer4.2.conv3.weight'})
-    with pytest.raises(InputError, match='ResNet-50: .*other shape.* conv1'):
+    with pytest.raises(InputError, match=r'ResNet-50: .*other shape.* conv1'):
         convert_resnet({**theirs, 'conv1.weight': torch.rand(64, 4, 7, 7)})
-    with pytest.raises(InputError, match='^not a ResNet file: it has other blocks'):
+    with pytest.raises(InputError, match=r'^not a ResNet file: it has other blocks'):
         convert_resnet({k: v for k, v in theirs.items() if 'layer3.5' not in k})
-    with pytest.raises(InputError, match="^not a complete file of torchvision's VGG-16: "):
+    with pytest.raises(InputError, match=r"^not a complete file of torchvision's VGG-16: "):
         convert_vgg16(theirs)
