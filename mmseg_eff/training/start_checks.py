@@ -8,6 +8,7 @@ from itertools import groupby
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmengine.runner import Runner
+from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.registry import OPTIMIZERS
 from torch import nn
 
@@ -32,7 +33,7 @@ def check_start(runner: Runner) -> None:
     path = runner.cfg.get('load_from')
     if not path or runner.cfg.get('resume') or '://' in str(path):
         return
-    file = resolve(path)
+    file = local_file(path)
     content = read_checkpoint(file)
     state_dict = checked_weights(content, file, prefixes=WRAPPERS)['state_dict']  # mmengine's, too
     model = network_of(runner)
@@ -51,6 +52,16 @@ def check_start(runner: Runner) -> None:
     print_log('\n  '.join(report), logger='current')
     if isinstance(runner, SegRunner):
         runner.keep_checkpoint(path, content)
+
+
+def local_file(path: str) -> str:
+    """File of a checkpoint; published weights are fetched, unless a safe config names them.
+
+    Raises:
+        InputError: If they may not be or cannot be fetched.
+    """
+    CheckpointLoader._get_checkpoint_loader(path)  # which safe_config.process replaces
+    return resolve(path)
 
 
 def parts(
@@ -94,7 +105,7 @@ def check_pretrained(model: nn.Module, config: ConfigDict) -> None:
             path = str(init.get('checkpoint', ''))
             if init.get('type') != 'Pretrained' or '://' in path:
                 continue
-            content = read_checkpoint(resolve(path))
+            content = read_checkpoint(local_file(path))
             checkpoint = checked_weights(content, path, prefixes=WRAPPERS)
             KEPT[path] = content  # PretrainedInit reads it next
             prefix = init.get('prefix') or ''
