@@ -15,6 +15,8 @@ from mmseg.visualization import SegLocalVisualizer
 
 from mmseg_eff.datasets import make_toy_street
 from mmseg_eff.deploy.runtime import disable_telemetry
+from mmseg_eff.hub.cache import VARIABLE
+from mmseg_eff.hub.download import MIRROR
 from mmseg_eff.safe_config.process import SEAL
 
 disable_telemetry()  # before tests import the engines to see whether they are there
@@ -51,6 +53,14 @@ def shared():
     if not SHARED.is_dir():
         pytest.skip(f'{SHARED} is absent (set MMSEG_EFF_SHARED): official weights and logits')
     return SHARED
+
+
+@pytest.fixture
+def official_weights(shared, tmp_path, monkeypatch):
+    """The cache of published weights, empty, with the authors' files in a folder as the mirror."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path / 'cache'))
+    monkeypatch.setenv(MIRROR, str(shared / 'checkpoints'))
+    return tmp_path / 'cache'
 
 
 @pytest.fixture(scope='session')

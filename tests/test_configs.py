@@ -14,6 +14,8 @@ from torch import nn
 from mmseg_eff.benchmarking.complexity import complexity
 from mmseg_eff.converters import load_weights
 from mmseg_eff.converters.convert import convert
+from mmseg_eff.hub import find, published
+from mmseg_eff.utils.names import HUB
 
 RECIPES = [path for path in CONFIG_FILES if path.parent.name != 'mix']  # see test_mix.py
 CHAINED = [path for path in RECIPES if "load_from = 'work_dirs/" in path.read_text()]
@@ -35,6 +37,8 @@ DATASET_TYPES = dict(
     voc12trainval='PascalVOCDataset',
     vocforeground='ForegroundVOCDataset',
 )
+MMSEGS = ('https://download.openmmlab.com/', 'open-mmlab://')  # weights of mmseg's backbones
+ESEG = dict(s='b1', m='b4', l='b7')  # encoder of each size
 BASELINES = {'fast-scnn': 'FastSCNN', 'ddrnet-23-slim': 'DDRNet'}  # of mmseg, to compare with
 DEEPLAB = {  # head -> version
     'DeepLabV1Head': 'deeplabv1',
@@ -79,7 +83,8 @@ def start_of(config):
     path = Path(config.load_from or '')
     if path.is_relative_to('work_dirs'):
         return NAME.fullmatch(path.parent.name)['dataset']
-    return path.stem.rpartition('_')[2]
+    assert not config.load_from or config.load_from.startswith(HUB)  # nobody's own files
+    return find(config.load_from).dataset.casefold() if config.load_from else ''
 
 
 def eseg_name(config):
@@ -142,7 +147,7 @@ def test_name_says_what_is_in_it(path):
         assert eseg_name(config) == name['model']
         weights = (backbone.get('init_cfg') or {}).get('checkpoint', '')
         if name['pre'] == 'imagenet':
-            assert weights.endswith(f'-{size}_imagenet.pth') and not start
+            assert weights.endswith(f'-{size}_imagenet') and not start
         else:
             assert name['pre'] == (start or None)
         if start.startswith('mapillary'):
@@ -155,7 +160,7 @@ def test_name_says_what_is_in_it(path):
         assert name['model'] in deeplab_names(config)
         weights = (backbone.get('init_cfg') or {}).get('checkpoint', '')
         if name['pre'] == 'imagenet':
-            assert weights.endswith('_imagenet.pth') and not start
+            assert weights.endswith('_imagenet') and not start
         else:
             assert name['pre'] == (start or None)
         return
@@ -310,6 +315,45 @@ def test_metafiles_name_existing_configs():
         for model in yaml.safe_load((CONFIGS.parent / file).read_text())['Models']
     ]
     assert {CONFIGS.parent / model['Config'] for model in models} == set(CONFIG_FILES)
+
+
+def test_metafiles_and_the_index_agree_on_the_weights():
+    """So ``MMSegInferencer('NAME')`` loads them, with the mIoU that the index has."""
+    models = {
+        model['Config'].removeprefix('configs/').removesuffix('.py'): model
+        for path in CONFIGS.glob('*/metafile.yaml')
+        for model in yaml.safe_load(path.read_text())['Models']
+    }
+    rows = {row.config: row for row in published().values() if row.config}
+    given = {config: model['Weights'] for config, model in models.items() if model['Weights']}
+    assert given == {config: f'{HUB}{row.name}' for config, row in rows.items()}
+    for config, row in rows.items():
+        if row.miou is not None:
+            assert models[config]['Results'][0]['Metrics']['mIoU'] == row.miou, config
+
+
+@pytest.mark.parametrize('path', CONFIG_FILES, ids=lambda path: path.stem)
+def test_encoders_are_published_and_the_configs_own(path):
+    """``init_cfg`` names a row of the index, of the network that the config builds; or mmseg's."""
+    backbone = read(path).model.backbone
+    init = backbone.get('init_cfg') or {}
+    weights = init.get('checkpoint') or ''
+    if path.parent.name == 'mix' and not weights.startswith(HUB):
+        assert not weights or weights.startswith(MMSEGS)
+        return
+    if not weights:
+        return
+    row = find(weights)
+    assert row.config is None and row.dataset == 'ImageNet' and init.prefix == 'backbone.'
+    kind, _, _ = row.name.partition('_')
+    arch = str(backbone.get('arch', '')).removeprefix('eseg-')
+    assert kind in {
+        'EfficientNet': [f'efficientnet-{ESEG.get(arch, arch)}'],
+        'Xception': [f'xception{arch}'],
+        'AtrousMobileNetV2': ['mobilenetv2'],
+        'MobileNetV2': ['mobilenetv2'],
+        'AtrousVGG': ['vgg16'],
+    }.get(backbone.type, [f'resnet{backbone.get("depth")}'])
 
 
 @pytest.mark.parametrize(('file', 'name'), OFFICIAL.items())

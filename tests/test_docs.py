@@ -28,7 +28,7 @@ from mmseg_eff import hub
 from mmseg_eff.commands import COMMANDS
 from mmseg_eff.converters.convert import convert
 from mmseg_eff.datasets.toy_street import IGNORED, Scene
-from mmseg_eff.hub.cache import converted_path
+from mmseg_eff.hub.cache import VARIABLE, converted_path
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(path.name for path in (ROOT / 'docs').glob('*.md'))
@@ -116,9 +116,11 @@ def check_command(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
             context.setattr(argparse.ArgumentParser, name, parse)
         with pytest.raises(Parsed):
             main(argv)
-    for word in argv:
+    for option, word in itertools.pairwise(['', *argv]):
         if word.startswith('configs/'):
             assert (ROOT / word).exists(), word
+        if option == '--weights':
+            assert hub.find(word)
 
 
 def run_command(words: list[str]) -> None:
@@ -168,7 +170,7 @@ def workplace(tmp_path, monkeypatch, make_image):
     make_image(tmp_path / 'IMAGES/image.png', 64, 128)
     official = write_official_file(tmp_path / 'pretrained/espnet_p_2_q_8.pth')
     convert('espnet', official, tmp_path / 'checkpoints/espnet_p2q8_cityscapes.pth')
-    monkeypatch.setenv('MMSEG_EFF_CACHE', str(tmp_path / 'cache'))
+    monkeypatch.setenv(VARIABLE, str(tmp_path / 'cache'))
     convert('espnet', official, converted_path('espnet-p2q8_cityscapes'))
     first_page = (ROOT / 'docs/train_my_data.md').read_text()
     (config,) = (block for _, block in blocks(first_page) if block.startswith('# my_data.py'))

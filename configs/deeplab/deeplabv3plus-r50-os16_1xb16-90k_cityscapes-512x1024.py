@@ -7,8 +7,6 @@ backbone = dict(
     out_indices=(0, 3),
     output_stride=16,
     norm_cfg=dict(type='SyncBN', requires_grad=True),
-    init_cfg=dict(
-        type='Pretrained', checkpoint='https://download.pytorch.org/models/resnet50-0676ba61.pth'
-    ),
+    init_cfg=dict(type='Pretrained', checkpoint='hub:resnet50_imagenet', prefix='backbone.'),
 )
 model = dict(backbone=backbone, decode_head=dict(in_channels=[256, 2048]))

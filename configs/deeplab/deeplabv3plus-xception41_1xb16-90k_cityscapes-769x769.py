@@ -1,3 +1,3 @@
 _base_ = './deeplabv3plus-xception65_1xb16-90k_cityscapes-769x769.py'
-backbone = dict(arch='41', init_cfg=dict(checkpoint='checkpoints/xception41_imagenet.pth'))
+backbone = dict(arch='41', init_cfg=dict(checkpoint='hub:xception41_imagenet'))
 model = dict(backbone=backbone)

@@ -1,4 +1,4 @@
 # The published dense prediction cell in place of ASPP.
 _base_ = './deeplabv3plus-xception65_1xb16-90k_cityscapes-769x769.py'
-backbone = dict(arch='71', init_cfg=dict(checkpoint='checkpoints/xception71_imagenet.pth'))
+backbone = dict(arch='71', init_cfg=dict(checkpoint='hub:xception71_imagenet'))
 model = dict(backbone=backbone, decode_head=dict(cell='published'))

@@ -1,3 +1,3 @@
 _base_ = './deeplabv3plus-xception65_1xb16-150k_ade20k-513x513.py'
-backbone = dict(arch='71', init_cfg=dict(checkpoint='checkpoints/xception71_imagenet.pth'))
+backbone = dict(arch='71', init_cfg=dict(checkpoint='hub:xception71_imagenet'))
 model = dict(backbone=backbone)

@@ -8,8 +8,6 @@ backbone = dict(
     style='pytorch',
     out_indices=(0, 1, 2, 3),
     norm_cfg=dict(type='SyncBN', requires_grad=True),
-    init_cfg=dict(
-        type='Pretrained', checkpoint='https://download.pytorch.org/models/resnet50-0676ba61.pth'
-    ),
+    init_cfg=dict(type='Pretrained', checkpoint='hub:resnet50_imagenet', prefix='backbone.'),
 )
 model = dict(backbone=backbone, neck=dict(in_channels=[256, 512, 1024, 2048]))

@@ -34,4 +34,4 @@ custom_hooks = [
     dict(type='ChannelsLastHook'),
     dict(type='EMAHook', ema_type='RampedEMA', momentum=0.005, update_buffers=True),
 ]
-load_from = 'checkpoints/espnet_p2q8_cityscapes.pth'
+load_from = 'hub:espnet-p2q8_cityscapes'

@@ -12,4 +12,4 @@ model = dict(
         loss_decode=dict(class_weight=[*_base_.class_weight[:19], 0.0])
     ),
 )
-load_from = 'checkpoints/espnetv2_s1.0_imagenet.pth'
+load_from = 'hub:espnetv2-s1.0_imagenet'

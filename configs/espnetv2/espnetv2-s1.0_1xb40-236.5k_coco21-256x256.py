@@ -12,4 +12,4 @@ model = dict(
 param_scheduler = [dict(type='HybridLR', epoch_length=2365, by_epoch=False)]
 train_cfg = dict(max_iters=236500, val_interval=23650)
 default_hooks = dict(checkpoint=dict(interval=23650))
-load_from = 'checkpoints/espnetv2_s1.0_imagenet.pth'
+load_from = 'hub:espnetv2-s1.0_imagenet'

@@ -11,4 +11,4 @@ model = dict(
 param_scheduler = [dict(type='HybridLR', epoch_length=265, by_epoch=False)]
 train_cfg = dict(max_iters=26500, val_interval=2650)
 default_hooks = dict(checkpoint=dict(interval=2650))
-load_from = 'checkpoints/espnetv2_s1.0_imagenet.pth'
+load_from = 'hub:espnetv2-s1.0_imagenet'

@@ -1,3 +1,3 @@
 _base_ = './espnetv2-s1.0_1xb25-11.9k_cityscapes-256x512.py'
 model = dict(backbone=dict(width_multiplier=1.5), neck=dict(in_channels=[32, 96, 192, 384]))
-load_from = 'checkpoints/espnetv2_s1.5_imagenet.pth'
+load_from = 'hub:espnetv2-s1.5_imagenet'

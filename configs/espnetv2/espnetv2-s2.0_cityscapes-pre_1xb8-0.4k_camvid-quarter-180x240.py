@@ -32,4 +32,4 @@ param_scheduler = [
     dict(type='PolyLR', power=0.9, eta_min=1e-5, begin=25, end=max_iters, by_epoch=False),
 ]
 train_cfg = dict(max_iters=max_iters, val_interval=100)
-load_from = 'checkpoints/espnetv2_s2.0-256x512_cityscapes.pth'
+load_from = 'hub:espnetv2-s2.0_cityscapes-256x512'

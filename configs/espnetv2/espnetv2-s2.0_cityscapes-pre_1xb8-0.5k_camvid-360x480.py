@@ -29,4 +29,4 @@ custom_hooks = [
     dict(type='ChannelsLastHook'),
     dict(type='EMAHook', ema_type='RampedEMA', momentum=0.02, update_buffers=True),
 ]
-load_from = 'checkpoints/espnetv2_s2.0_cityscapes.pth'
+load_from = 'hub:espnetv2-s2.0_cityscapes'

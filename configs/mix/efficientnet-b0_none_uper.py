@@ -13,7 +13,7 @@ backbone = dict(
     norm_cfg=dict(type='SyncBN', eps=1e-3, momentum=0.01, requires_grad=True),
     init_cfg=dict(
         type='Pretrained',
-        checkpoint='checkpoints/efficientnet-b0_imagenet.pth',
+        checkpoint='hub:efficientnet-b0_imagenet',
         prefix='backbone.',
     ),
 )

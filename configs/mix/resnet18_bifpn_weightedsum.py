@@ -10,9 +10,7 @@ backbone = dict(
     type='ResNet',
     depth=18,
     norm_cfg=_base_.norm_cfg,
-    init_cfg=dict(
-        type='Pretrained', checkpoint='https://download.pytorch.org/models/resnet18-f37072fd.pth'
-    ),
+    init_cfg=dict(type='Pretrained', checkpoint='hub:resnet18_imagenet', prefix='backbone.'),
 )
 neck = dict(
     type='BiFPN', in_channels=[64, 128, 256, 512], channels=96, num_outs=6, norm_cfg=_base_.norm_cfg

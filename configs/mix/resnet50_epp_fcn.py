@@ -10,9 +10,7 @@ backbone = dict(
     type='ResNet',
     depth=50,
     norm_cfg=_base_.norm_cfg,
-    init_cfg=dict(
-        type='Pretrained', checkpoint='https://download.pytorch.org/models/resnet50-0676ba61.pth'
-    ),
+    init_cfg=dict(type='Pretrained', checkpoint='hub:resnet50_imagenet', prefix='backbone.'),
 )
 neck = dict(type='EPP', in_channels=[256, 512, 1024, 2048], norm_cfg=_base_.norm_cfg)
 head = dict(

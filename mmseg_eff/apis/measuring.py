@@ -9,7 +9,9 @@ from ..benchmarking.report import Figures, check_writable, plot, write_json
 from ..benchmarking.run import PEERS, known_miou, make_images, measure
 from ..benchmarking.stages import Candidate
 from ..errors import InputError
-from ..hub import resolve
+from ..hub import find, resolve
+from ..inference.published import config_of
+from ..utils.names import HUB
 from ..utils.numbers import check_at_least
 
 __all__ = ['Candidate', 'Complexity', 'Figures', 'benchmark', 'complexity']
@@ -40,9 +42,10 @@ def benchmark(
 
     Args:
         networks: Configs (a file, ``mmseg_eff::…`` or a bare name) with random weights, pairs of a
-            config and a checkpoint (a file or ``hub:NAME``), folders of ``export``, or
-            ``Candidate``s, which have a name of their own; else it is the file or folder name.
-            One network needs no list; several need one, as a tuple is a config with its checkpoint.
+            config and a checkpoint (a file or ``hub:NAME``), names of published weights, folders
+            of ``export``, or ``Candidate``s, which have a name of their own; else it is that of the
+            file, folder or weights. One network needs no list; several need one, as a tuple is a
+            config with its checkpoint.
         images: Image file or files, used in turn; a drawn street by default.
         size: Height and width in pixels: resize the images to this first, and leave the pipelines
             to do so out.
@@ -99,6 +102,10 @@ def as_candidate(network: Network, options: Mapping[str, object] | None) -> Cand
     if isinstance(network, Candidate):
         return network
     path, checkpoint = network if isinstance(network, tuple) else (network, None)
+    config = config_of(path)
+    if config != path:  # the name of published weights
+        weights = find(str(path))
+        return Candidate(weights.name, str(config), resolve(f'{HUB}{weights.name}'), options)
     weights = None if checkpoint is None else resolve(str(checkpoint))
     name = Path(path).name.removesuffix('.py')  # a bare name may hold a dot
     return Candidate(name, str(path), weights, options)

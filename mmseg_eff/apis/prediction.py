@@ -152,12 +152,14 @@ class PredictedFolder:
             the resolution of the image.
         speed: Number of images, seconds, and the median of the network's seconds; ``None`` if no
             image was segmented.
+        overlays: The coloured image or video of each input that did not fail.
     """
 
     folder: Path
     num_inputs: int
     failed: Mapping[Path | str, str]
     left_out: Sequence[str]
+    overlays: Sequence[Path]
     speed: Speed | None = None
 
 
@@ -220,7 +222,8 @@ def predict_to_folder(
         saved = save_predictions(
             sources, out, segmentor, style=style, tiling=tiling, max_frames=max_frames
         )
-    return PredictedFolder(out, len(sources), saved.failed, left_out, saved.speed)
+    overlays = [out / source.overlay for source in sources if source.origin not in saved.failed]
+    return PredictedFolder(out, len(sources), saved.failed, left_out, overlays, saved.speed)
 
 
 def known_suffixes(segmentor: Segmentor, tiling: Tiling | None) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from .safetensors import SUFFIX, write_safetensors
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 INTEGERS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 LONGEST_NAME = 1000  # characters of a tensor's name
+KEPT: dict[str, object] = {}  # read by a check under a name, for mmengine's next reading of it
 TINY = 1e-15  # well below anything that moves a float32 logit, far above the denormals
 
 
@@ -102,13 +103,13 @@ def is_name(key: object) -> bool:
 
 
 def guard(original: Callable) -> classmethod:
-    """mmengine's ``CheckpointLoader.load_checkpoint``, followed by a check of what it has read."""
+    """mmengine's ``CheckpointLoader.load_checkpoint``; what is read or in ``KEPT`` is checked."""
 
     @functools.wraps(original)
     def load_checkpoint(
         cls: type[CheckpointLoader], filename: str, *args: object, **kwargs: object
     ) -> object:
-        content = original(cls, filename, *args, **kwargs)
+        content = KEPT.pop(filename, None) or original(cls, filename, *args, **kwargs)
         if cls._get_checkpoint_loader(filename) is not read_for_mmengine:
             content = sound_copy(content, filename)
         return check_for_mmengine(content, filename)

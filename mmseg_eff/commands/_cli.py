@@ -142,7 +142,8 @@ def add_config_arguments(parser: ToolParser, nargs: str | None = None) -> None:
 
     Args:
         parser: Parser of the command.
-        nargs: ``'+'`` for several configs, which ``args.config`` then lists.
+        nargs: ``'+'`` or ``'*'`` for several configs, which ``args.config`` then lists; ``'?'``
+            before ``add_checkpoint_arguments``.
     """
     parser.add_argument(
         'config',
@@ -177,9 +178,13 @@ def add_output_stride(parser: ToolParser) -> None:
     )
 
 
-def add_runner_arguments(parser: ToolParser) -> None:
-    """Add the arguments of the commands that start mmengine's runner."""
-    add_config_arguments(parser)
+def add_runner_arguments(parser: ToolParser, nargs: str | None = None) -> None:
+    """Add the arguments of the commands that start mmengine's runner.
+
+    Args:
+        parser, nargs: See ``add_config_arguments``.
+    """
+    add_config_arguments(parser, nargs)
     parser.add_argument('--work-dir', help='folder of logs and checkpoints')
     parser.add_argument(
         '--launcher',

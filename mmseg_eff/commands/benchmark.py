@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
+from ..utils.names import HUB
 from ._arguments import ToolParser, checkpoint, finite_number, whole_number
 from ._cli import add_config_arguments, command
 
@@ -29,12 +30,15 @@ PEERS = (  # of benchmarking.run
 
 def add_arguments(parser: ToolParser) -> None:
     """Add the arguments of ``mmseg-eff benchmark``."""
-    add_config_arguments(parser, nargs='+')
+    add_config_arguments(parser, nargs='*')
     parser.add_argument(
         '--checkpoints',
         nargs='+',
         type=checkpoint,
         help='one for each config, a file or hub:NAME; - for random weights',
+    )
+    parser.add_argument(
+        '--weights', nargs='+', default=[], metavar='NAME', help='published weights to time, too'
     )
     parser.add_argument('--image', nargs='+', default=[], metavar='FILE', help='images to time on')
     parser.add_argument(
@@ -76,11 +80,12 @@ def main(args: argparse.Namespace) -> None:
 
 
 def find_candidates(args: argparse.Namespace) -> 'list[Candidate]':
-    """The configs and folders that the arguments name.
+    """The configs, folders and published weights that the arguments name.
 
     Raises:
-        InputError: If checkpoints do not match the configs.
+        InputError: If checkpoints do not match the configs, or there are no such weights.
     """
+    from ..apis.measuring import as_candidate
     from ..benchmarking.stages import Candidate
 
     checkpoints = args.checkpoints or [RANDOM] * len(args.config)
@@ -89,7 +94,9 @@ def find_candidates(args: argparse.Namespace) -> 'list[Candidate]':
             f'--checkpoints needs one for each of the {len(args.config)} configs '
             f'({RANDOM} for random weights or an export), got {len(checkpoints)}'
         )
-    return [
+    published = [HUB + name.removeprefix(HUB) for name in args.weights]
+    candidates = [as_candidate(name, args.cfg_options) for name in published]
+    return candidates + [
         Candidate(
             name=Path(path).name.removesuffix('.py'),
             path=path,

@@ -5,7 +5,9 @@ import argparse
 from ._arguments import ToolParser
 from ._cli import command
 
-NETWORKS = ('efficientnet', 'espnet', 'espnetv2', 'mobilenetv2', 'xception')  # of CONVERTERS
+NETWORKS = (  # of CONVERTERS
+    *('efficientnet', 'espnet', 'espnetv2', 'mobilenetv2', 'resnet', 'vgg16', 'xception'),
+)
 PADDINGS = ('same', 'symmetric')
 
 

@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
-from ._arguments import ToolParser, checkpoint, finite_number, whole_number
+from ._arguments import ToolParser, finite_number, whole_number
 from ._cli import add_config_arguments, add_output_stride, command, read_config_of
+from ._network import add_checkpoint_arguments, find_network
 
 BACKENDS = ('onnx', 'openvino', 'openvino-int8', 'tensorrt')  # of deploy.NEEDS
 PARTS = ('resize', 'normalise', 'labels')  # of deploy.PARTS
@@ -12,8 +13,8 @@ PARTS = ('resize', 'normalise', 'labels')  # of deploy.PARTS
 
 def add_arguments(parser: ToolParser) -> None:
     """Add the arguments of ``mmseg-eff export``."""
-    add_config_arguments(parser)
-    parser.add_argument('checkpoint', type=checkpoint, help='checkpoint file or hub:NAME')
+    add_config_arguments(parser, nargs='?')
+    add_checkpoint_arguments(parser)
     parser.add_argument('--out', type=Path, required=True, help='folder to make')
     parser.add_argument('--backend', choices=BACKENDS, default='onnx')
     sizes = parser.add_mutually_exclusive_group()
@@ -46,11 +47,12 @@ def add_arguments(parser: ToolParser) -> None:
     add_output_stride(parser)
 
 
-@command(add_arguments)
+@command(add_arguments, intermixed=True)
 def main(args: argparse.Namespace) -> None:
     """Export, and print how the labels compare and how long they take."""
     from ..apis.exporting import export
 
+    find_network(args)
     result = export(
         read_config_of(args),
         args.checkpoint,

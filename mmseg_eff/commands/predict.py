@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from ..errors import InputError
-from ._arguments import ToolParser, checkpoint, device, finite_number, whole_number
+from ._arguments import ToolParser, device, finite_number, whole_number
 from ._cli import (
     add_config_arguments,
     add_crf_options,
@@ -14,20 +14,19 @@ from ._cli import (
     command,
     read_config_of,
 )
+from ._network import add_checkpoint_arguments, find_network
 
 
 def add_arguments(parser: ToolParser) -> None:
     """Add the arguments of ``mmseg-eff predict``."""
-    add_config_arguments(parser)
-    parser.add_argument(
-        'checkpoint',
-        type=checkpoint,
-        help='checkpoint file or hub:NAME; none after an exported folder in place of CONFIG',
-    )
+    add_config_arguments(parser, nargs='?')
+    add_checkpoint_arguments(parser, 'none after an exported folder in place of CONFIG; ')
     parser.add_argument(
         'inputs', nargs='*', metavar='INPUT', help='file, folder, glob, video, camera:0 or URL'
     )
-    parser.add_argument('--out', required=True, help='folder for labels/ and overlays/')
+    parser.add_argument(
+        '--out', default='segmented', help='folder for labels/ and overlays/ (segmented)'
+    )
     parser.add_argument(
         '--opacity', type=finite_number, default=0.5, help='of the colours in overlays, 0 to 1'
     )
@@ -85,14 +84,16 @@ def main(args: argparse.Namespace) -> int:
     if args.tile is not None:
         check_tiling(args.tile, args.overlap, prefix='--')
     crf = build_crf(args)
-    is_export = Path(args.config).is_dir()
-    inputs = [args.checkpoint, *args.inputs] if is_export else args.inputs
-    if not inputs:
-        raise InputError(f'no INPUT after checkpoint ({args.config} is no exported folder)')
+    is_export = not args.weights and args.checkpoint and Path(args.config).is_dir()
     if is_export:
         check_export_options(args)
-        model = args.config
+        args.inputs.insert(0, args.checkpoint)
     else:
+        find_network(args, 'inputs')
+    if not args.inputs:
+        raise InputError(f'no INPUT after checkpoint ({args.config} is no exported folder)')
+    model = args.config
+    if not is_export:
         config = read_config_of(args)
         model = load_model(config, args.checkpoint, device=args.device, optimize=True)
 
@@ -101,7 +102,7 @@ def main(args: argparse.Namespace) -> int:
     with on_interrupt(kept):
         result = predict_to_folder(
             model,
-            inputs,
+            args.inputs,
             args.out,
             opacity=args.opacity,
             legend=args.legend,
@@ -116,7 +117,8 @@ def main(args: argparse.Namespace) -> int:
         print(f'tiles keep the resolution of the image: no {step} of the test pipeline')
     succeeded = result.num_inputs - len(result.failed)
     out = result.folder
-    print(f'{succeeded} of {result.num_inputs} inputs: {out}/labels, {out}/overlays')
+    place = f'{out}/labels, {out}/overlays' if succeeded != 1 else result.overlays[0]
+    print(f'{succeeded} of {result.num_inputs} inputs: {place}')
     if result.speed:
         print(result.speed)
     if crf:

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from ._arguments import ToolParser, checkpoint, device, finite_number, whole_number
+from ._arguments import ToolParser, device, finite_number, whole_number
 from ._cli import add_config_arguments, command
+from ._network import add_checkpoint_arguments, find_network
 
 if TYPE_CHECKING:
     from ..self_training.label_files import LabelSummary
@@ -46,10 +47,8 @@ def share(text: str) -> float:
 
 def add_arguments(parser: ToolParser) -> None:
     """Add the arguments of ``mmseg-eff pseudo_label``."""
-    add_config_arguments(parser)
-    parser.add_argument(
-        'checkpoint', type=checkpoint, help="the teacher's checkpoint file or hub:NAME"
-    )
+    add_config_arguments(parser, nargs='?')
+    add_checkpoint_arguments(parser, "the teacher's ")
     parser.add_argument('images', nargs='*', metavar='IMAGE', help='file, folder or glob')
     parser.add_argument('--out', required=True, help='folder for labels/, overlays/, report.json')
     parser.add_argument(
@@ -91,6 +90,7 @@ def add_arguments(parser: ToolParser) -> None:
 @command(add_arguments, intermixed=True)
 def main(args: argparse.Namespace) -> int:
     """Label, and print what is kept of each class; 1 if an image failed."""
+    find_network(args, 'images')
     if bool(args.images) == bool(args.images_of):
         raise InputError('give either IMAGE… or --images-of CONFIG')
     if args.class_share is not None and (args.confidence is not None or args.class_confidence):

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import InputError
-from ._arguments import ToolParser, checkpoint
+from ._arguments import ToolParser
 from ._cli import (
     add_crf_options,
     add_output_stride,
@@ -13,12 +13,13 @@ from ._cli import (
     command,
     read_config_of,
 )
+from ._network import add_checkpoint_arguments, find_network
 
 
 def add_arguments(parser: ToolParser) -> None:
     """Add the arguments of ``mmseg-eff test``."""
-    add_runner_arguments(parser)
-    parser.add_argument('checkpoint', type=checkpoint, help='checkpoint or hub:NAME')
+    add_runner_arguments(parser, nargs='?')
+    add_checkpoint_arguments(parser)
     parser.add_argument(
         '--out',
         type=Path,
@@ -37,12 +38,13 @@ def add_arguments(parser: ToolParser) -> None:
     add_crf_options(parser)
 
 
-@command(add_arguments)
+@command(add_arguments, intermixed=True)
 def main(args: argparse.Namespace) -> None:
     """Evaluate; the log shows the metrics."""
     crf = build_crf(args)
     if crf and args.tta:
         raise InputError('--crf and --tta exclude each other: the CRF refines a single view')
+    find_network(args)
     from ..apis.evaluation import evaluate
 
     evaluation = evaluate(

@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..utils.atomic_io import remove_leftovers, sha256_of
 from . import CONVERTERS
 
-BACKBONES = ('efficientnet', 'mobilenetv2', 'xception')  # whose weights may be part of a network
+BACKBONES = ('efficientnet', 'mobilenetv2', 'resnet', 'vgg16', 'xception')  # perhaps of a network
 PADDED = 'efficientnet'  # the one network whose files may leave open how it pads
 
 

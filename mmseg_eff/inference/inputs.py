@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..datasets.wrappers import innermost_datasets
 from ..errors import InputError
 from ..utils.image_io import IMAGE_SUFFIXES
+from .region_readers import REGION_SUFFIXES
 from .streams import StreamSource, stream_of
 
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
@@ -46,6 +47,11 @@ class Source(NamedTuple):
     def is_video(self) -> bool:
         """Whether the suffix is a video's."""
         return self.path.suffix.lower() in VIDEO_SUFFIXES
+
+    @property
+    def overlay(self) -> str:
+        """Path of the overlay below the output folder."""
+        return f'overlays/{self.name}{".mp4" if self.is_video else ".png"}'
 
 
 class ArraySource(NamedTuple):
@@ -157,6 +163,14 @@ def collect_sources(
     if clash:
         raise InputError(f'{clash[0]}: two inputs have this name; give their common folder instead')
     return sources
+
+
+def is_input(word: str) -> bool:
+    """Whether a word names images or videos, and not a config or a checkpoint."""
+    is_many = Path(word).is_dir() or any(mark in word for mark in '*?')
+    return (
+        is_many or bool(stream_of(word)) or word.lower().endswith(REGION_SUFFIXES + VIDEO_SUFFIXES)
+    )
 
 
 def visible_files(folder: Path) -> Iterator[Path]:

@@ -87,8 +87,9 @@ KNOWN_URLS = (  # may stand in a config, and are fetched with --allow-download o
     'open-mmlab://',
     'torchvision://',
     'mmcls://',
+    HUB,
 )
-URLS = ('http://', 'https://', HUB, *KNOWN_URLS)
+URLS = ('http://', 'https://', *KNOWN_URLS)
 DOWNLOAD = 'safe mode opens no connection; download it, or add --allow-download'
 
 

@@ -8,11 +8,12 @@ from itertools import groupby
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmengine.runner import Runner
+from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.registry import OPTIMIZERS
 from torch import nn
 
 from ..checkpoint.foreign import WRAPPERS
-from ..checkpoint.io import checked_weights, load_checkpoint, mismatch
+from ..checkpoint.io import KEPT, checked_weights, mismatch
 from ..checkpoint.preprocessing import preprocessing_differences
 from ..checkpoint.safe_reading import read_checkpoint
 from ..engine.runner import SegRunner, network_of
@@ -32,7 +33,7 @@ def check_start(runner: Runner) -> None:
     path = runner.cfg.get('load_from')
     if not path or runner.cfg.get('resume') or '://' in str(path):
         return
-    file = resolve(path)
+    file = local_file(path)
     content = read_checkpoint(file)
     state_dict = checked_weights(content, file, prefixes=WRAPPERS)['state_dict']  # mmengine's, too
     model = network_of(runner)
@@ -51,6 +52,16 @@ def check_start(runner: Runner) -> None:
     print_log('\n  '.join(report), logger='current')
     if isinstance(runner, SegRunner):
         runner.keep_checkpoint(path, content)
+
+
+def local_file(path: str) -> str:
+    """File of a checkpoint; published weights are fetched, unless a safe config names them.
+
+    Raises:
+        InputError: If they may not be or cannot be fetched.
+    """
+    CheckpointLoader._get_checkpoint_loader(path)  # which safe_config.process replaces
+    return resolve(path)
 
 
 def parts(
@@ -87,13 +98,16 @@ def check_pretrained(model: nn.Module, config: ConfigDict) -> None:
     Raises:
         InputError: If a tensor of a part is missing in its checkpoint or has another shape there.
     """
+    KEPT.clear()
     for name, module in model.named_modules():
         configs = getattr(module, 'init_cfg', None) or []
         for init in [configs] if isinstance(configs, dict) else configs:
             path = str(init.get('checkpoint', ''))
             if init.get('type') != 'Pretrained' or '://' in path:
                 continue
-            checkpoint = load_checkpoint(resolve(path), prefixes=WRAPPERS)
+            content = read_checkpoint(local_file(path))
+            checkpoint = checked_weights(content, path, prefixes=WRAPPERS)
+            KEPT[path] = content  # PretrainedInit reads it next
             prefix = init.get('prefix') or ''
             given = {
                 key.removeprefix(prefix): value

@@ -89,7 +89,7 @@ def test_version(capsys, words, version):
     [
         (['trian'], 'trian'),
         (['--trian'], 'SUBCOMMAND'),
-        (['predict'], 'the following arguments are required'),
+        (['train'], 'the following arguments are required'),
         (['check-dataset', CONFIG, '--outt', 'x'], '--outt'),
         (['export', CONFIG, 'w.pth', '--out', 'x', '--backend', 'onx'], "invalid choice: 'onx'"),
     ],

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from helpers import TINY
 from mmengine.config import Config
 from mmseg.apis import MMSegInferencer, inference_model, init_model
@@ -15,6 +16,8 @@ from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
 
 from mmseg_eff import compat
+from mmseg_eff.converters import load_checkpoint
+from mmseg_eff.hub import get
 
 NAME = 'espnet-p2q3_1xb8-0.6k_toystreet-128x256'
 CITYSCAPES = 'espnet-c-p2q3_1xb14-319k_cityscapes-512x1024'
@@ -36,9 +39,13 @@ def test_init_and_inference_model(image, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('scope', ['mmseg', 'mmseg_eff'])
-def test_inferencer_by_name(image, tmp_path, monkeypatch, scope):
+def test_inferencer_by_name(image, tmp_path, monkeypatch, official_weights, scope):
+    """By the field Weights of the metafile, with the weights that are published for the config."""
     monkeypatch.chdir(tmp_path)
     inferencer = MMSegInferencer(CITYSCAPES, device='cpu', scope=scope)
+    expected = load_checkpoint(get('espnet-c-p2q3_cityscapes'))['state_dict']
+    given = inferencer.model.state_dict()
+    assert all(torch.equal(given[name], value) for name, value in expected.items())
     result = inferencer(image, out_dir=str(tmp_path / 'out'), show=False)
     assert result['predictions'].shape == (64, 128)
     assert result['predictions'].max() < 20

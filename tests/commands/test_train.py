@@ -423,6 +423,16 @@ def test_pretrained_weights_that_fit_pass(lite0, kwargs, capsys):
     assert not preprocessing_differences(load_checkpoint(lite0)['meta'], config)
 
 
+def test_pretrained_weights_are_read_once(lite0, monkeypatch):
+    model, config = with_lite0(lite0)
+    check_pretrained(model, config)
+    expected = load_checkpoint(lite0)['state_dict']
+    monkeypatch.setattr('mmseg_eff.checkpoint.io.read_checkpoint', None)
+    model.init_weights()
+    for name, value in model.backbone.state_dict().items():
+        assert torch.equal(value, expected[f'backbone.{name}']), name
+
+
 @pytest.mark.parametrize('other', [dict(width=0.5), dict(depth=2.0), dict(arch='b0')])
 def test_pretrained_weights_of_another_network_are_refused(lite0, other):
     model, config = with_lite0(lite0)

@@ -1,12 +1,15 @@
 """Weights by name, from the folder of the authors' files as a mirror."""
 
+import json
+
+import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
-from mmseg.registry import MODELS
+from torch.nn import functional as F
 
-from mmseg_eff.converters import load_checkpoint, load_weights
+import mmseg_eff
+from mmseg_eff.converters import load_checkpoint
 from mmseg_eff.errors import InputError
 from mmseg_eff.hub import get, published, resolve
 from mmseg_eff.hub.cache import VARIABLE, original_path
@@ -27,11 +30,47 @@ def mirror(shared, monkeypatch):
     monkeypatch.setenv(MIRROR, str(shared / 'checkpoints'))
 
 
+def logits_at(model, inputs, size):
+    """What a model predicts before its data preprocessor, resized as the official code does."""
+    with torch.inference_mode():
+        logits = model.decode_head(model.extract_feat(inputs))
+    return F.interpolate(logits, size, mode='bilinear', align_corners=True)
+
+
 @pytest.mark.parametrize('row', OFFICIAL, ids=lambda row: row.name)
-def test_official_weights_load_into_their_config(row, root, mirror):
-    model = MODELS.build(Config.fromfile(root / f'configs/{row.config}.py').model)
-    meta = load_weights(model, get(row.name))
-    assert meta['source']['sha256'] == row.sha256
+def test_official_weights_give_the_official_labels(row, shared, mirror):
+    """Each name loads strictly; nine have the logits of the authors' own code."""
+    model = mmseg_eff.load_model(row.name, device='cpu')
+    assert load_checkpoint(get(row.name))['meta']['source']['sha256'] == row.sha256
+    manifest = json.loads((shared / 'parity/manifest.json').read_text())
+    fixtures = {facts.get('checkpoint_sha256'): name for name, facts in manifest.items()}
+    if row.sha256 in fixtures:
+        data = np.load(shared / f'parity/{fixtures.pop(row.sha256)}.npz')
+        for case in (0, 1):
+            expected = torch.from_numpy(data[f'logits{case}'])
+            inputs = torch.from_numpy(data[f'input{case}'])
+            logits = logits_at(model, inputs, expected.shape[2:])
+            assert torch.equal(logits.argmax(1), expected.argmax(1))
+
+
+def test_nine_names_have_official_logits(shared):
+    manifest = json.loads((shared / 'parity/manifest.json').read_text())
+    given = {facts['checkpoint_sha256'] for facts in manifest.values() if 'checkpoint' in facts}
+    assert len(given & {row.sha256 for row in OFFICIAL}) == 9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('row', OFFICIAL, ids=lambda row: row.name)
+def test_official_weights_label_a_street(row, shared, mirror):
+    """The middle of the photo, a bit above its lower edge, is road; VOC's classes have none."""
+    photo = sorted((shared / 'data/cityscapes_sample').rglob('*_leftImg8bit.*'))[0]
+    model = mmseg_eff.load_model(row.name, device='cpu')
+    prediction = next(mmseg_eff.predict(model, photo))
+    height, width = prediction.labels.shape
+    label = prediction.labels[int(height * 0.7), width // 2]
+    expected = 'background' if 'VOC' in row.dataset else 'road'
+    assert model.dataset_meta['classes'][label].casefold() == expected
+    assert len(np.unique(prediction.labels)) > ('VOC' not in row.dataset)
 
 
 def test_cache_is_enough(mirror, monkeypatch, cache):

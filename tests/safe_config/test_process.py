@@ -19,6 +19,7 @@ from watch import Forbidden, watch
 
 from mmseg_eff.commands.train import main as train
 from mmseg_eff.errors import InputError
+from mmseg_eff.safe_config.keys import DOWNLOAD
 from mmseg_eff.safe_config.process import SEAL, seal
 
 CONV = dict(type='ConvModule', in_channels=1, out_channels=1, kernel_size=1)
@@ -140,6 +141,28 @@ def test_a_training_touches_nothing_else(root, data_root, tmp_path, monkeypatch)
     with watch(tmp_path / 'w', programs=['git']) as seen:  # the record of the run asks for a commit
         assert train(argv) == 0
     assert seen == [] and Path('w/iter_2.pth').is_file()
+
+
+@pytest.mark.parametrize(
+    'line',
+    [
+        "load_from = 'hub:espnet-p2q3_cityscapes'",
+        "model = dict(backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='hub:espnet-p2q3_"
+        "cityscapes', prefix='backbone.')))",
+    ],
+)
+def test_no_published_weights_without_leave(root, data_root, tmp_path, monkeypatch, capsys, line):
+    """A config may name them, but a training then fetches nothing, not even from a folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr('mmengine.runner.runner.collect_env', dict)
+    monkeypatch.setenv('MMSEG_EFF_CACHE', str(tmp_path / 'cache'))
+    base = root / 'configs/espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
+    Path('config.py').write_text(f"_base_ = '{base}'\n{line}\n")
+    argv = ['config.py', '--safe-config', '--work-dir', 'w', '--cfg-options', *TINY]
+    with watch('w', programs=['git']) as seen:
+        assert train(argv) == 1
+    assert seen == [] and not Path('cache').exists()
+    assert f"'hub:espnet-p2q3_cityscapes': {DOWNLOAD}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('hook', ['SafeCheckpointHook', 'CheckpointHook'])

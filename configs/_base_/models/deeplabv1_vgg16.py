@@ -10,7 +10,8 @@ model = dict(
         use_average_pool=True,
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='https://download.pytorch.org/models/vgg16-397923af.pth',
+            checkpoint='hub:vgg16_imagenet',
+            prefix='backbone.',
         ),
     ),
     decode_head=dict(

@@ -14,7 +14,8 @@ model = dict(
         norm_cfg=norm_cfg,
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='https://download.pytorch.org/models/resnet101-63fe2227.pth',
+            checkpoint='hub:resnet101_imagenet',
+            prefix='backbone.',
         ),
     ),
     decode_head=dict(

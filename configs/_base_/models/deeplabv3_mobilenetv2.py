@@ -1,6 +1,6 @@
 # DeepLabv3 on MobileNetV2 in the authors' light form: image pooling and a 1x1 convolution alone.
-# ImageNet weights: mmseg-eff convert_weights mobilenetv2, of torchvision's or timm's file: with
-# batch norm's usual epsilon. Those from TensorFlow want eps=1e-3 and a mean and std of 127.5.
+# ImageNet weights: torchvision's, with batch norm's usual epsilon. Those from TensorFlow, after
+# mmseg-eff convert_weights mobilenetv2, want eps=1e-3 and a mean and std of 127.5.
 _base_ = './imagenet_preprocessor.py'
 model = dict(
     type='EncoderDecoder',
@@ -11,7 +11,7 @@ model = dict(
         norm_cfg=dict(type='SyncBN', momentum=3e-3, requires_grad=True),
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='checkpoints/mobilenetv2_imagenet.pth',
+            checkpoint='hub:mobilenetv2_imagenet',
             prefix='backbone.',
         ),
     ),

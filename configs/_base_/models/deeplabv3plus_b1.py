@@ -1,6 +1,6 @@
 # DeepLabv3+ on EfficientNet-B1 as the ESeg paper compares with it (Table 8): full ASPP, separable
 # decoder; all else is ESeg-S's. Figures of Table 8 decide the ASPP: a separable one does not fit.
-# ImageNet weights: as ESeg-S's, by mmseg-eff convert_weights efficientnet --padding same.
+# ImageNet weights: as ESeg-S's.
 _base_ = './imagenet_preprocessor.py'
 norm_cfg = dict(type='SyncBN', eps=1e-3, momentum=0.01, requires_grad=True)
 model = dict(
@@ -13,7 +13,7 @@ model = dict(
         norm_cfg=norm_cfg,
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='checkpoints/efficientnet-b1_imagenet.pth',
+            checkpoint='hub:efficientnet-b1_imagenet',
             prefix='backbone.',
         ),
     ),

