@@ -18,5 +18,6 @@ def quiet_warnings() -> None:
         '.*The draw is False',
         '.*is not a child of',
         '.*torch.jit.script. is deprecated',
+        '.*the output would more aligned if',
     ):
         warnings.filterwarnings('ignore', message=message)
