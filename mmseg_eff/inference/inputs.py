@@ -47,6 +47,11 @@ class Source(NamedTuple):
         """Whether the suffix is a video's."""
         return self.path.suffix.lower() in VIDEO_SUFFIXES
 
+    @property
+    def overlay(self) -> str:
+        """Path of the overlay below the output folder."""
+        return f'overlays/{self.name}{".mp4" if self.is_video else ".png"}'
+
 
 class ArraySource(NamedTuple):
     """An image in memory.

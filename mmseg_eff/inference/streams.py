@@ -42,6 +42,11 @@ class StreamSource(NamedTuple):
         return True
 
     @property
+    def overlay(self) -> str:
+        """Path of the overlay below the output folder."""
+        return f'overlays/{self.name}.mp4'
+
+    @property
     def is_live(self) -> bool:
         """Whether its frames come in their own time, so that those not taken are lost."""
         return isinstance(self.address, int) or urlsplit(self.address).scheme in LIVE
