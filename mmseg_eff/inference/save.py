@@ -114,7 +114,7 @@ def save_source(
         for prediction in predict_source(source, segmentor):
             overlay = prediction.draw(style)
             write_png(out / 'labels' / f'{prediction.name}.png', prediction.labels)
-            write_png(out / 'overlays' / f'{prediction.name}.png', overlay)
+            write_png(out / source.overlay, overlay)
             yield 1
 
 
@@ -145,7 +145,7 @@ def save_video(
         InputError: If the video cannot be decoded to its end; the frames that can are written.
         OutputError: If an output cannot be written.
     """
-    target = out / 'overlays' / f'{source.name}.mp4'
+    target = out / source.overlay
     with Video(source, max_frames) as video, VideoWriter(target, video.rate) as overlays:
         legend = None
         if style.legend:

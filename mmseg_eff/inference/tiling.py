@@ -154,15 +154,11 @@ def save_tiled(
     for index, tile in enumerate(tiles):
         if not done[index]:
             labels, image = segment_tile(segmentor, regions, tile)
-            overlay = draw_overlay(
-                image[tile.inside(step)],
-                labels[tile.inside(step)],
-                colors,
-                style.opacity,
-                outline=style.outline,
-            )
             write_region(work / 'labels.npy', tile.keep, labels[tile.inside()])
-            write_region(work / 'overlay.npy', tile.reduced(step), overlay)
+            shown, of = image[tile.inside(step)], labels[tile.inside(step)]
+            if shown.size:  # a tile narrower than the step may have no pixel of the overlay
+                overlay = draw_overlay(shown, of, colors, style.opacity, outline=style.outline)
+                write_region(work / 'overlay.npy', tile.reduced(step), overlay)
             done[index] = 1
             done.flush()
         yield len(tiles)

@@ -296,6 +296,46 @@ def test_frames_of_a_camera_are_taken_as_they_come(loaded):
     assert len(taken) == 3
 
 
+def test_a_camera_by_its_number(loaded, monkeypatch):
+    class Camera:
+        num_read = 0
+
+        def isOpened(self):
+            return True
+
+        def get(self, _key):
+            return 0.0
+
+        def read(self):
+            self.num_read += 1
+            return True, np.full((32, 32, 3), 100, np.uint8)
+
+        def release(self):
+            self.num_read = -1
+
+    camera = Camera()
+    monkeypatch.setattr('mmseg_eff.inference.video.open_capture', lambda address: camera)
+    predictions = [*mmseg_eff.predict(loaded, 'camera:0', max_frames=2)]
+    facts = [(prediction.name, prediction.path, prediction.frame) for prediction in predictions]
+    assert facts == [('camera_0/000000', None, 0), ('camera_0/000001', None, 1)]
+    assert camera.num_read == -1
+    endless = mmseg_eff.predict(loaded, 'camera:0')
+    assert next(endless).labels.shape == (32, 32)
+    endless.close()
+    assert camera.num_read == -1
+
+
+def test_streams_that_fail_end_or_are_collected(loaded, image):
+    with pytest.raises(InputError, match=r'^camera:97: cannot be opened'):
+        next(mmseg_eff.predict(loaded, 'camera:97'))
+    failed = {}
+    predictions = [*mmseg_eff.predict(loaded, ['camera:97', image], failed=failed)]
+    assert [prediction.name for prediction in predictions] == ['a']
+    assert list(failed) == ['camera:97']
+    with pytest.raises(InputError, match='predict_to_folder takes paths; give arrays to predict'):
+        mmseg_eff.predict_to_folder(loaded, [read_image(image)], 'out')
+
+
 def test_bad_files_end_or_are_collected(loaded, image, tmp_path):
     bad = image.with_name('b.png')
     bad.write_text('no image')
@@ -389,6 +429,7 @@ def test_a_folder_as_the_command_writes_it(checkpoint, loaded, image, tmp_path, 
     result = mmseg_eff.predict_to_folder(loaded, image.parent, tmp_path / 'out', opacity=0.3)
     assert (result.folder, result.num_inputs, list(result.failed)) == (tmp_path / 'out', 3, [bad])
     assert result.failed[bad].startswith(f'{bad}: cannot be decoded')
+    assert result.speed.num_images == 4 and 0 < result.speed.network < result.speed.seconds
     assert capsys.readouterr().out == ''
     argv = [NAME, str(checkpoint), str(image.parent), '--out', str(tmp_path / 'command')]
     assert command.main([*argv, '--opacity', '0.3', '--device', 'cpu']) == 1
@@ -431,6 +472,7 @@ def test_tiles_are_kept_while_their_settings_are(checkpoint, loaded, image, tmp_
         next(again.parameters()).add_(1e-3)
     assert run(again) and not run(again)
     assert run(again, opacity=0.4)
+    assert run(again, opacity=0.4, legend=True) and not run(again, opacity=0.4, legend=True)
     assert run(again, opacity=0.4, crf=crf) and not run(again, opacity=0.4, crf=crf)
     options = {'model.test_cfg.mode': 'slide', 'model.test_cfg.crop_size': (64, 64),
                'model.test_cfg.stride': (64, 64)}  # fmt: skip

@@ -1,4 +1,5 @@
 import json
+import re
 from types import SimpleNamespace
 
 import cv2
@@ -7,6 +8,7 @@ import pytest
 from helpers import parsed, read_image
 from videos import make_video
 
+from mmseg_eff import predict
 from mmseg_eff.commands import predict as module
 from mmseg_eff.commands.predict import main
 from mmseg_eff.converters import save_checkpoint
@@ -64,6 +66,32 @@ def test_folder_video_and_a_bad_file(checkpoint, tmp_path, make_image, capsys):
     image = read_image(source / 'deep/b.jpg')
     expected = draw_overlay(image, label, color_table(model.dataset_meta['palette']))
     assert np.array_equal(read_image(out / 'overlays/deep/b.png'), expected)
+
+
+def test_options_of_overlays_and_the_speed(checkpoint, tmp_path, make_image, capsys):
+    image = make_image(tmp_path / 'a.png', 64, 96)
+    argv = [TOY, str(checkpoint), str(image), '--out', str(tmp_path / 'out'), '--device', 'cpu']
+    assert main([*argv, '--legend', '--outline', '--palette', 'colorblind']) == 0
+    assert re.search(
+        r'\n1 image in [0-9.]+ s: \d+ ms per image, \d+ ms of', capsys.readouterr().out
+    )
+    model = load_segmentor(module.read_config_of(parsed([TOY])), checkpoint, 'cpu')
+    (prediction,) = predict(model, image)
+    expected = prediction.overlay(legend=True, outline=True, palette='colorblind')
+    found = read_image(tmp_path / 'out/overlays/a.png')
+    assert found.shape == expected.shape and found.shape[0] > 64
+    assert (found == expected).mean() > 0.9  # the command's network is optimised
+    assert main([*argv, '--palette', 'dark']) == 1
+    assert capsys.readouterr().err == 'error: palette dark is unknown; allowed are colorblind\n'
+
+
+def test_a_camera_that_is_not_there(checkpoint, tmp_path, capsys):
+    argv = [TOY, str(checkpoint), 'camera:97', '--out', str(tmp_path / 'out'), '--device', 'cpu']
+    assert main([*argv, '--max-frames', '3']) == 1
+    captured = capsys.readouterr()
+    assert '0 of 1 inputs' in captured.out and 'ms per image' not in captured.out
+    line = 'error: camera:97: cannot be opened (no such camera, or another program uses it)\n'
+    assert captured.err.endswith(line)
 
 
 def test_wrong_opacity(checkpoint, tmp_path, capsys):

@@ -20,7 +20,7 @@ from mmseg_eff.inference.tile_files import make_array
 from mmseg_eff.inference.tile_grid import check_tiling, plan_tiles
 from mmseg_eff.inference.tiling import Tiling, predict_tiled, save_tiled
 from mmseg_eff.models.backbones.espnet import ESPNet
-from mmseg_eff.visualization.overlay import color_table, draw_overlay
+from mmseg_eff.visualization.overlay import OverlayStyle, color_table, draw_overlay
 
 ARRAYS = arrays()
 
@@ -33,11 +33,12 @@ def brightness(image):
     return (image.mean(2) // 64).astype(np.uint8)
 
 
-def run(path, out, size=64, overlap=0, segment=brightness, **settings):
+def run(path, out, size=64, overlap=0, segment=brightness, style=None, **settings):
     """Segment a file by tiles; its labels and the number of tiles."""
+    style = style or OverlayStyle()
     (source,) = collect_sources([path], REGION_SUFFIXES)
     tiling = Tiling(size, overlap, settings)
-    told = list(save_tiled(source, out, FunctionSegmentor(segment), 0.5, tiling))
+    told = list(save_tiled(source, out, FunctionSegmentor(segment), style, tiling))
     assert told == [len(told)] * len(told)
     return cv2.imread(str(out / f'labels/{source.name}.png'), cv2.IMREAD_UNCHANGED), len(told)
 
@@ -224,6 +225,21 @@ def test_overview_is_every_nth_pixel(tmp_path, monkeypatch, limit):
     in_memory = predict_tiled(source, FunctionSegmentor(brightness), **tiling)
     assert np.array_equal(in_memory.labels, labels) and in_memory.labels.dtype == labels.dtype
     assert np.array_equal(in_memory.overlay(), expected)
+
+
+def test_legend_and_borders_of_an_overview(tmp_path, monkeypatch):
+    monkeypatch.setattr('mmseg_eff.inference.tiling.MAX_OVERVIEW', 100)
+    image = np.zeros((150, 200, 3), np.uint8)
+    image[40:90, 60:130] = 250
+    path = write_png(tmp_path / 'a.png', image)
+    run(path, tmp_path / 'out', 96, 32, style=OverlayStyle(legend=True, outline=True))
+    drawn = read_image(tmp_path / 'out/overlays/a.png')
+    (source,) = collect_sources([path])
+    prediction = predict_tiled(source, FunctionSegmentor(brightness), 96, 32)
+    expected = prediction.overlay(legend=True, outline=True)
+    assert drawn.shape == expected.shape and len(drawn) > 75
+    assert np.array_equal(drawn[75:], expected[75:])  # the legend
+    assert (drawn != expected).any(2).mean() < 0.02  # borders may end where two tiles meet
 
 
 def test_label_png_in_many_strips(tmp_path, monkeypatch):

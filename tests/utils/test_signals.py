@@ -12,7 +12,7 @@ import pytest
 
 from mmseg_eff.commands._cli import tool
 from mmseg_eff.utils import signals
-from mmseg_eff.utils.signals import Terminated, follow_parent, stopping_in_order
+from mmseg_eff.utils.signals import Terminated, follow_parent, noting_stops, stopping_in_order
 from mmseg_eff.utils.user_errors import on_interrupt
 
 ROOT = Path(__file__).parents[2]
@@ -52,6 +52,42 @@ def test_an_error_of_the_clean_up_does_not_hide_the_signal(capsys, number, statu
 
     assert main([]) == status
     assert capsys.readouterr().err.endswith(': a.pth is kept\n')
+
+
+@pytest.mark.parametrize(('number', 'status'), STOPS)
+def test_a_noted_signal_comes_again_after_the_block(capsys, number, status):
+    done = []
+
+    @tool
+    def main(argv=None):
+        with on_interrupt('the video is kept'), noting_stops(lambda: done.append('stop')):
+            send(number)
+            send(number)  # of a launcher, which repeats it
+            done.append('finished')
+        done.append('never')
+
+    assert main([]) == status
+    assert done == ['stop', 'finished']
+    assert capsys.readouterr().err.endswith(': the video is kept\n')
+
+
+def test_a_second_signal_ends_the_block_at_once(monkeypatch):
+    monkeypatch.setattr(signals, 'REPEATED', 0.1)
+    with stopping_in_order(), pytest.raises(KeyboardInterrupt), noting_stops(lambda: None):
+        send(signal.SIGINT)
+        send(signal.SIGINT)
+        pytest.fail('not ended')
+
+
+def test_signals_are_left_alone():
+    before = signal.getsignal(signal.SIGINT)
+    with noting_stops(lambda: pytest.fail('called'), is_on=False):
+        assert signal.getsignal(signal.SIGINT) is before
+        with pytest.raises(KeyboardInterrupt), stopping_in_order():
+            send(signal.SIGINT)
+    with noting_stops(lambda: None):
+        assert signal.getsignal(signal.SIGINT) is not before
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_signal_that_a_destructor_swallows_comes_again():
