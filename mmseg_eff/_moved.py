@@ -15,7 +15,7 @@ from typing import Any
 MODULES = {  # old module -> modules of today that hold what it held
     'apis.allowed_parts': 'safe_config.allowed_parts',
     'apis.class_balance': 'self_training.class_balance',
-    'apis.coco_labels': 'datasets.coco_labels',
+    'apis.coco_labels': 'label_formats.coco_file label_formats.coco',
     'apis.contact_sheet': 'visualization.contact_sheet',
     'apis.datasets': 'dataset_check.build dataset_check.sample',
     'apis.dense_crf': 'inference.dense_crf',

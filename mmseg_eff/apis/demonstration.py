@@ -118,7 +118,7 @@ def run_photo_demo(work_dir: str | Path) -> PhotoDemo:
         raise InputError(reason)
     name = f'{PHOTO.stem}.png'
     overlay, labels = (result.folder / part / name for part in ('overlays', 'labels'))
-    counts = np.bincount(np.asarray(open_limited(labels)).ravel())
+    counts = np.bincount(np.asarray(open_limited(str(labels))).ravel())
     shares = {
         str(model.dataset_meta['classes'][index]): float(counts[index] / counts.sum())
         for index in np.argsort(-counts)

@@ -14,18 +14,16 @@ from ..config.load import as_config
 from ..dataset_check.build import build_datasets, dataset_of, iterate_labels
 from ..dataset_check.settle_labels import rules_of
 from ..datasets.class_weights import METHODS, count_pixels
-from ..datasets.convert_labels import DATASETS, OWN, ConvertedLabels, convert_coco, convert_voc
 from ..datasets.label_rules import class_names
 from ..errors import InputError
-from ..label_formats import convert, detect
+from ..label_formats import ConvertedLabels, convert
+from ..label_formats.voc_classes import OWN
 from ..utils.atomic_io import remove_leftovers, replacing
 from ..utils.output_folder import output_folder
 from ..utils.printing import console
 from ..utils.user_errors import on_interrupt
 
 __all__ = ['ClassWeights', 'ConvertedLabels', 'class_weights', 'convert_labels']
-
-CLASSES = {'coco': (OWN, *DATASETS), 'voc': tuple(DATASETS)}  # by format, the default first
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ def convert_labels(
     out: str | Path,
     *,
     format: str | None = None,
-    classes: str | Sequence[str] | None = None,
+    classes: str | Sequence[str] | Path | None = None,
     min_size: int | None = None,
     like: str | Path | None = None,
     colors: str | Path | None = None,
@@ -128,16 +126,16 @@ def convert_labels(
         print(labels.classes, len(labels.names), *labels.notes, sep='\\n')
 
     Beside ``out``, ``{out}.txt`` (the image list) and ``{out}.metainfo.json`` and ``.py`` (classes
-    and palette) are written; VOC's labels have both already.
+    and palette) are written.
 
     Args:
-        source: File or folder of the labels; see the reader of each format.
+        source: File or folder of the labels, see the reader of each format; or a zip file of them.
         out: Folder for the label PNGs.
         format: Key of ``label_formats.FORMATS``; what the source holds by default.
         classes: Names of the labels in their order. Or what COCO's categories or VOC's labels
             become: ``'own'`` (COCO's default), 1, 2, … in the order of the file, with 0 for the
-            background; ``'voc'`` (VOC's default), VOC's 21 classes; ``'foreground'``, all of
-            VOC's objects as one class.
+            background; ``'voc'``, VOC's 21 classes; ``'foreground'``, all of VOC's objects as one
+            class.
         min_size: COCO only: shorter side in pixels of the smallest image to convert; by default 1,
             with VOC's classes 256.
         like: ``metainfo.json`` of another split, or a file of one name a line: its classes.
@@ -154,43 +152,19 @@ def convert_labels(
         OutputError: If a file cannot be written.
     """
     source, out = Path(source), Path(out).resolve()
-    found = format or detect(source)
-    key = classes if isinstance(classes, str) else None
-    if key is None and classes is not None and like is not None:
-        raise InputError('give either classes or like')
-    others = dict(colors=colors, values=values, split=split)
-    is_known = found == 'coco' or (found == 'voc' and format is not None)
+    if like is not None:
+        if classes not in (None, OWN):
+            raise InputError('give either classes or like')
+        classes = Path(like)
     kept = f'the labels written so far are kept in {out}; start the command again'
     with output_folder(out), on_interrupt(kept):
-        if is_known and key == classes and not any_of(others):
-            kind = check_classes(found, key, min_size, like)
-            if found == 'voc':
-                return convert_voc(source, out, kind)
-            return convert_coco(source, out, kind, min_size, Path(like) if like else None)
-        if key is not None:
-            raise InputError(f'classes {key!r}: expected names of classes for format {found}')
-        if min_size is not None:
-            raise InputError(f'min_size is for COCO annotations only, got format {found}')
-        names = Path(like) if like else classes
-        return convert(source, out, found, classes=names, **others)
-
-
-def any_of(options: Mapping[str, object]) -> bool:
-    """Whether one of the options is given."""
-    return any(value is not None for value in options.values())
-
-
-def check_classes(
-    format: str, classes: str | None, min_size: int | None, like: str | Path | None
-) -> str:
-    """What the labels of COCO or VOC become: the key given, or the default of the format.
-
-    Raises:
-        InputError: If the format has no such key, or VOC's get an option of COCO.
-    """
-    kind = classes or CLASSES[format][0]
-    if kind not in CLASSES[format]:
-        raise InputError(f'classes must be one of {", ".join(CLASSES[format])}, got {kind!r}')
-    if format == 'voc' and not (min_size is None and like is None):
-        raise InputError('min_size and like are for COCO annotations only')
-    return kind
+        return convert(
+            source,
+            out,
+            format,
+            classes=classes,
+            min_size=min_size,
+            colors=colors,
+            values=values,
+            split=split,
+        )

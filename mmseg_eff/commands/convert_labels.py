@@ -9,7 +9,7 @@ import sys
 from ._arguments import ToolParser, whole_number
 from ._cli import command
 
-OWN = 'own'  # of datasets.convert_labels
+OWN = 'own'  # of label_formats.voc_classes
 DATASETS = ('voc', 'foreground')
 IGNORED = 255
 OPTIONS = ('classes', 'min_size', 'like', 'colors', 'values', 'split')  # of convert_labels
@@ -17,7 +17,7 @@ FORMATS = {  # beside coco and voc, which have options of their own
     'auto': 'any of them, found by what the source holds',
     'cvat': 'CVAT, exported as "CVAT for images" (annotations.xml)',
     'cvat_masks': 'CVAT, exported as "Segmentation mask" (labelmap.txt)',
-    'label_studio': "Label Studio's JSON export",
+    'label_studio': "Label Studio's JSON or JSON-MIN export",
     'labelme': "labelme's JSON files",
     'yolo': 'YOLO segmentation with data.yaml',
     'colors': 'colour masks, by a table of colours',
@@ -35,7 +35,7 @@ def add_arguments(parser: ToolParser) -> None:
     coco = sources.add_parser(
         'coco', help='instance annotations; also writes OUT.txt, OUT.metainfo.json', epilog=USE
     )
-    coco.add_argument('annotations', help='such as instances_train2017.json')
+    coco.add_argument('labels', metavar='ANNOTATIONS', help='such as instances_train2017.json')
     coco.add_argument(
         '--min-size',
         type=whole_number(0),
@@ -51,12 +51,21 @@ def add_arguments(parser: ToolParser) -> None:
     coco.add_argument(
         '--like', metavar='METAINFO', help="OUT.metainfo.json of another split: that one's classes"
     )
-    voc = sources.add_parser('voc', help='label PNGs with VOC indices, checked')
+    voc = sources.add_parser('voc', help='palette PNGs, whose indices are checked', epilog=USE)
     voc.add_argument('labels', help='folder such as SegmentationClassAug')
-    voc.add_argument('--classes', choices=DATASETS, default='voc', help='what labels mean')
+    voc.add_argument(
+        '--classes',
+        choices=DATASETS,
+        help="VOC's classes, or its objects as one; by default VOC's, but for other palettes",
+    )
+    voc.add_argument(
+        '--like',
+        metavar='FILE',
+        help='OUT.metainfo.json of another split, or a file of one name a line: its classes',
+    )
     others = [sources.add_parser(name, help=what, epilog=USE) for name, what in FORMATS.items()]
     for source, name in zip(others, FORMATS, strict=True):
-        source.add_argument('labels', metavar='SOURCE', help='file or folder')
+        source.add_argument('labels', metavar='SOURCE', help='file, folder or zip file')
         source.add_argument(
             '--like',
             metavar='FILE',
@@ -80,15 +89,13 @@ def main(args: argparse.Namespace) -> None:
     from ..apis.label_tools import convert_labels
 
     labels = convert_labels(
-        args.annotations if args.source == 'coco' else args.labels,
+        args.labels,
         args.out,
         format=None if args.source == 'auto' else args.source,
         **{name: getattr(args, name, None) for name in OPTIONS},
     )
     for note in labels.notes:
         print(note, file=sys.stderr)
-    listed = f', listed in {labels.list_file}' if labels.list_file else ''
-    print(f'{labels.folder}: {len(labels.names)} labels{listed}')
-    if labels.metainfo_file:
-        classes = ', '.join(f'{label} {name}' for label, name in enumerate(labels.classes))
-        print(f'{labels.metainfo_file}: {classes}, {IGNORED} ignored')
+    classes = ', '.join(f'{label} {name}' for label, name in enumerate(labels.classes))
+    print(f'{labels.folder}: {len(labels.names)} labels, listed in {labels.list_file}')
+    print(f'{labels.metainfo_file}: {classes}, {IGNORED} ignored')

@@ -16,9 +16,11 @@ from ..datasets.image_reader import DatasetNeeded, ImageReader
 from ..datasets.label_rules import LabelRules, format_fault, palette_fault, range_fault, size_fault
 from ..errors import InputError, MissingFileError
 from ..utils.file_limit import check_file
+from ..utils.image_io import IMAGE_SUFFIXES
 from ..utils.pixel_limit import open_limited
 from .findings import Finding, Pair, PairCheck
 
+QUARTER_TURNS = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
 WHOLE_FORMATS = ('BMP', 'JPEG', 'MPO', 'PNG', 'WEBP')  # those that Pillow decodes in full
 
 
@@ -124,13 +126,13 @@ def check_pair(pair: Pair, rules: LabelRules, reader: ImageReader) -> PairCheck:
     if pair.label and os.path.isfile(pair.label):
         label = decode(pair.label, findings)
     elif pair.label:
-        message = f'no such label file for image {pair.image}'
-        findings.append(Finding(pair.label, 'missing file', message))
+        findings.append(missing_label(pair.label, pair.image))
     digest = values = None
     if image is not None:
         digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
         turn = orientation_of(pair.image, reader)
-        if turn != 1:
+        is_turned = label is not None and is_drawn_turned(turn, image.shape[:2], label.size[::-1])
+        if turn != 1 and not is_turned:
             message = f'EXIF orientation {turn} turns the image when it is loaded, not its label'
             findings.append(Finding(pair.image, 'EXIF rotation', message))
         elif pair.label and label is not None:
@@ -141,6 +143,27 @@ def check_pair(pair: Pair, rules: LabelRules, reader: ImageReader) -> PairCheck:
         values, found = check_label(label, rules)
         findings += [Finding(pair.label, kind, message) for kind, message in found]
     return PairCheck(pair, findings, digest, values)
+
+
+def missing_label(path: str, image: str) -> Finding:
+    """Why an image has no label: there is none, or one of another format of image files."""
+    others = [os.path.splitext(path)[0] + suffix for suffix in IMAGE_SUFFIXES]
+    for other in others:
+        if os.path.isfile(other) and os.path.abspath(other) != os.path.abspath(image):
+            suffix = os.path.splitext(path)[1]
+            message = f'label of image {image} is of another format; expected {suffix}'
+            return Finding(other, 'label format', message)
+    return Finding(path, 'missing file', f'no such label file for image {image}')
+
+
+def is_drawn_turned(turn: int, image: tuple[int, int], label: tuple[int, int]) -> bool:
+    """Whether the sizes prove that a label was drawn on the image as EXIF turns it.
+
+    Args:
+        turn: EXIF orientation.
+        image, label: Height and width of the image as it is loaded, and of the label.
+    """
+    return turn in QUARTER_TURNS and image[0] != image[1] and label == image
 
 
 def values_of(checks: Iterable[PairCheck]) -> NDArray[np.int64]:

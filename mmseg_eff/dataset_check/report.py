@@ -18,7 +18,8 @@ from ..visualization.overlay import color_table, draw_overlay
 from .findings import Finding, Pair
 
 CONVERTED = {  # kind of a finding -> format that reads such labels
-    'label format': 'auto',  # colours, or JPEG
+    'label format': 'auto',  # colours, 16 bits, or JPEG
+    'palette': 'colors',
     '255 as class': 'values',
     'label value': 'values',
 }

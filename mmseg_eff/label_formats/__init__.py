@@ -1,6 +1,6 @@
 """Read the labels of other tools, and write predictions as files that these tools import."""
 
-from .convert import convert
+from .convert import ConvertedLabels, convert
 from .cvat_masks import write_cvat_masks
 from .formats import FORMATS, Reader, detect, read_labels
 from .source import LabelItem, LabelSource
@@ -9,6 +9,7 @@ from .write_label_studio import write_label_studio
 
 __all__ = [
     'FORMATS',
+    'ConvertedLabels',
     'LabelItem',
     'LabelSource',
     'Reader',

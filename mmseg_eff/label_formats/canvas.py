@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets.coco_masks import FARTHEST, check_polygon, polygon_runs
 from ..errors import InputError
+from .coco_masks import FARTHEST, check_polygon, polygon_runs
 from .source import LabelMap, check_size
 
 MOST_COVERED = 1000  # times that the shapes, or the whole masks, of an image may cover it

@@ -5,22 +5,22 @@ from pathlib import Path
 
 import numpy as np
 
-from ..datasets.coco_labels import BACKGROUND, IGNORED, colors
 from ..errors import InputError
 from ..utils.atomic_io import replacing
 from ..utils.image_io import write_png
-from .image_files import decode, find_images, open_image
-from .masks import NO_LABEL, draw_colors, mask_source, pack
-from .source import (
+from .classes import (
+    BACKGROUND,
     BACKGROUND_NAMES,
-    LabelMap,
-    LabelSource,
+    IGNORED,
+    Classes,
     check_name,
     class_list,
-    label_name,
-    naming,
+    colors,
     object_classes,
 )
+from .image_files import decode, find_images, open_image
+from .masks import NO_LABEL, draw_colors, mask_source, pack
+from .source import LabelMap, LabelSource, label_name, naming
 from .tables import read_color_table
 
 LABEL_MAP, MASKS, LIST = 'labelmap.txt', 'SegmentationClass', 'ImageSets/Segmentation/default.txt'
@@ -28,7 +28,7 @@ VOC_VOID = (224, 224, 192)  # of ignored pixels
 IGNORED_NAME = 'ignored'
 
 
-def read_cvat_masks(source: Path, classes: Sequence[str] | Path | None = None) -> LabelSource:
+def read_cvat_masks(source: Path, classes: Classes | None = None) -> LabelSource:
     """Labels of CVAT, exported as "Segmentation mask".
 
     Masks are of the colours of ``labelmap.txt``, or grey with the labels' numbers in its order. The

@@ -2,7 +2,6 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from xml.parsers import expat
 
@@ -12,20 +11,9 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..utils.file_limit import check_file
 from .canvas import Canvas, box, ellipse, finite, points_of, whole
+from .classes import Classes, ObjectClasses, check_name, class_list, object_classes
 from .image_files import only_file
-from .source import (
-    LabelItem,
-    LabelMap,
-    LabelSource,
-    ObjectClasses,
-    check_name,
-    check_size,
-    check_unique,
-    class_list,
-    label_name,
-    naming,
-    object_classes,
-)
+from .source import LabelItem, LabelMap, LabelSource, check_size, check_unique, label_name, naming
 
 AREAS = ('polygon', 'box', 'ellipse', 'mask')
 OTHERS = ('polyline', 'points', 'cuboid', 'skeleton')
@@ -95,7 +83,7 @@ class CvatFile:
             self.text += text
 
 
-def read_cvat(source: Path, classes: Sequence[str] | Path | None = None) -> LabelSource:
+def read_cvat(source: Path, classes: Classes | None = None) -> LabelSource:
     """Labels of CVAT, exported as "CVAT for images".
 
     Shapes are drawn by their ``z_order``, of equal ones later over earlier. Polylines, points,
@@ -125,7 +113,7 @@ def read_cvat(source: Path, classes: Sequence[str] | Path | None = None) -> Labe
             for image, shapes in zip(content.images, content.shapes, strict=True)
         ]
         check_unique(items)
-    return LabelSource(meaning.names, meaning.palette, items, left_out)
+    return LabelSource(meaning.names, meaning.palette, items, left_out, meaning.fill)
 
 
 def item_of(

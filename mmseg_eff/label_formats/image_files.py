@@ -1,7 +1,7 @@
 """Image files of labels: their sizes, pixels and names below a folder."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,9 @@ from ..errors import InputError
 from ..utils.file_limit import check_file
 from ..utils.image_io import IMAGE_SUFFIXES
 from ..utils.pixel_limit import open_limited
-from .source import check_size, naming
+from .source import check_size, listed, naming
 
+OF_MACOS = '__MACOSX'  # folder of the system's own files in its zip files
 ORIENTATION, TURNED = 274, (5, 6, 7, 8)  # Exif's tag, and its values for a quarter turn
 
 
@@ -30,16 +31,21 @@ def find_images(folder: Path, ending: str = '') -> list[Path]:
     """
     if not folder.is_dir():
         raise InputError(f'{folder}: no such folder')
-    paths = sorted(
-        path
-        for path in folder.rglob('*')
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and path.name.endswith(ending)
-        and not any(part.startswith('.') for part in path.relative_to(folder).parts)
-    )
+    paths = [
+        path for path in sorted(visible_files(folder, IMAGE_SUFFIXES)) if path.name.endswith(ending)
+    ]
     if not paths:
         raise InputError(f'{folder}: holds no image ({ending or ", ".join(IMAGE_SUFFIXES)})')
     return paths
+
+
+def visible_files(folder: Path, suffixes: Sequence[str]) -> Iterator[Path]:
+    """The files below a folder that have one of the suffixes, in any case, and are not hidden."""
+    for path in folder.rglob('*'):
+        if path.suffix.lower() in suffixes and not any(
+            part.startswith('.') or part == OF_MACOS for part in path.relative_to(folder).parts
+        ):
+            yield path
 
 
 def open_image(path: Path) -> Image.Image:
@@ -64,12 +70,29 @@ def open_image(path: Path) -> Image.Image:
 def image_size(path: Path, *, as_shown: bool = False) -> tuple[int, int]:
     """Height and width of an image file; ``as_shown``: after the rotation that Exif asks for."""
     with open_image(path) as image:
-        width, height = image.size
-        try:
-            is_turned = as_shown and image.getexif().get(ORIENTATION) in TURNED
-        except DECODE_ERRORS:  # damaged Exif, which other readers ignore as well
-            is_turned = False
-    return (width, height) if is_turned else (height, width)
+        return size_as_shown(image) if as_shown else (image.height, image.width)
+
+
+def size_as_shown(image: Image.Image) -> tuple[int, int]:
+    """Height and width of an open image after the rotation that Exif asks for."""
+    try:
+        is_turned = image.getexif().get(ORIENTATION) in TURNED
+    except DECODE_ERRORS:  # damaged Exif, which other readers ignore as well
+        is_turned = False
+    return (image.width, image.height) if is_turned else (image.height, image.width)
+
+
+def size_of_data(data: bytes) -> tuple[int, int]:
+    """Height and width, as it is shown, of an image that a text file holds.
+
+    Raises:
+        InputError: If it is no image, or too large.
+    """
+    try:
+        with open_limited(io.BytesIO(data)) as image:
+            return check_size(*size_as_shown(image))
+    except (Image.DecompressionBombError, *DECODE_ERRORS) as error:
+        raise InputError('cannot be decoded as an image') from error
 
 
 def decode(image: Image.Image, mode: str | None = None) -> NDArray:
@@ -106,7 +129,7 @@ def name_below(path: Path, folder: Path) -> str:
 
 
 def only_file(source: Path, patterns: Sequence[str], what: str) -> Path:
-    """``source``, or the one file of a name in the folder ``source``.
+    """``source``, or the one file of a name in the folder ``source``, else in those below it.
 
     Raises:
         InputError: If there is none or more than one.
@@ -114,9 +137,13 @@ def only_file(source: Path, patterns: Sequence[str], what: str) -> Path:
     if not source.is_dir():
         check_file(source)
         return source
-    found = sorted(path for pattern in patterns for path in source.glob(pattern))
+    found = [path for pattern in patterns for path in source.glob(pattern)]
+    if not found:
+        found = [path for pattern in patterns for path in source.rglob(pattern)]
     if len(found) != 1:
+        names = listed(sorted(path.relative_to(source) for path in found))
         raise InputError(
-            f'{source}: holds {len(found)} files {" or ".join(patterns)}; expected {what}: name it'
+            f'{source}: holds {len(found)} files {" or ".join(patterns)}'
+            f'{f" ({names})" if found else ""}; expected {what}: name it'
         )
     return found[0]

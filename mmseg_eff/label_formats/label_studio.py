@@ -11,24 +11,12 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ..errors import InputError
-from ..utils.file_limit import DEFAULT
-from ..utils.json_files import read_json
 from .brush_rle import decode_brush
 from .canvas import Canvas, box, ellipse, finite, points_of
+from .classes import Classes, ObjectClasses, check_name, class_list, object_classes
 from .image_files import decode_mask, only_file
-from .source import (
-    LabelItem,
-    LabelMap,
-    LabelSource,
-    ObjectClasses,
-    check_name,
-    check_size,
-    check_unique,
-    class_list,
-    label_name,
-    naming,
-    object_classes,
-)
+from .json_source import Parsed, content_of
+from .source import LabelItem, LabelMap, LabelSource, check_size, check_unique, label_name, naming
 
 LABEL_KEYS = (
     *('brushlabels', 'bitmasklabels', 'polygonlabels', 'rectanglelabels', 'ellipselabels'),
@@ -36,6 +24,8 @@ LABEL_KEYS = (
 )
 GEOMETRY = ('rle', 'imageDataURL', 'points', 'radiusX', 'width')  # one of a region's keys
 KINDS = {'annotations', 'predictions', 'id'}  # one of a task's keys
+MIN_KEYS = {'annotation_id', 'annotator'}  # of a record of JSON-MIN, which has no "data"
+TIMES = ('created_at', 'updated_at')
 UPLOAD = '/data/upload/'  # of uploaded images, whose names get eight digits and a hyphen
 PNG = 'data:image/png;base64,'
 
@@ -50,13 +40,22 @@ class Task(NamedTuple):
 
 
 def is_label_studio(content: object) -> bool:
-    """Whether the content of a JSON file is Label Studio's."""
+    """Whether the content of a JSON file is Label Studio's JSON or JSON-MIN."""
     task = content[0] if isinstance(content, list) and content else None
-    return isinstance(task, dict) and 'data' in task and not KINDS.isdisjoint(task)
+    return isinstance(task, dict) and (
+        ('data' in task and not KINDS.isdisjoint(task)) or is_min(task)
+    )
 
 
-def read_label_studio(source: Path, classes: Sequence[str] | Path | None = None) -> LabelSource:
-    """Labels of Label Studio, exported as JSON (not JSON-MIN).
+def is_min(task: object) -> bool:
+    """Whether a record is of JSON-MIN."""
+    return isinstance(task, dict) and 'data' not in task and task.keys() >= MIN_KEYS
+
+
+def read_label_studio(
+    source: Path, classes: Classes | None = None, parsed: Parsed | None = None
+) -> LabelSource:
+    """Labels of Label Studio, exported as JSON or JSON-MIN.
 
     Of a task, the last annotation that is not cancelled counts; predictions do not. Later regions
     are drawn over earlier ones, and a region of several labels gets the first. Labels have the
@@ -65,17 +64,20 @@ def read_label_studio(source: Path, classes: Sequence[str] | Path | None = None)
     Args:
         source: The file, or a folder with one JSON file.
         classes: See ``class_list``; without, the names found, sorted.
+        parsed: Content of the file, if it was read to find the format.
 
     Raises:
         InputError: If the file is damaged or of another kind.
     """
     chosen = None if classes is None else class_list(classes)
     path = only_file(source, ['*.json'], "Label Studio's JSON export")
-    content = read_json(path, list, limit=DEFAULT)
+    content = content_of(path, parsed)
     left_out = Counter[str]()
     with naming(path):
         if not is_label_studio(content):
             raise InputError('no list of tasks with "data" and "annotations"; export as JSON')
+        if is_min(content[0]):
+            content = tasks_of_min(content)
         read = [read_task(task, f'task [{i}]', left_out) for i, task in enumerate(content)]
         tasks = [task for task in read if task]
         if not tasks:
@@ -86,7 +88,7 @@ def read_label_studio(source: Path, classes: Sequence[str] | Path | None = None)
         names = names_of([task.url for task in tasks])
         items = [item_of(path, t, name, meaning) for t, name in zip(tasks, names, strict=True)]
         check_unique(items)
-    return LabelSource(meaning.names, meaning.palette, items, left_out)
+    return LabelSource(meaning.names, meaning.palette, items, left_out, meaning.fill)
 
 
 def item_of(path: Path, task: Task, name: str, meaning: ObjectClasses) -> LabelItem:
@@ -101,6 +103,36 @@ def item_of(path: Path, task: Task, name: str, meaning: ObjectClasses) -> LabelI
             return canvas.labels()
 
     return LabelItem(name, task.size, draw)
+
+
+def tasks_of_min(records: list) -> list[object]:
+    """Tasks of the records of JSON-MIN, as label-studio-sdk's converter writes them.
+
+    It has a record for each annotation, a task's newest first, with the task's data, the ``value``
+    and the size of each region in a list of the name of its tag, and no cancelled annotations.
+    """
+    tasks: dict[object, dict] = {}
+    for index, record in enumerate(records):
+        if not is_min(record):
+            raise InputError(f'task [{index}]: no record of JSON-MIN as those before')
+        lists = [value for value in record.values() if isinstance(value, list)]
+        result = [
+            dict(
+                value=value,
+                original_height=value.get('original_height'),
+                original_width=value.get('original_width'),
+            )
+            for values in lists
+            for value in values
+            if isinstance(value, dict)
+        ]
+        data = {k: v for k, v in record.items() if isinstance(v, str) and k not in TIMES}
+        key = record.get('id')
+        task = tasks.setdefault(
+            key if isinstance(key, int | str) else f'[{index}]', dict(data=data, annotations=[])
+        )
+        task['annotations'].insert(0, dict(result=result))
+    return [*tasks.values()]
 
 
 def read_task(task: object, where: str, left_out: Counter[str]) -> Task | None:

@@ -4,7 +4,6 @@ import base64
 import binascii
 import math
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,22 +11,12 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..errors import InputError
-from ..utils.json_files import read_json
+from ..utils.json_files import LIMIT
 from .canvas import Canvas, points_of, whole
-from .image_files import decode_mask, name_below
-from .source import (
-    LabelItem,
-    LabelMap,
-    LabelSource,
-    ObjectClasses,
-    check_name,
-    check_size,
-    check_unique,
-    class_list,
-    listed,
-    naming,
-    object_classes,
-)
+from .classes import Classes, ObjectClasses, check_name, class_list, object_classes
+from .image_files import decode_mask, image_size, name_below, size_of_data, visible_files
+from .json_source import Parsed, content_of
+from .source import LabelItem, LabelMap, LabelSource, check_size, check_unique, listed, naming
 
 LINE_WIDTH, POINT_RADIUS = 10, 5  # pixels, as labelme draws them
 NUM_POINTS = {  # of each type of shape, at least
@@ -72,7 +61,9 @@ def is_labelme(content: object) -> bool:
     return isinstance(content, dict) and 'shapes' in content and 'imagePath' in content
 
 
-def read_labelme(source: Path, classes: Sequence[str] | Path | None = None) -> LabelSource:
+def read_labelme(
+    source: Path, classes: Classes | None = None, parsed: Parsed | None = None
+) -> LabelSource:
     """Labels of labelme: polygons, rectangles, circles, lines, points and masks.
 
     Later shapes are drawn over earlier ones. Lines are 10 pixels wide and points 5 in radius, as
@@ -81,6 +72,7 @@ def read_labelme(source: Path, classes: Sequence[str] | Path | None = None) -> L
     Args:
         source: A file, or a folder of them at any depth; other JSON files are skipped.
         classes: See ``class_list``; without, the names found, sorted.
+        parsed: Content of one of the files, if it was read to find the format.
 
     Raises:
         InputError: If no file is labelme's, or one is damaged.
@@ -88,8 +80,8 @@ def read_labelme(source: Path, classes: Sequence[str] | Path | None = None) -> L
     chosen = None if classes is None else class_list(classes)
     folder = source if source.is_dir() else source.parent
     files, left_out = [], Counter[str]()
-    for path in sorted(source.rglob('*.json')) if source.is_dir() else [source]:
-        content = read_json(path, object)
+    for path in sorted(visible_files(source, ['.json'])) if source.is_dir() else [source]:
+        content = content_of(path, parsed, LIMIT)
         if is_labelme(content):
             with naming(path):
                 files.append(read_file(content, path, name_below(path, folder)))
@@ -102,7 +94,7 @@ def read_labelme(source: Path, classes: Sequence[str] | Path | None = None) -> L
         meaning = object_classes(found, chosen)
         items = [item_of(file, meaning) for file in files]
         check_unique(items)
-    return LabelSource(meaning.names, meaning.palette, items, left_out)
+    return LabelSource(meaning.names, meaning.palette, items, left_out, meaning.fill)
 
 
 def item_of(file: File, meaning: ObjectClasses) -> LabelItem:
@@ -112,7 +104,8 @@ def item_of(file: File, meaning: ObjectClasses) -> LabelItem:
 
 def read_file(content: dict, path: Path, name: str) -> File:
     """The shapes of a file, without the image that it may hold."""
-    size = check_size(content.get('imageHeight'), content.get('imageWidth'))
+    size = content.get('imageHeight'), content.get('imageWidth')
+    size = check_size(*size) if size != (None, None) else find_size(content, path)
     shapes = content['shapes']
     if not isinstance(shapes, list):
         raise InputError(f'"shapes" is of type {type(shapes).__name__}; expected a list')
@@ -121,6 +114,33 @@ def read_file(content: dict, path: Path, name: str) -> File:
         with naming(f'shapes[{index}]'):
             read.append(read_shape(shape))
     return File(path, name, size, read)
+
+
+def find_size(content: dict, path: Path) -> tuple[int, int]:
+    """Height and width of the image of a file that does not tell, as those before labelme 4.
+
+    Raises:
+        InputError: If the file does not hold the image, and it is not beside it either.
+    """
+    data, given = content.get('imageData'), content['imagePath']
+    if isinstance(data, str):
+        with naming('imageData'):
+            return size_of_data(decode_base64(data))
+    if not isinstance(given, str) or not given.strip() or not given.isprintable():
+        raise InputError(f'has no "imageHeight", and imagePath is {given!r:.60}')
+    below = path.parent / given.replace('\\', '/')
+    file = below if below.is_file() else path.with_name(below.name)
+    if not file.is_file():
+        raise InputError(f'has no "imageHeight", and its image {given!r:.200} is not there')
+    return image_size(file, as_shown=True)
+
+
+def decode_base64(text: str) -> bytes:
+    """The bytes of an image in a file."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InputError(f'is no base64 ({error})') from error
 
 
 def read_shape(shape: object) -> Shape:
@@ -153,10 +173,8 @@ def draw_shape(canvas: Canvas, shape: Shape, label: int) -> None:
     if shape.kind == 'mask':
         (left, top), (right, bottom) = (map(math.trunc, point) for point in shape.points[:2])
         size = check_size(whole(bottom - top + 1, 'height'), whole(right - left + 1, 'width'))
-        try:
-            data = base64.b64decode(shape.mask, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise InputError(f'mask is no base64 ({error})') from error
+        with naming('mask'):
+            data = decode_base64(shape.mask)
         canvas.draw_mask(decode_mask(data, size), top, left, label)
         return
     points, margin = np.array(shape.points), 1.0

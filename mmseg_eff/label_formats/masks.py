@@ -1,45 +1,53 @@
 """Read VOC's palette PNGs, and colour masks by a table of colours."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from rich.progress import track
 
-from ..datasets.coco_labels import IGNORED
 from ..datasets.label_rules import INDEX_MODES, out_of_range
 from ..errors import InputError
-from .image_files import decode, find_images, image_size, name_below, open_image
-from .source import (
+from ..utils.printing import console
+from .classes import (
+    BACKGROUND,
+    IGNORED,
     IGNORED_NAMES,
+    Classes,
     ClassList,
-    LabelItem,
-    LabelMap,
-    LabelSource,
     check_count,
-    check_unique,
     class_list,
-    listed,
-    naming,
+    colors,
 )
+from .image_files import decode, find_images, image_size, name_below, open_image
+from .source import LabelItem, LabelMap, LabelSource, check_unique, listed, naming
 from .tables import CAMVID, CAMVID_PALETTE, Color, read_color_table
+from .voc_classes import COCO_IDS, voc_classes
 
-VOC_CLASSES = (
-    *('background', 'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat'),
-    *('chair', 'cow', 'diningtable', 'dog', 'horse', 'motorbike', 'person', 'pottedplant'),
-    *('sheep', 'sofa', 'train', 'tvmonitor'),
-)
+NAME_FILES = ('class_names.txt', 'classes.txt')  # beside or above palette PNGs
 LOSSY = ('JPEG', 'MPO', 'JPEG2000', 'WEBP')  # formats that change values
 FARTHEST_COLOR = 64  # of a channel, from the class's colour, in a lossy file
 TABLE_FILES = ('label_colors.txt', 'class_dict.csv', 'labelmap.txt')  # beside or above the masks
 NO_LABEL = 256  # in a table of labels
+NUM_VOC = len(COCO_IDS)
+OTHER_PALETTE = (
+    'masks give an index another colour than those before: are the indices the classes? '
+    'Else convert them as colors'
+)
 
 Draw = Callable[[Path], LabelMap]
 
 
 def mask_source(
-    folder: Path, names: Sequence[str], palette: list[list[int]], draw: Draw, paths: Sequence[Path]
+    folder: Path,
+    names: Sequence[str],
+    palette: list[list[int]],
+    draw: Draw,
+    paths: Sequence[Path],
+    left_out: Counter[str] | None = None,
 ) -> LabelSource:
     """A source with an item for each mask."""
 
@@ -53,42 +61,94 @@ def mask_source(
     items = [item(path) for path in paths]
     with naming(folder):
         check_unique(items)
-    return LabelSource(tuple(names), palette, items)
+    return LabelSource(tuple(names), palette, items, Counter() if left_out is None else left_out)
 
 
-def read_voc(
-    source: Path, classes: Sequence[str] | Path | None = None, ending: str = ''
-) -> LabelSource:
-    """Labels of VOC: PNGs with a palette, whose indices are the labels; 255 is ignored.
+def read_voc(source: Path, classes: Classes | None = None, ending: str = '') -> LabelSource:
+    """Labels of PNGs with a palette, whose indices are the labels, as VOC's; 255 is ignored.
 
     Args:
-        source: Folder of the PNGs, such as ``SegmentationClass``.
-        classes: Names of the indices, see ``class_list``; without, VOC's 21.
+        source: Folder of the PNGs, such as ``SegmentationClass``. Grey ones are read as well.
+        classes: Names of the indices, see ``class_list``; or ``'voc'``: VOC's 21 classes,
+            ``'foreground'``: their objects as one class. Without, the names in ``class_names.txt``
+            (of labelme's export) or ``classes.txt`` in or above the folder; else VOC's where the
+            first file is grey or has VOC's palette; else ``background``, ``class_1``, ….
         ending: Of the names of the PNGs, see ``find_images``.
 
     Raises:
         InputError: If a file is damaged, no palette or grey image, or holds another index.
     """
-    chosen = class_list(VOC_CLASSES if classes is None else classes)
-    count = len(chosen.names)
+    paths, left_out = find_images(source, ending), Counter[str]()
+    table = np.arange(256, dtype=np.uint8)
+    if classes is None:
+        files = [folder / name for folder in (source, source.parent) for name in NAME_FILES]
+        classes = next((file for file in files if file.is_file()), None)
+    if isinstance(classes, str) or (classes is None and has_voc_palette(paths[0])):
+        key = classes if isinstance(classes, str) else 'voc'
+        names, palette, table = voc_classes(key)
+        count = NUM_VOC
+    else:
+        chosen = own_classes(paths) if classes is None else class_list(classes)
+        names, palette, count = chosen.names, chosen.palette, len(chosen.names)
+    colors: dict[int, Color] = {}  # of each index, in the first file that holds it
 
     def draw(path: Path) -> LabelMap:
         with open_image(path) as image:
-            if image.mode not in INDEX_MODES or image.format in LOSSY:
-                raise InputError(f'{image.format} of mode {image.mode!r}; expected a palette PNG')
-            labels = decode(image).astype(np.uint8)
-        used = np.flatnonzero(np.bincount(labels.ravel(), minlength=256))
-        bad = used[(used >= count) & (used != IGNORED)].tolist()
+            labels, used = read_indices(image)
+            own = palette_of(image)
+        bad = [index for index in used if index >= count and index != IGNORED]
         if bad:
             raise InputError(out_of_range(bad, count, IGNORED))
-        return labels
+        if any(colors.setdefault(index, own[index]) != own[index] for index in used if own):
+            left_out[OTHER_PALETTE] += 1
+        return table[labels]
 
-    return mask_source(source, chosen.names, chosen.palette, draw, find_images(source, ending))
+    return mask_source(source, names, palette, draw, paths, left_out)
+
+
+def read_indices(image: Image.Image) -> tuple[LabelMap, list[int]]:
+    """The indices (H, W) of an open palette PNG, and those that occur."""
+    if image.mode not in INDEX_MODES or image.format in LOSSY:
+        raise InputError(f'{image.format} of mode {image.mode!r}; expected a palette PNG')
+    labels = decode(image).astype(np.uint8)
+    return labels, np.flatnonzero(np.bincount(labels.ravel(), minlength=256)).tolist()
+
+
+def palette_of(image: Image.Image) -> list[Color]:
+    """The 256 colours of an image with a palette, which may hold fewer; none of a grey one."""
+    if image.mode != 'P':
+        return []
+    values = np.zeros(768, int)
+    own = image.getpalette('RGB') or []
+    values[: len(own)] = own[:768]
+    return [(red, green, blue) for red, green, blue in values.reshape(256, 3).tolist()]
+
+
+def has_voc_palette(path: Path) -> bool:
+    """Whether a label is grey, or has the colours of VOC's classes, as far as it has any."""
+    with naming(path), open_image(path) as image:
+        own = image.getpalette('RGB') or [] if image.mode == 'P' else []
+    expected = [value for color in colors(NUM_VOC) for value in color]
+    return own[: len(expected)] == expected[: len(own)]
+
+
+def own_classes(paths: Sequence[Path]) -> ClassList:
+    """Classes of palettes that are not VOC's: a name and the colour of each index."""
+    known: dict[int, Color] = {}
+    for path in track(paths, 'finding the classes', console=console(stderr=True)):
+        with naming(path), open_image(path) as image:
+            own = palette_of(image)
+            used = read_indices(image)[1]
+            known = {i: own[i] for i in used if own and i != IGNORED} | known
+    count = max(known, default=0) + 1
+    names = [BACKGROUND, *(f'class_{index}' for index in range(1, count))]
+    palette = [list(known.get(index, color)) for index, color in enumerate(colors(count))]
+    return ClassList(tuple(names), palette)
 
 
 def read_colors(
     source: Path,
-    classes: Sequence[str] | Path | None = None,
+    classes: Classes | None = None,
     colors: Path | str | Mapping[Color, str] | None = None,
     ending: str = '',
 ) -> LabelSource:
@@ -122,9 +182,7 @@ def read_colors(
 
 
 def color_classes(
-    source: Path,
-    classes: Sequence[str] | Path | None,
-    colors: Path | str | Mapping[Color, str] | None,
+    source: Path, classes: Classes | None, colors: Path | str | Mapping[Color, str] | None
 ) -> tuple[tuple[str, ...], list[list[int]], dict[Color, int]]:
     """Names, palette and the label of each colour."""
     if colors is None:
@@ -147,9 +205,7 @@ def color_classes(
     return names, palette, labels
 
 
-def table_classes(
-    table: Mapping, classes: Sequence[str] | Path | None
-) -> tuple[tuple[str, ...], dict]:
+def table_classes(table: Mapping, classes: Classes | None) -> tuple[tuple[str, ...], dict]:
     """Names of the labels, and the label of each key of a table of names; see ``IGNORED_NAMES``."""
     kept = dict.fromkeys(name for name in table.values() if name.lower() not in IGNORED_NAMES)
     chosen: ClassList | None = None if classes is None else class_list(classes)

@@ -1,23 +1,19 @@
 """Labels of another tool as label maps: their classes, and an item for each image."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets.coco_labels import BACKGROUND, IGNORED, MAX_PIXELS, colors
-from ..datasets.label_rules import check_palette
 from ..errors import InputError, OutputError
-from ..utils.file_limit import check_file
-from ..utils.json_files import read_json
 from ..utils.pixel_limit import VARIABLE, max_pixels
 
-IGNORED_NAMES = ('__ignore__', 'ignore', 'ignored', 'unlabeled', 'unlabelled', 'void')
-BACKGROUND_NAMES = (BACKGROUND, '_background_')  # the latter is labelme's
+MAX_PIXELS = 2**27  # of a label: a few bytes of a file ask for it
 LONGEST_NAME = 200  # bytes of a file or folder; 255 hold a temporary name as well
 LISTED = 8  # names or values that an error lists at most
 
@@ -49,133 +45,20 @@ class LabelSource:
         palette: RGB colour of each class.
         items: One for each image.
         left_out: How many of what is not drawn; complete when all items have been drawn.
+        fill: Label of the pixels outside of all objects; ``None`` of masks, which hold no objects.
+        skips_empty: Whether an image without an object is left out.
     """
 
     classes: tuple[str, ...]
     palette: list[list[int]]
     items: list[LabelItem]
     left_out: Counter[str] = field(default_factory=Counter)
+    fill: int | None = None
+    skips_empty: bool = False
 
     def notes(self) -> list[str]:
         """What was left out, a line each."""
         return [f'{count} {what}' for what, count in self.left_out.items()]
-
-
-@dataclass(frozen=True)
-class ClassList:
-    """Classes that a caller chose.
-
-    Attributes:
-        names: In the order of the labels.
-        palette: RGB colour of each class.
-    """
-
-    names: tuple[str, ...]
-    palette: list[list[int]]
-
-
-@dataclass(frozen=True)
-class ObjectClasses:
-    """What the objects of a format are drawn as.
-
-    Attributes:
-        names: Of the labels, in their order.
-        palette: RGB colour of each class.
-        labels: Label of each name of an object, 255 of the names in ``IGNORED_NAMES``.
-        fill: Label of the pixels outside of all objects.
-    """
-
-    names: tuple[str, ...]
-    palette: list[list[int]]
-    labels: dict[str, int]
-    fill: int
-
-
-def object_classes(found: Sequence[str], chosen: ClassList | None = None) -> ObjectClasses:
-    """The labels of objects by their names.
-
-    Args:
-        found: Names of the objects in the files.
-        chosen: Classes to use. Without them, ``found`` become 1, 2, … in their order on a
-            background of 0. With them, each name has its index; where none of them is a background,
-            pixels outside of all objects are ignored.
-
-    Raises:
-        InputError: If there is no name, there are more than 8 bits hold, or a name found is not
-            among the chosen ones.
-    """
-    unique = list(dict.fromkeys(found))
-    ignored = dict.fromkeys((n for n in unique if n.lower() in IGNORED_NAMES), IGNORED)
-    if chosen is None:
-        drawn = [n for n in unique if n not in ignored and n.lower() not in BACKGROUND_NAMES]
-        for name in drawn:
-            check_name(name)
-        check_count(len(drawn) + 1)
-        if not drawn:
-            raise InputError('holds no object of a class')
-        names, palette = (BACKGROUND, *drawn), colors(len(drawn) + 1)
-    else:
-        names, palette = chosen.names, chosen.palette
-    labels = ignored | {name: label for label, name in enumerate(names)}
-    background = next((i for i, n in enumerate(names) if n.lower() in BACKGROUND_NAMES), None)
-    fill = IGNORED if background is None else background
-    labels |= {n: fill for n in unique if n.lower() in BACKGROUND_NAMES and n not in labels}
-    for name in unique:
-        if name not in labels:
-            raise InputError(f'class {name!r} is none of the chosen ones: {listed(names)}')
-    return ObjectClasses(names, palette, labels, fill)
-
-
-def check_name(name: object) -> str:
-    """A name of a class; refuses what is none or cannot be printed in a line."""
-    if not isinstance(name, str) or not name.strip() or not name.isprintable():
-        raise InputError(f'class name {name!r}; expected a word')
-    return name
-
-
-def check_count(count: int) -> None:
-    """Refuse more classes than labels of 8 bits hold beside the ignored 255."""
-    if count > IGNORED:
-        raise InputError(f'{count} classes; labels of 8 bits hold {IGNORED} beside 255 (ignored)')
-
-
-def class_list(classes: Sequence[str] | Path) -> ClassList:
-    """The chosen classes.
-
-    Args:
-        classes: Names; or a file: ``metainfo.json`` of an earlier conversion, or one name a line.
-
-    Raises:
-        InputError: If it is no such file, or names are empty or not unique.
-    """
-    if not isinstance(classes, Path):
-        return named_classes(list(classes), 'classes')
-    if classes.suffix != '.json':
-        check_file(classes, 1)
-        try:
-            lines = classes.read_text(encoding='utf-8').splitlines()
-        except UnicodeDecodeError as error:
-            raise InputError(f'{classes}: not text in UTF-8 ({error})') from error
-        return named_classes([line.strip() for line in lines if line.strip()], str(classes))
-    metainfo = read_json(classes)
-    names = metainfo.get('classes')
-    if not isinstance(names, list) or 'palette' not in metainfo:
-        raise InputError(f'{classes}: no "classes" and "palette" of an earlier conversion')
-    known = named_classes(names, str(classes))
-    palette = check_palette(metainfo['palette'], str(classes))
-    if len(palette) != len(names):
-        raise InputError(f'{classes}: {len(palette)} colours for {len(names)} classes')
-    return ClassList(known.names, [list(color) for color in palette])
-
-
-def named_classes(names: Sequence[object], where: str) -> ClassList:
-    """Classes of names, with VOC's colours."""
-    with naming(where):
-        known = tuple(check_name(name) for name in names)
-        check_count(len(known))
-        if len(set(known)) != len(known) or not known:
-            raise InputError(f'classes {listed(known)}; expected at least one, each once')
-    return ClassList(known, colors(len(known)))
 
 
 def label_name(given: object) -> str:
@@ -189,7 +72,7 @@ def label_name(given: object) -> str:
         not isinstance(given, str)
         or name.is_absolute()
         or '..' in name.parts
-        or ':' in given
+        or re.match('[A-Za-z]:', given)  # a drive of Windows
         or not name.name
         or not given.isprintable()
     ):
@@ -230,7 +113,10 @@ def naming(where: object) -> Iterator[None]:
     except OutputError:
         raise
     except InputError as error:
-        raise InputError(f'{where}: {error}') from error
+        message = str(error)
+        if not message.startswith(f'{where}: '):  # as the readers of files name them already
+            message = f'{where}: {message}'
+        raise InputError(message) from error
 
 
 def listed(values: Sequence[object]) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 from ..datasets.camvid import CamVidDataset
 from ..datasets.label_rules import is_byte
 from ..errors import InputError
-from ..utils.file_limit import check_file
 from ..utils.json_files import read_json
-from .source import check_name, naming
+from .classes import check_name, read_lines
+from .source import naming
 
 Color = tuple[int, int, int]
 TABLE_MB = 1
@@ -121,7 +121,7 @@ def parse_color(value: object) -> Color:
 def text_rows(path: Path) -> list[tuple[str, Color]]:
     """Names and colours of a text file; a first line without a colour is a header."""
     rows: list[tuple[str, Color]] = []
-    for number, line in enumerate(lines_of(path), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         if not line.strip() or (
             line.lstrip().startswith('#') and not line.lstrip('# ')[:1].isdigit()
         ):
@@ -138,16 +138,7 @@ def text_rows(path: Path) -> list[tuple[str, Color]]:
     return rows
 
 
-def lines_of(path: Path) -> list[str]:
-    """The lines of a text file."""
-    check_file(path, TABLE_MB)
-    try:
-        return path.read_text(encoding='utf-8-sig').splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(f'not text in UTF-8 ({error})') from error
-
-
-def read_value_table(source: Path | Mapping[int, str]) -> dict[int, str]:
+def read_value_table(source: str | Path | Mapping[int, str]) -> dict[int, str]:
     """Name of the class of each value of a mask; several values may have one name.
 
     Args:
@@ -157,9 +148,9 @@ def read_value_table(source: Path | Mapping[int, str]) -> dict[int, str]:
     Raises:
         InputError: If it is neither.
     """
-    if isinstance(source, Path):
+    if isinstance(source, str | Path):
         with naming(source):
-            return check_values(file_values(source))
+            return check_values(file_values(Path(source)))
     return check_values(list(source.items()))
 
 
@@ -168,7 +159,7 @@ def file_values(path: Path) -> list[tuple[object, object]]:
     if path.suffix == '.json':
         return [*read_json(path, dict, TABLE_MB).items()]
     pairs: list[tuple[object, object]] = []
-    for number, line in enumerate(lines_of(path), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         words = next(csv.reader(io.StringIO(re.sub(r'^\s*(\d+)[\s:;=]+', r'\1,', line))), [])
         if len(words) == 2 and words[0].strip().isdecimal():
             pairs.append((words[0].strip(), words[1].strip()))

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.progress import track
 
-from ..datasets.coco_labels import IGNORED
 from ..errors import InputError
+from ..utils.printing import console
+from .classes import IGNORED, Classes, ClassList, check_count, class_list
 from .image_files import decode, find_images, open_image
 from .masks import LOSSY, NO_LABEL, mask_source, table_classes
-from .source import ClassList, LabelMap, LabelSource, check_count, class_list, listed, naming
+from .source import LabelMap, LabelSource, listed, naming
 from .tables import read_value_table
 
 GREY_MODES = ('1', 'L', 'P', 'I', 'I;16', 'I;16B', 'LA')
@@ -21,8 +23,8 @@ MOST_BETWEEN = 0.05  # share of a lossy mask's pixels that are far from 0 and 25
 
 def read_values(
     source: Path,
-    classes: Sequence[str] | Path | None = None,
-    values: Path | Mapping[int, str] | None = None,
+    classes: Classes | None = None,
+    values: str | Path | Mapping[int, str] | None = None,
     ending: str = '',
 ) -> LabelSource:
     """Labels of grey or palette masks of any values, such as 0 and 255, or with gaps.
@@ -93,7 +95,7 @@ def read_grey(path: Path) -> tuple[NDArray[np.uint16], bool]:
 def find_values(paths: Sequence[Path]) -> list[int]:
     """The values of all masks; of lossy ones 0 and 255, around which theirs must be."""
     counts = np.zeros(NUM_VALUES, bool)
-    for path in paths:
+    for path in track(paths, 'finding the values', console=console(stderr=True)):
         pixels, is_lossy = read_grey(path)
         if is_lossy:
             between = ((pixels > 32) & (pixels < 223)).mean()

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from pycocotools import mask as coco
 
-from ..datasets.coco_labels import IGNORED
 from ..utils.atomic_io import replacing
+from .classes import BACKGROUND_NAMES, IGNORED, class_list
 from .cvat_masks import objects_of
-from .source import BACKGROUND_NAMES, LabelMap, class_list, label_name, naming
+from .source import LabelMap, label_name, naming
 
 
 def write_coco(

@@ -8,8 +8,9 @@ from xml.sax.saxutils import quoteattr
 
 from ..utils.atomic_io import replacing
 from .brush_rle import encode_brush
+from .classes import BACKGROUND_NAMES, class_list
 from .cvat_masks import IGNORED_NAME, objects_of
-from .source import BACKGROUND_NAMES, LabelMap, class_list, label_name, naming
+from .source import LabelMap, label_name, naming
 
 FROM_NAME, TO_NAME = 'label', 'image'  # tags of the labelling config
 LOCAL_FILES = '/data/local-files/?d='  # of a server with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED

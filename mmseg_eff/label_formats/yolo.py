@@ -1,30 +1,24 @@
 """Read YOLO's segmentation labels: text files of polygons beside images, and ``data.yaml``."""
 
+import os.path
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import yaml  # type: ignore[import-untyped]
 
 from ..errors import InputError
-from ..utils.file_limit import check_file
+from ..utils.file_limit import DEFAULT, check_file
+from .classes import Classes, ObjectClasses, check_name, class_list, object_classes, read_lines
 from .coco import draw_objects
 from .image_files import find_images, image_size, name_below, only_file
-from .source import (
-    LabelItem,
-    LabelMap,
-    LabelSource,
-    ObjectClasses,
-    check_name,
-    check_unique,
-    class_list,
-    listed,
-    naming,
-    object_classes,
-)
+from .source import LabelItem, LabelMap, LabelSource, check_unique, listed, naming
 
 SPLITS = ('train', 'val', 'test')
+ALIASES = {'val': ('valid', 'validation')}  # other names of a split in data.yaml
+LIST_MB = 64  # of a list of images
 LONGEST, DEEPEST = 100_000, 16  # characters and levels of data.yaml
 OUTSIDE = 0.01  # that a corner may be beyond the image's sides, as the tools round
 
@@ -33,7 +27,7 @@ NO_FILE = 'images without a label file, which are background'
 
 
 def read_yolo(
-    source: Path, classes: Sequence[str] | Path | None = None, split: str | None = None
+    source: Path, classes: Classes | None = None, split: str | None = None
 ) -> LabelSource:
     """Labels of YOLO for segmentation: ``class x1 y1 x2 y2 …`` in shares of the image's sides.
 
@@ -60,19 +54,18 @@ def read_yolo(
         items = []
         for key in SPLITS if split is None else (split,):
             for folder in folders_of(config, key, path, is_wanted=split is not None):
-                for image in find_images(folder):
-                    below = name_below(image, folder)
+                for image, below in images_of(folder):
                     name = below if split else f'{key}/{below}'
                     items.append(item_of(image, name, labels, meaning, left_out))
         check_unique(items)
-    return LabelSource(meaning.names, meaning.palette, items, left_out)
+    return LabelSource(meaning.names, meaning.palette, items, left_out, meaning.fill)
 
 
 def read_config(path: Path) -> dict:
     """The content of ``data.yaml``; refuses what takes a YAML parser much time or memory."""
     check_file(path)
     try:
-        text = path.read_text(encoding='utf-8')
+        text = path.read_text(encoding='utf-8-sig')
         check_yaml(text)
         config = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:
@@ -102,17 +95,20 @@ def class_names(names: object) -> dict[int, str]:
     """Names by index, of a list or a table."""
     if isinstance(names, list):
         names = dict(enumerate(names))
+    if isinstance(names, dict):  # some write the indices as text
+        names = {int(i) if re.fullmatch('[0-9]{1,9}', str(i)) else i: n for i, n in names.items()}
     if not isinstance(names, dict) or not all(type(index) is int for index in names):
         raise InputError(f'names {names!r:.60}; expected a list, or a table by whole numbers')
     return {index: check_name(name) for index, name in names.items()}
 
 
 def folders_of(config: dict, split: str, path: Path, is_wanted: bool) -> list[Path]:
-    """Folders of a split's images; none if there is no such split and none ``is_wanted``.
+    """Folders of a split's images, or files that list them; see ``find``.
 
-    ``path`` in the file is often the folder on another machine; then the file's own one counts.
+    There is none if there is no such split and none ``is_wanted``.
     """
-    given = config.get(split)
+    names = (split, *ALIASES.get(split, ()))
+    given = next((config[name] for name in names if config.get(name)), None)
     if not given:
         if is_wanted:
             raise InputError(f'has no split {split!r}; expected one of {", ".join(SPLITS)}')
@@ -121,16 +117,58 @@ def folders_of(config: dict, split: str, path: Path, is_wanted: bool) -> list[Pa
     root = config.get('path') or '.'
     if not all(isinstance(value, str) for value in (root, *given)):
         raise InputError(f'path or {split} is {given!r:.60}; expected names of folders')
-    below = path.parent / root
+    roots = [path.parent / root, path.parent]
     folders = []
     for name in given:
-        # Roboflow's files say ../train/images for train/images
-        tried = [below / name, path.parent / name, path.parent / name.removeprefix('../')]
-        found = [folder for folder in tried if folder.is_dir()]
-        if not found:
-            raise InputError(f'{split}: no folder {name!r} of images below {below}')
-        folders.append(found[0])
+        found = find(name, roots)
+        if found is None:
+            raise InputError(f'{split}: no folder {name!r} of images below {roots[0]}')
+        folders.append(found)
     return folders
+
+
+def find(name: str, roots: Sequence[Path]) -> Path | None:
+    """A folder or file that a data.yaml or a list of images names.
+
+    Names are often those of another machine, with its folders before them or ``../``, as
+    Roboflow's: then the longest end of the name counts that is there below a root.
+    """
+    parts = [part for part in name.replace('\\', '/').split('/') if part not in ('', '.')]
+    if not name.isprintable() or max(len(part.encode()) for part in ['', *parts]) > 255:
+        return None
+    whole = name.replace('\\', '/')
+    ends = ('/'.join(parts[first:]) for first in range(len(parts)) if '..' not in parts[first:])
+    for end in (whole, *ends):
+        for root in roots:
+            if (root / end).exists():
+                return root / end
+    return None
+
+
+def images_of(found: Path) -> Iterator[tuple[Path, str]]:
+    """The images of a folder, or of a file that lists them, and the names of their labels.
+
+    The latter are below the folder, or that which all images listed share.
+
+    Raises:
+        InputError: If there is none, or one that is listed is not there.
+    """
+    images, folder = [], found
+    if found.is_dir():
+        images = find_images(found)
+    else:
+        with naming(found):
+            for number, line in enumerate(read_lines(found, LIST_MB), start=1):
+                if not line.strip():
+                    continue
+                image = find(line.strip(), [found.parent])
+                if image is None or not image.is_file():
+                    raise InputError(f'line {number}: no image {line!r:.200} below {found.parent}')
+                images.append(image)
+            if not images:
+                raise InputError('lists no image')
+        folder = Path(os.path.commonpath([image.parent for image in images]))
+    yield from ((image, name_below(image, folder)) for image in images)
 
 
 def label_file(image: Path) -> Path:
@@ -170,13 +208,8 @@ def read_rows(path: Path, size: tuple[int, int], labels: dict[int, int]) -> list
     """
     if not path.stat().st_size:
         return []
-    check_file(path)
     rows: list[dict | None] = []
-    try:
-        lines = path.read_text(encoding='ascii').splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(f'not text ({error})') from error
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_lines(path, DEFAULT), start=1):
         if not line.split():
             continue
         with naming(f'line {number}'):

@@ -86,7 +86,7 @@ def plan_labels(facts: LabelFacts, named: ClassFile | None, suffix: str) -> Labe
         return as_they_are(usual_names(len(kept), suffix, facts), facts, why)
     if names and len(names) != len(kept):
         return LabelPlan('values', dict(values=dict(enumerate(names))), why)
-    if names and any(name.lower() in IGNORED_NAMES for name in names):
+    if any(name.lower() in IGNORED_NAMES for name in names):
         return LabelPlan('values', dict(values=dict(zip(kept, names, strict=True))), why)
     return LabelPlan('values', dict(classes=names or None), why)
 

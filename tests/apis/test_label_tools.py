@@ -8,6 +8,7 @@ from PIL import Image
 import mmseg_eff
 from mmseg_eff.config.load import load_config
 from mmseg_eff.errors import InputError
+from mmseg_eff.label_formats.classes import colors
 
 CONFIG = 'espnet-p2q3_1xb8-0.6k_toystreet-128x256'
 
@@ -83,7 +84,10 @@ def test_labels_of_coco(coco, tmp_path, capsys):
     assert labels.list_file.read_text() == 'a\nb\n'
     metainfo = json.loads(labels.metainfo_file.read_text())
     assert metainfo == dict(classes=[*labels.classes], palette=labels.palette)
-    assert labels.notes == [f'{coco}: 1 images without an object are background']
+    assert labels.notes == [
+        f'{coco}: 1 images without an object are background',
+        f'{coco}: no pixel of crack',
+    ]
     label = cv2.imread(str(labels.folder / 'a.png'), cv2.IMREAD_UNCHANGED)
     assert label[0].tolist() == [2, 2, 2, 2, 0, 0, 0, 0]
     assert capsys.readouterr().out == ''
@@ -96,7 +100,7 @@ def test_labels_of_voc(tmp_path):
     source.mkdir()
     cv2.imwrite(str(source / 'x.png'), np.array([[0, 20, 255]], np.uint8))
     labels = mmseg_eff.convert_labels(source, tmp_path / 'out', format='voc', classes='foreground')
-    assert (labels.names, len(labels.classes), labels.list_file) == (['x'], 2, None)
+    assert (labels.names, len(labels.classes), labels.list_file) == (['x'], 2, tmp_path / 'out.txt')
     label = cv2.imread(str(tmp_path / 'out/x.png'), cv2.IMREAD_UNCHANGED)
     assert label.tolist() == [[0, 1, 255]]
     assert len(mmseg_eff.convert_labels(source, tmp_path / 'voc', format='voc').classes) == 21
@@ -107,16 +111,15 @@ def test_labels_of_voc(tmp_path):
     [
         (dict(format='pascal'), "format 'pascal'; expected one of coco, cvat"),
         (dict(classes=('a', 'b'), like='other.metainfo.json'), 'give either classes or like'),
-        (dict(format='values', classes='own'), "classes 'own': expected names of classes"),
-        (dict(format='values', min_size=3), 'min_size is for COCO'),
-        (dict(format='values', split='train'), 'split is not for the format values'),
-        (dict(classes='mine'), "classes must be one of own, voc, foreground, got 'mine'"),
         (
-            dict(format='voc', classes='own'),
-            "classes must be one of voc, foreground, got 'own'",
+            dict(min_size=3, format='values'),
+            'min_size is not for the format values, which takes cl',
         ),
-        (dict(format='voc', min_size=2), 'min_size and like are for COCO annotations only'),
-        (dict(format='voc', like='a.json'), 'min_size and like are for COCO annotations only'),
+        (dict(format='values', split='train'), 'split is not for the format values'),
+        (dict(classes='mine'), "classes must be names, or one of own, voc, foreground; got 'mine'"),
+        (dict(format='voc', min_size=2), 'min_size is not for the format voc'),
+        (dict(format='labelme', classes='own'), "classes 'own': expected a list of names"),
+        (dict(classes='voc', like='a.json'), 'give either classes or like'),
     ],
 )
 def test_wrong_arguments_of_conversion(coco, tmp_path, arguments, message):
@@ -142,13 +145,19 @@ def test_the_format_is_found(tmp_path):
         np.testing.assert_array_equal(label, values // 255)
 
 
-def test_palette_masks_found_by_themselves_are_vocs(tmp_path):
+@pytest.mark.parametrize('is_voc', [True, False])
+def test_palette_masks_have_the_names_of_voc_only_with_its_colours(tmp_path, is_voc):
     labels = np.array([[0, 1], [20, 255]], np.uint8)
     image = Image.fromarray(labels)
-    image.putpalette([number for index in range(256) for number in (index, 0, 0)])
+    palette = colors(256) if is_voc else [(index, 0, 9) for index in range(256)]
+    image.putpalette([number for color in palette for number in color])
     (tmp_path / 'masks').mkdir()
     image.save(tmp_path / 'masks/a.png')
     result = mmseg_eff.convert_labels(tmp_path / 'masks', tmp_path / 'out')
     assert result.format == 'voc' and result.list_file.read_text() == 'a\n'
     label = cv2.imread(str(tmp_path / 'out/a.png'), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(label, labels)
+    assert len(result.classes) == 21
+    assert (result.classes[1], result.palette[20]) == (
+        ('aeroplane', [0, 64, 128]) if is_voc else ('class_1', [20, 0, 9])
+    )

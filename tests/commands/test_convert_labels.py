@@ -11,10 +11,10 @@ from PIL import Image
 
 from mmseg_eff.commands import convert_labels as module
 from mmseg_eff.commands.convert_labels import main
-from mmseg_eff.datasets import convert_labels
-from mmseg_eff.datasets.coco_labels import IGNORED, VOC_LABELS
-from mmseg_eff.datasets.coco_labels import draw_labels as draw
-from mmseg_eff.label_formats import FORMATS
+from mmseg_eff.label_formats import FORMATS, voc_classes
+from mmseg_eff.label_formats.classes import IGNORED
+from mmseg_eff.label_formats.coco import draw_objects
+from mmseg_eff.label_formats.voc_classes import VOC_LABELS
 from mmseg_eff.safe_config.reader import read_safe_config
 
 PERSON, BICYCLE, TRAIN, PIZZA = 1, 2, 7, 59  # COCO's ids
@@ -25,7 +25,7 @@ HOSTILE = coco_files()
 
 
 def draw_labels(annotations, size):
-    return draw(annotations, size, VOC_LABELS)[0]
+    return draw_objects(annotations, size, VOC_LABELS, 0)
 
 
 def box(top, bottom, left, right):
@@ -72,7 +72,7 @@ def fails(capsys, *argv):
 
 
 def test_choices():
-    assert (convert_labels.OWN, *convert_labels.DATASETS) == (module.OWN, *module.DATASETS)
+    assert (voc_classes.OWN, *voc_classes.DATASETS) == (module.OWN, *module.DATASETS)
     assert module.IGNORED == IGNORED
 
 
@@ -170,14 +170,14 @@ def test_images_left_out(write, out):
 
 def test_nothing_left(write, out, capsys):
     path = write([image(1, 'a.jpg')], [annotation(PERSON, box(0, 6, 0, 4))])
-    message = f'{path}: no image of at least 256 pixels holds a VOC class'
+    message = f'{path}: holds no image of at least 256 pixels'
     assert fails(capsys, 'coco', path, out, *AS_VOC) == message
     assert not out.parent.exists()
 
 
 def test_files_that_are_no_annotations(tmp_path, out, capsys):
     path = tmp_path / 'wrong.json'
-    assert fails(capsys, 'coco', path, out) == f'{path}: no such file'
+    assert fails(capsys, 'coco', path, out) == f'{path}: no such file or folder'
     for content in (b'{"images": [', b'\x89PNG\xff'):
         path.write_bytes(content)
         assert fails(capsys, 'coco', path, out).startswith(f'{path}: not JSON (')
@@ -210,18 +210,21 @@ RLE = dict(size=[6, 8], counts=[40])
 def test_damaged_annotations(write, out, capsys, changes, message):
     path = write([image(1, 'a.jpg')], [{**annotation(PERSON, []), **changes}])
     error = fails(capsys, 'coco', path, out)
-    assert error.startswith(f'{path}: {message}')
+    assert error.startswith(f'{path}: ') and message in error
     assert not out.parent.exists()
 
 
 @pytest.mark.parametrize(
     ('second', 'message'),
     [
-        (image(2, 'a.png'), 'image a shares its name or its id with another one'),
-        (image(1, 'b.jpg'), 'image b shares its name or its id with another one'),
-        (image(2, 'b.jpg', height=0), 'image b of size (0, 8) (height, width)'),
-        (image(2, '../b.jpg'), 'image ../b.jpg: expected a path below the folder of the images'),
-        (image(2, '/b.jpg'), 'image /b.jpg: expected a path below the folder of the images'),
+        (image(2, 'a.png'), "image 'a': shares its name or its id with another one"),
+        (image(1, 'b.jpg'), "image 'b': shares its name or its id with another one"),
+        (
+            image(2, 'b.jpg', height=0),
+            "image 'b': size 0 x 8 (height, width); expected whole numbers",
+        ),
+        (image(2, '../b.jpg'), "image '../b.jpg': expected a path below the folder of the images"),
+        (image(2, '/b.jpg'), "image '/b.jpg': expected a path below the folder of the images"),
     ],
 )
 def test_damaged_images(write, out, capsys, second, message):
@@ -280,13 +283,16 @@ def test_classes_of_another_split(write, out, capsys):
     assert read(val / 'a.png').max() == 2
     assert val.with_name('val.metainfo.json').read_bytes() == metainfo.read_bytes()
     path = write(images, objects, {8: 'dent'}, 'val.json')
-    message = f"{path}: category 8 'dent' is no class of {metainfo}: background, crack, rust, other"
+    message = f"{path}: class 'dent' is none of the chosen ones: background, crack, rust, other"
     assert fails(capsys, 'coco', path, val, '--like', metainfo) == message
 
 
 def test_boxes_without_a_mask(write, out, capsys):
     images, objects = [image(1, 'a.jpg')], [annotation(PERSON, [])]
-    message = 'no image of at least 1 pixels holds an object with a mask'
+    message = (
+        "no pixel of a class but 'background' in 1 labels "
+        '(1 annotations have no pixel (a box only?))'
+    )
     path = write(images, objects)
     assert fails(capsys, 'coco', path, out) == f'{path}: {message}'
     assert (
@@ -326,10 +332,10 @@ def test_voc_needs_the_names_of_coco(write, out, capsys, classes, names, message
 @pytest.mark.parametrize(
     ('names', 'message'),
     [
-        ({}, '0 categories; labels of 8 bits hold 1 to 254 beside background'),
-        ({i: f'c{i}' for i in range(255)}, '255 categories; labels of 8 bits hold 1 to 254'),
-        ({1: 'a', 2: 'a'}, "category 2 'a' shares its id or its name with another"),
-        ({1: None}, 'category 1 has the name None; expected a word'),
+        ({}, 'holds no object of a class'),
+        ({i: f'c{i}' for i in range(255)}, '256 classes; labels of 8 bits hold 255 beside 255'),
+        ({1: 'a', 2: 'a'}, "category 2: 'a' shares its id or its name with another"),
+        ({1: None}, 'category 1: class name None; expected a word'),
     ],
 )
 def test_categories_that_labels_cannot_hold(write, out, capsys, names, message):
@@ -362,7 +368,7 @@ def voc(tmp_path):
 )
 def test_voc(voc, out, capsys, classes, values):
     assert main(['voc', str(voc), str(out), '--classes', classes]) == 0
-    assert capsys.readouterr().out == f'{out}: 2 labels\n'
+    assert capsys.readouterr().out.startswith(f'{out}: 2 labels, listed in {out}.txt\n')
     assert sorted(path.name for path in out.iterdir()) == ['grey.png', 'palette.png']
     for path in out.iterdir():
         assert Image.open(path).mode == 'L'
@@ -380,16 +386,19 @@ def test_voc_value_out_of_range(voc, out, capsys):
 def test_voc_truncated_file(voc, out, capsys):
     path = voc / 'grey.png'
     path.write_bytes(path.read_bytes()[:50])
-    assert fails(capsys, 'voc', voc, out).startswith(f'{path}: cannot be decoded (')
+    assert fails(capsys, 'voc', voc, out).startswith(f'{path}: cannot be decoded')
 
 
 def test_voc_folders(voc, tmp_path, capsys):
     missing, empty = tmp_path / 'missing', tmp_path / 'empty'
     empty.mkdir()
     before = (voc / 'palette.png').read_bytes()
-    assert fails(capsys, 'voc', missing, empty) == f'{missing}: no such folder'
-    assert fails(capsys, 'voc', empty, missing) == f'{empty}: holds no label *.png'
-    message = f'{voc}: is the folder of the labels themselves; give another one'
+    assert fails(capsys, 'voc', missing, empty) == f'{missing}: no such file or folder'
+    assert (
+        fails(capsys, 'voc', empty, missing)
+        == f'{empty}: holds no image (.bmp, .jpeg, .jpg, .png, .tif, .tiff, .webp)'
+    )
+    message = f'{voc}: is in the folder of the masks themselves; give another one'
     assert fails(capsys, 'voc', voc, voc) == message
     assert (voc / 'palette.png').read_bytes() == before
 
@@ -408,7 +417,7 @@ def test_an_image_of_more_pixels_than_a_label_may_have(write, out, capsys):
     record = dict(id=1, file_name='a.jpg', height=10**5, width=10**5)
     path = write([record], [])
     error = fails(capsys, 'coco', path, out)
-    assert 'image a of size (100000, 100000)' in error and 'MMSEG_EFF_MAX_PIXELS' in error
+    assert "image 'a': size 100000 x 100000" in error and 'MMSEG_EFF_MAX_PIXELS' in error
 
 
 def test_many_masks_take_no_memory_of_the_image(tmp_path, capsys):
@@ -431,7 +440,7 @@ def test_masks_that_cover_an_image_too_often(tmp_path, capsys):
     images = [dict(id=1, file_name='a.jpg', height=1000, width=1000)]
     categories = [dict(id=1, name='crack')]
     path.write_text(json.dumps(dict(images=images, annotations=objects, categories=categories)))
-    message = f'{path}: annotation 100: masks cover the image more than 100 times'
+    message = f"{path}: image 'a': annotation 100: masks cover the image more than 100 times"
     assert fails(capsys, 'coco', path, tmp_path / 'out') == message
 
 
@@ -452,3 +461,28 @@ def test_colour_masks_by_command(tmp_path, capsys):
         assert label.tolist() == [[0, 1], [3, 255]]
         printed = capsys.readouterr().out
         assert f'{out}: 1 labels, listed in {out}.txt' in printed and '0 Sky, 1 Building' in printed
+
+
+def test_values_by_command(tmp_path):
+    masks, table = tmp_path / 'masks', tmp_path / 'values.txt'
+    masks.mkdir()
+    cv2.imwrite(str(masks / 'a.png'), np.array([[0, 7, 9]], np.uint8))
+    table.write_text('0 background\n7 crack\n9 crack\n')
+    assert main(['values', str(masks), str(tmp_path / 'out'), '--values', str(table)]) == 0
+    assert read(tmp_path / 'out/a.png').tolist() == [[0, 1, 1]]
+
+
+def test_voc_s_classes_of_coco_are_noted_like_any_format(write, out, capsys):
+    images = [image(1, 'a.jpg'), image(2, 'b.jpg'), image(3, 'c.jpg', height=3)]
+    objects = [annotation(PERSON, box(0, 6, 0, 4)), annotation(PIZZA, box(0, 6, 0, 8), image=2)]
+    path = write(images, [*objects, annotation(TRAIN, [])])
+    assert main(['coco', path, str(out), '--min-size', '6', *AS_VOC]) == 0
+    notes = capsys.readouterr().err
+    for note in (
+        '1 images of a side below 6 pixels',
+        '1 annotations of other categories',
+        '1 annotations have no pixel',
+        '1 images without an object are left out',
+        'no pixel of aeroplane, ',
+    ):
+        assert f'{path}: {note}' in notes

@@ -15,9 +15,12 @@ from mmseg_eff.dataset_check.checks import (
     dataset_pairs,
     list_files,
 )
+from mmseg_eff.dataset_check.findings import Finding
+from mmseg_eff.dataset_check.report import DatasetReport
 from mmseg_eff.datasets import ToyStreetDataset
 from mmseg_eff.datasets.image_reader import ImageReader
 from mmseg_eff.datasets.label_rules import LabelRules, label_table
+from mmseg_eff.datasets.label_values import check_values
 from mmseg_eff.errors import InputError
 
 PALETTE = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
@@ -90,6 +93,55 @@ def test_exif(tmp_path, orientation):
     check = check_pair(Pair(str(path), label_file(tmp_path)), RULES, READER)
     kinds = [finding.kind for finding in check.findings]
     assert kinds == ([] if orientation == 1 else ['EXIF rotation'])
+
+
+def test_labels_drawn_on_the_turned_photo_are_no_fault(tmp_path):
+    """As labelme and CVAT draw them: the label has the size of the photo as it is loaded."""
+    path, exif = tmp_path / 'a.jpg', Image.Exif()
+    exif[274] = 6
+    Image.new('RGB', (4, 2)).save(path, exif=exif)
+    check = check_pair(Pair(str(path), label_file(tmp_path, label=LABEL.T)), RULES, READER)
+    assert check.findings == []
+
+
+def masks(make):
+    """Write a mask of the pixels that ``make`` makes of the labels; returns its path."""
+
+    def write(folder, suffix='.png', **options):
+        path = folder / f'labels/a{suffix}'
+        path.parent.mkdir()
+        Image.fromarray(make(LABEL)).save(path, **options)
+        return path
+
+    return write
+
+
+MENDED = {  # what a stranger's masks hold -> how they are written, and the format that reads them
+    'RGB': (lambda x: np.dstack([x * 40, x, x]), '.png', 'auto'),
+    '16 bit': (lambda x: x.astype(np.uint16), '.png', 'auto'),
+    'JPEG': (lambda x: x * 255, '.jpg', 'auto'),
+    'JPEG called PNG': (lambda x: x * 255, '.png', 'auto'),
+    'gaps': (lambda x: x * 100, '.png', 'values'),
+}
+
+
+@pytest.mark.parametrize('kind', MENDED)
+def test_the_doctor_names_the_command_that_mends(tmp_path, image, kind):
+    make, suffix, format = MENDED[kind]
+    options = dict(format='JPEG') if 'JPEG' in kind else {}
+    path = masks(make)(tmp_path, suffix, **options)
+    check = check_pair(Pair(image, str(path.with_suffix('.png'))), RULES, READER)
+    report = DatasetReport(check.findings, {}, 1.0)
+    assert report.conversions == [f'mmseg-eff convert_labels {format} {path.parent} OUT']
+
+
+def test_the_doctor_names_the_command_for_0_and_255(tmp_path):
+    pixels = np.zeros(256, np.int64)
+    pixels[[0, 255]] = 5
+    found = [Finding('my data', *pair) for pair in check_values(pixels, RULES, [pixels])]
+    assert DatasetReport(found, {}, 1.0).conversions == [
+        "mmseg-eff convert_labels values 'my data' OUT"
+    ]
 
 
 def test_duplicates():

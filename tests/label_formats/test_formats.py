@@ -16,7 +16,7 @@ from mmengine.config import Config
 
 from mmseg_eff.errors import InputError
 from mmseg_eff.label_formats import FORMATS, convert, detect, read_labels
-from mmseg_eff.label_formats.source import LabelItem, class_list, label_name, object_classes
+from mmseg_eff.label_formats.source import LabelItem, label_name
 
 CLASSES = ('background', 'crack', 'joint')
 LABELS = np.array([[0, 1, 1, 2], [0, 0, 2, 255]], np.uint8)
@@ -29,7 +29,7 @@ def test_every_format_is_in_a_round_trip():
 @pytest.mark.parametrize(
     ('name', 'content', 'message'),
     [
-        ('x.zip', 'PK', 'unpack it'),
+        ('x.zip', 'PK', 'cannot be unpacked'),
         ('x.json', '{}', 'of no format that can be read'),
         ('x.xml', '<annotation/>', 'of no format'),
         ('x.txt', 'x', 'of no format'),
@@ -66,6 +66,52 @@ def test_convert_writes_lists_and_a_base_config(tmp_path):
     config = Config.fromfile(tmp_path / 'out/train.metainfo.py')
     assert config.classes == converted.classes
     assert converted.notes == [f'{source}: no pixel of never']
+
+
+def test_other_classes_beside_the_output_are_noted_for_every_format(tmp_path):
+    first = convert(write_coco_file(tmp_path, {'a': LABELS}, CLASSES), tmp_path / 'out/train')
+    masks = write_values(tmp_path / 'masks', {'a': LABELS}, CLASSES)
+    other = convert(masks, tmp_path / 'out/val')
+    hint = f'{first.metainfo_file}: has other classes; --like {first.metainfo_file} gives the same'
+    assert [note for note in other.notes if note.startswith(hint)]
+    same = convert(masks, tmp_path / 'out/val', classes=first.metainfo_file)
+    assert same.classes == first.classes and not same.notes
+
+
+def test_images_without_an_object_are_noted_for_every_format_of_objects(tmp_path):
+    source = write_coco_file(tmp_path, {'a': LABELS, 'b': LABELS * 0}, CLASSES)
+    notes = convert(source, tmp_path / 'out').notes
+    assert notes == [f'{source}: 1 images without an object are background']
+    notes = convert(source, tmp_path / 'out', classes=CLASSES[1:]).notes
+    assert notes == [f'{source}: 1 images without an object are ignored']
+
+
+@pytest.mark.parametrize('writer', ['coco', 'labelme masks', 'label_studio brushes'])
+def test_a_json_file_is_parsed_once(tmp_path, monkeypatch, writer):
+    (tmp_path / 'written').mkdir()
+    MASK_WRITERS[writer][1](tmp_path / 'written', {'a': LABELS}, CLASSES)
+    parsed, load = [], json.loads
+
+    def count(data):
+        parsed.append(data)
+        return load(data)
+
+    monkeypatch.setattr(json, 'loads', count)
+    assert read_labels(tmp_path / 'written').items and len(parsed) == 1
+
+
+def test_json_below_a_folder_is_found(tmp_path):
+    """As CVAT exports COCO: ``annotations/instances_default.json`` beside the images."""
+    (tmp_path / 'annotations').mkdir()
+    write_coco_file(tmp_path / 'annotations', {'a': LABELS}, CLASSES)
+    write_values(tmp_path / 'images', {'a': LABELS}, CLASSES)
+    (item,) = read_labels(tmp_path).items
+    assert detect(tmp_path) == 'coco' and np.array_equal(item.draw(), LABELS)
+    write_coco_file(tmp_path / 'train', {'a': LABELS}, CLASSES)
+    with pytest.raises(
+        InputError, match=r'holds 2 files \*\.json \(annotations/instances\.json, tr'
+    ):
+        read_labels(tmp_path)
 
 
 def test_convert_refuses_labels_of_one_class(tmp_path):
@@ -147,6 +193,11 @@ def test_damaged_json_is_converted_or_one_line(tmp_path, writer):
     assert {path.parent for path in tmp_path.rglob('*.png')} == {out}
 
 
+def test_names_may_hold_what_file_names_may():
+    for name in ('2026-01-01T12:30:05', 'straße/車 1', 'a.b', 'x\u0301'):
+        assert label_name(f'{name}.jpg') == name
+
+
 @pytest.mark.parametrize('name', ['../a.jpg', '/a.jpg', 'a/../../b', 'C:/a', '..', '', 'a\0b', 3])
 def test_names_lead_nowhere_else(name):
     with pytest.raises(InputError, match='expected a path below'):
@@ -158,40 +209,6 @@ def test_two_images_of_one_name_are_refused(tmp_path):
     shutil.copy(folder / 'a.png', folder / 'a.bmp')
     with pytest.raises(InputError, match="2 images have the name 'a'"):
         read_labels(folder)
-
-
-def test_classes_of_objects():
-    meaning = object_classes(['b', 'Void', 'a', '_background_'])
-    assert meaning.names == ('background', 'b', 'a') and meaning.fill == 0
-    assert meaning.labels == {'Void': 255, 'background': 0, 'b': 1, 'a': 2, '_background_': 0}
-    chosen = class_list(['a', 'background', 'b'])
-    assert object_classes(['b'], chosen).fill == 1
-    assert (
-        object_classes(['b', '_background_'], class_list(['a', 'b'])).labels['_background_'] == 255
-    )
-    with pytest.raises(InputError, match='256 classes; labels of 8 bits hold 255'):
-        object_classes([str(index) for index in range(255)])
-    assert len(object_classes([str(index) for index in range(254)]).names) == 255
-
-
-@pytest.mark.parametrize(
-    ('name', 'content', 'message'),
-    [
-        ('a.txt', '\n', 'expected at least one'),
-        ('a.txt', 'a\na', 'classes a, a'),
-        ('a.txt', 'a\x07', 'class name'),
-        ('a.json', '{"classes": ["a"]}', 'no "classes" and "palette"'),
-        ('a.json', '{"classes": ["a"], "palette": []}', '0 colours for 1 classes'),
-        ('a.json', '{"classes": ["a"], "palette": [[1, 2]]}', r'colour \[1, 2\]'),
-        ('a.json', '{"classes": [3], "palette": [[1, 2, 3]]}', 'class name 3'),
-    ],
-)
-def test_damaged_lists_of_classes_are_refused(tmp_path, name, content, message):
-    path = tmp_path / name
-    path.write_text(content)
-    with pytest.raises(InputError, match=message) as caught:
-        class_list(path)
-    assert str(caught.value).startswith(str(path))
 
 
 def test_items_are_drawn_only_when_asked(tmp_path):

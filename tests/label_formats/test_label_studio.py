@@ -219,3 +219,66 @@ def test_other_json_is_refused(tmp_path, content):
     path.write_text(content)
     with pytest.raises(InputError, match=r'a\.json'):
         read_labels(path, 'label_studio')
+
+
+def min_record(task):
+    """A task as label-studio-sdk 2.1.2's ``convert_to_json_min`` writes it."""
+    regions = [
+        dict(r['value'], original_width=r['original_width'], original_height=r['original_height'])
+        for r in task['annotations'][0]['result']
+    ]
+    return dict(
+        **task['data'],
+        id=task['id'],
+        label=regions,
+        annotator=1,
+        annotation_id=7,
+        created_at='2026-01-01T00:00:00Z',
+        updated_at='2026-01-01T00:00:00Z',
+        lead_time=3.2,
+    )
+
+
+def test_json_min_has_the_labels_of_json(tmp_path):
+    points = dict(points=[[0, 0], [50, 0], [50, 50]], polygonlabels=['a'])
+    brush = dict(format='rle', rle=encode_brush(MASK), brushlabels=['b'])
+    tasks = [
+        studio_task('/data/upload/1/0fa81c9b-x.jpg', (9, 12), [('polygonlabels', points)]),
+        dict(studio_task('/data/upload/1/0fa81c9c-y.jpg', MASK.shape, [('', brush)]), id=2),
+    ]
+    json_labels = read_labels(write(tmp_path / 'a.json', *tasks))
+    older = min_record(dict(studio_task('y.jpg', MASK.shape, [('', points)]), id=2))
+    records = [*map(min_record, tasks), older]  # a task's newest annotation comes first
+    min_labels = read_labels(write(tmp_path / 'b.json', *records))
+    assert min_labels.classes == json_labels.classes == ('background', 'a', 'b')
+    for a, b in zip(json_labels.items, min_labels.items, strict=True):
+        assert a.name == b.name and np.array_equal(a.draw(), b.draw())
+    assert min_labels.notes() == ['1 tasks with several annotations, of which the last counts']
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (dict(label='a'), 'holds no labelled area'),
+        (dict(label=[]), 'holds no labelled area'),
+        (dict(label=[1, dict(points=[[0, 0]] * 3, polygonlabels=['a'])]), 'size None x None'),
+        (dict(image=None), 'no address of an image'),
+        (dict(id=[1]), None),
+    ],
+)
+def test_damaged_json_min(tmp_path, change, message):
+    region = ('polygonlabels', dict(points=[[0, 0], [50, 0], [50, 50]], polygonlabels=['a']))
+    record = min_record(studio_task('a.jpg', (8, 8), [region])) | change
+    path = write(tmp_path / 'a.json', record)
+    if message is None:
+        assert draw(path).any()
+        return
+    with pytest.raises(InputError, match=message) as caught:
+        draw(path)
+    assert str(caught.value).startswith(f'{path}: ')
+
+
+def test_records_of_json_min_among_others_are_refused(tmp_path):
+    record = min_record(studio_task('a.jpg', (8, 8), []))
+    with pytest.raises(InputError, match=r'task \[1\]: no record of JSON-MIN'):
+        read_labels(write(tmp_path / 'a.json', record, dict(data={})))

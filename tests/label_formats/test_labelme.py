@@ -1,8 +1,10 @@
+import base64
 import json
 
 import numpy as np
 import pytest
 from label_formats.writers import labelme_file, png
+from PIL import Image
 
 from mmseg_eff.errors import InputError
 from mmseg_eff.label_formats import read_labels
@@ -168,3 +170,47 @@ def test_folder_without_a_file_of_labelme_is_refused(tmp_path):
     (tmp_path / 'x.json').write_text('{}')
     with pytest.raises(InputError, match='no JSON file of labelme'):
         read_labels(tmp_path, 'labelme')
+
+
+@pytest.mark.parametrize('given', ['x.jpg', '..\\photos\\x.jpg', '/home/me/x.jpg', 'C:\\me\\x.jpg'])
+@pytest.mark.parametrize('is_embedded', [False, True])
+def test_files_without_a_size_have_that_of_the_image(tmp_path, given, is_embedded):
+    """Those of older versions: the image is in the file or beside it, turned as it is shown."""
+    exif = Image.Exif()
+    exif[274] = 6
+    photo = tmp_path / ('elsewhere.jpg' if is_embedded else 'photos/../x.jpg')
+    (tmp_path / 'photos').mkdir()
+    Image.new('RGB', (12, 8)).save(photo, exif=exif)
+    path = write(tmp_path / 'x.json', ('a', 'rectangle', [[0, 0], [2, 11]]))
+    data = base64.b64encode(photo.read_bytes()).decode() if is_embedded else None
+    change = dict(imageHeight=None, imageWidth=None, imageData=data, imagePath=given)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    labels = draw(path)
+    assert labels.shape == (12, 8) and (labels[:, :3] == 1).all() and labels.sum() == 36
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (dict(imagePath='gone.jpg'), r"its image 'gone\.jpg' is not there"),
+        (dict(imagePath=''), "imagePath is ''"),
+        (dict(imagePath=3), 'imagePath is 3'),
+        (dict(imagePath='a\0'), 'imagePath is'),
+        (dict(imageData='#'), 'imageData: is no base64'),
+        (dict(imageData='AAAA'), 'imageData: cannot be decoded'),
+    ],
+)
+def test_files_without_a_size_and_image_are_refused(tmp_path, change, message):
+    path = write(tmp_path / 'x.json', ('a', 'rectangle', [[0, 0], [1, 1]]))
+    content = json.loads(path.read_text()) | dict(imageHeight=None, imageWidth=None) | change
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=message) as caught:
+        read_labels(path)
+    assert str(caught.value).startswith(f'{path}: ')
+
+
+def test_hidden_files_are_skipped(tmp_path):
+    """macOS writes ``._x.json`` beside ``x.json`` on other file systems."""
+    write(tmp_path / 'x.json', ('a', 'rectangle', [[0, 0], [1, 1]]))
+    (tmp_path / '._x.json').write_bytes(b'\0\5\x16\7')
+    assert [item.name for item in read_labels(tmp_path).items] == ['x']

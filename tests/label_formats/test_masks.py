@@ -2,12 +2,13 @@ import cv2
 import numpy as np
 import pytest
 from hostile_files import refused_images
+from mmseg.datasets import PascalVOCDataset
 from PIL import Image
 
 from mmseg_eff.datasets.camvid import CamVidDataset
 from mmseg_eff.errors import InputError
 from mmseg_eff.label_formats import read_labels
-from mmseg_eff.label_formats.masks import VOC_CLASSES
+from mmseg_eff.label_formats.classes import colors
 from mmseg_eff.label_formats.tables import CAMVID, read_color_table, read_value_table
 
 
@@ -32,10 +33,14 @@ def draw(folder, format=None, **options):
 
 def test_voc_takes_the_index_of_the_palette(tmp_path):
     image = Image.fromarray(grey(0, 3, 20, 255))
-    image.putpalette([7] * 768)
+    image.putpalette([value for color in colors(256) for value in color])
     image.save(tmp_path / 'a.png')
     labels = read_labels(tmp_path)
-    assert labels.classes == VOC_CLASSES and labels.palette[15] == [192, 128, 128]
+    assert labels.classes == PascalVOCDataset.METAINFO['classes'] and labels.palette[15] == [
+        192,
+        128,
+        128,
+    ]
     assert labels.items[0].draw().tolist() == [[0, 3, 20, 255]]
     with pytest.raises(
         InputError, match=r'a\.png: label value 3, 20 out of range; allowed are 0 to 1'
@@ -276,3 +281,50 @@ def test_damaged_images_are_refused(tmp_path, format):
         with pytest.raises(InputError, match=r'x\.png: ') as caught:
             draw(tmp_path, format, **options)
         assert '\n' not in str(caught.value), name
+
+
+def palette_mask(path, pixels, palette):
+    image = Image.fromarray(np.array(pixels, np.uint8))
+    image.putpalette([value for color in palette for value in color])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+
+
+def test_palettes_of_one_s_own_classes_keep_their_indices(tmp_path):
+    """Also where a split lacks one of the classes; a palette may have fewer than 256 colours."""
+    palette = [(0, 0, 0), (9, 9, 9), (255, 0, 0), (0, 255, 0)]
+    palette_mask(tmp_path / 'masks/a.png', [[0, 3, 0]], palette)
+    palette_mask(tmp_path / 'masks/b.png', [[0, 255, 1]], palette + [(1, 1, 1)] * 252)
+    labels = read_labels(tmp_path / 'masks')
+    assert labels.classes == ('background', 'class_1', 'class_2', 'class_3')
+    assert labels.palette == [[0, 0, 0], [9, 9, 9], [0, 128, 0], [0, 255, 0]]
+    assert [item.draw().tolist() for item in labels.items] == [[[0, 3, 0]], [[0, 255, 1]]]
+    assert not labels.notes()
+    (tmp_path / 'class_names.txt').write_text('_background_\ncrack\njoint\nrust\n')  # labelme's
+    assert read_labels(tmp_path / 'masks').classes == ('_background_', 'crack', 'joint', 'rust')
+
+
+def test_palettes_in_another_order_are_noted(tmp_path):
+    """As an image editor writes colour masks: an index is another class in each file."""
+    palette_mask(tmp_path / 'a.png', [[0, 1, 1]], [(0, 0, 0), (255, 0, 0)])
+    palette_mask(tmp_path / 'b.png', [[1, 0, 0]], [(255, 0, 0), (0, 0, 0)])
+    labels = read_labels(tmp_path)
+    for item in labels.items:
+        item.draw()
+    (note,) = labels.notes()
+    assert note.startswith('1 masks give an index another colour') and 'as colors' in note
+    labels = read_labels(tmp_path, 'colors', colors=write_table(tmp_path))
+    assert [item.draw().tolist() for item in labels.items] == [[[0, 1, 1]]] * 2
+
+
+def write_table(folder):
+    path = folder / 'table.txt'
+    path.write_text('0 0 0 background\n255 0 0 crack\n')
+    return path
+
+
+def test_all_256_indices_of_a_palette(tmp_path):
+    pixels = np.arange(256).reshape(16, 16)
+    palette_mask(tmp_path / 'a.png', pixels, [(i, 255 - i, 7) for i in range(256)])
+    (item,) = read_labels(tmp_path).items
+    assert np.array_equal(item.draw(), pixels)

@@ -143,3 +143,52 @@ def test_images_that_are_none_are_refused(dataset):
     (folder / 'images/train/x.png').write_bytes(b'x')
     with pytest.raises(InputError, match=r'x\.png: cannot be decoded'):
         read_labels(folder)
+
+
+@pytest.mark.parametrize(
+    'config',
+    [
+        'train: images/train\nnames: {0: a, 1: b}\n',
+        "train: images/train\nnames: {'0': a, '1': b}\n",
+        'path: ../datasets/mine\ntrain: images/train\nnames:\n  - a\n  - b\n',
+        'train: ../images/train\nnames: [a, b]\n',  # Roboflow's
+        'train: /content/mine/images/train\nnames: [a, b]\n',  # of another machine
+        "train: 'C:\\data\\mine\\images\\train'\nnames: [a, b]\n",
+        '\ufeffpath: .\r\ntrain: images/train\r\nnames: [a, b]\r\n',
+        'path: .\ntrain: train.txt\nnames: [a, b]\n',  # CVAT's
+    ],
+)
+def test_configs_as_the_tools_write_them(dataset, config):
+    folder = dataset(f'\ufeff{SQUARE}\r\n', config)
+    (folder / 'train.txt').write_text('data/images/train/x.png\r\n\r\n')
+    labels = read_labels(folder)
+    assert [item.name for item in labels.items] == ['train/x']
+    assert labels.classes == ('background', 'a', 'b')
+    assert (labels.items[0].draw() == 1).mean() == 0.5
+
+
+def test_lists_of_images(dataset):
+    for name in ('images/train/x.png', 'images/train/sub/y.png'):
+        folder = dataset(image=name, config='train: lists/train.txt\nnames: [a, b]\n')
+    (folder / 'lists').mkdir()
+    path = folder / 'lists/train.txt'
+    path.write_text('../images/train/x.png\n../images/train/sub/y.png\n')
+    labels = read_labels(folder, split='train')
+    assert [item.name for item in labels.items] == ['x', 'sub/y']
+    assert all((item.draw() == 1).any() for item in labels.items)
+    path.write_text('../images/train/x.png\ngone.png\n')
+    with pytest.raises(InputError, match=r"train\.txt: line 2: no image 'gone\.png'"):
+        read_labels(folder)
+    for line in ('\0.png', 'x' * 300, '/etc/passwd\x1b'):
+        path.write_text(f'{line}\n')
+        with bounded(), pytest.raises(InputError, match='line 1: no image'):
+            read_labels(folder)
+    path.write_text('\n')
+    with pytest.raises(InputError, match='lists no image'):
+        read_labels(folder)
+
+
+def test_valid_is_another_name_of_val(dataset):
+    folder = dataset(config='validation: images/train\nnames: [a, b]\n')
+    assert [item.name for item in read_labels(folder).items] == ['val/x']
+    assert [item.name for item in read_labels(folder, split='val').items] == ['x']

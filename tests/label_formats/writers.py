@@ -240,6 +240,7 @@ def save(image, path):
 
 
 def write_coco_file(folder, images, classes):
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / 'instances.json'
     write_coco(path, ((f'{name}.jpg', labels) for name, labels in images.items()), classes)
     return path

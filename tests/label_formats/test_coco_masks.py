@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
-from mmseg_eff.datasets.coco_masks import (
+from mmseg_eff.errors import InputError
+from mmseg_eff.label_formats.coco_masks import (
     decompress,
     outline_length,
     polygon_runs,
@@ -13,7 +14,6 @@ from mmseg_eff.datasets.coco_masks import (
     segmentation_runs,
     union,
 )
-from mmseg_eff.errors import InputError
 
 
 def painted(runs, size):
