@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..datasets.convert_labels import ConvertedLabels
 from ..errors import InputError
-from ..label_formats import FORMATS, convert, detect
+from ..label_formats import FORMATS, ConvertedLabels, convert, detect
 from ..label_formats.coco import is_coco
 from ..utils.file_limit import DEFAULT
 from ..utils.image_io import IMAGE_SUFFIXES

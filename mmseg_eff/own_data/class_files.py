@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError
+from ..label_formats.classes import check_name, named_classes, read_lines
 from ..label_formats.masks import TABLE_FILES
-from ..label_formats.source import check_name, class_list
-from ..label_formats.tables import TABLE_MB, lines_of, read_color_table, read_value_table
+from ..label_formats.tables import TABLE_MB, read_color_table, read_value_table
 from ..utils.json_files import read_json
 
 NAMES = (
@@ -61,10 +61,11 @@ def read_names(path: Path) -> ClassFile:
         InputError: If it holds none.
     """
     if path.suffix != '.json':
-        lines = [line for line in lines_of(path) if line.strip()]
+        lines = [line.strip() for line in read_lines(path)]
+        lines = [line for line in lines if line and not line.startswith('#')]
         if lines and all(NUMBERED.match(line) for line in lines):
             return of_values(path, read_value_table(path))
-        return ClassFile(path, list(class_list(path).names))
+        return ClassFile(path, list(named_classes(lines, str(path)).names))
     content = read_json(path, object, TABLE_MB)
     if isinstance(content, dict) and isinstance(content.get('classes'), list):
         content = content['classes']

@@ -6,11 +6,12 @@ from typing import Any
 
 from mmseg.datasets import CityscapesDataset
 
-from ..datasets.coco_labels import IGNORED
 from ..errors import InputError
-from ..label_formats.masks import TABLE_FILES, VOC_CLASSES
-from ..label_formats.source import BACKGROUND_NAMES, IGNORED_NAMES, class_list, listed
+from ..label_formats.classes import BACKGROUND_NAMES, IGNORED, IGNORED_NAMES, class_list
+from ..label_formats.masks import NUM_VOC, TABLE_FILES
+from ..label_formats.source import listed
 from ..label_formats.tables import CAMVID
+from ..label_formats.voc_classes import voc_classes
 from .class_files import ClassFile
 from .label_facts import UNSURE, Color, LabelFacts
 
@@ -137,8 +138,8 @@ def usual_names(count: int, suffix: str, facts: LabelFacts) -> list[str]:
     cityscapes = CityscapesDataset.METAINFO['classes']
     if 'trainids' in suffix.lower() and count <= len(cityscapes):
         return list(cityscapes)
-    if count == len(VOC_CLASSES) and facts.palette:
-        return list(VOC_CLASSES)
+    if count == NUM_VOC and facts.palette:
+        return list(voc_classes('voc').names)
     return ['background', 'foreground'] if count == 2 else [f'class_{i}' for i in range(count)]
 
 

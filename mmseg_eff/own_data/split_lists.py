@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import InputError
-from ..utils.file_limit import check_file
+from ..label_formats.classes import read_lines
 
 NAMES = {  # of a list or a folder, by split
     'train': ('train', 'training', 'trn'),
@@ -54,7 +54,7 @@ def find_lists(root: Path, images: Path, names: Sequence[str]) -> tuple[dict[str
         path = next((path for path in paths if path.is_file()), None)
         if path is None:
             continue
-        lines = read_lines(path)
+        lines = [line.strip() for line in read_lines(path, LIST_MB) if line.strip()]
         listed = [name_in(line, known) for line in lines]
         kept = list(dict.fromkeys(name for name in listed if name is not None))
         if not kept:
@@ -70,20 +70,6 @@ def find_lists(root: Path, images: Path, names: Sequence[str]) -> tuple[dict[str
         )
     note = f'{unknown} lines of the split lists name no image with a label' if unknown else ''
     return found, note
-
-
-def read_lines(path: Path) -> list[str]:
-    """The lines of a list that are not blank.
-
-    Raises:
-        InputError: If it is no text.
-    """
-    check_file(path, LIST_MB)
-    try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(f'{path}: not text in UTF-8 ({error})') from error
-    return [line.strip() for line in lines if line.strip()]
 
 
 def name_in(line: str, names: frozenset[str]) -> str | None:
