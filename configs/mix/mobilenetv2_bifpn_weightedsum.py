@@ -10,7 +10,7 @@ backbone = dict(
     type='MobileNetV2',
     out_indices=(1, 2, 4, 6),
     norm_cfg=_base_.norm_cfg,
-    init_cfg=dict(type='Pretrained', checkpoint='mmcls://mobilenet_v2'),
+    init_cfg=dict(type='Pretrained', checkpoint='hub:mobilenetv2_imagenet', prefix='backbone.'),
 )
 neck = dict(
     type='BiFPN', in_channels=[24, 32, 96, 320], channels=96, num_outs=6, norm_cfg=_base_.norm_cfg

@@ -104,8 +104,8 @@ def as_candidate(network: Network, options: Mapping[str, object] | None) -> Cand
     path, checkpoint = network if isinstance(network, tuple) else (network, None)
     config = config_of(path)
     if config != path:  # the name of published weights
-        name = find(str(path)).name
-        return Candidate(name, str(config), resolve(f'{HUB}{name}'), options)
+        published = find(str(path)).name
+        return Candidate(published, str(config), resolve(f'{HUB}{published}'), options)
     weights = None if checkpoint is None else resolve(str(checkpoint))
     name = Path(path).name.removesuffix('.py')  # a bare name may hold a dot
     return Candidate(name, str(path), weights, options)

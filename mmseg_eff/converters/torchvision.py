@@ -15,9 +15,8 @@ from ..errors import InputError
 from ..models.backbones.vgg import AtrousVGG
 from .efficientnet import IMAGENET
 
-DEPTHS: dict[
-    tuple[tuple[int, ...], bool], int
-] = {  # blocks of each stage, and whether a block has a third convolution -> depth
+# blocks of each stage, and whether a block has a third convolution -> depth
+DEPTHS: dict[tuple[tuple[int, ...], bool], int] = {
     ((2, 2, 2, 2), False): 18,
     ((3, 4, 6, 3), False): 34,
     ((3, 4, 6, 3), True): 50,

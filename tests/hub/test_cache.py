@@ -63,7 +63,8 @@ def test_nine_names_have_official_logits(shared):
 @pytest.mark.parametrize('row', OFFICIAL, ids=lambda row: row.name)
 def test_official_weights_label_a_street(row, shared, mirror):
     """The middle of the photo, a bit above its lower edge, is road; VOC's classes have none."""
-    photo = sorted((shared / 'data/cityscapes_sample').rglob('*_leftImg8bit.*'))[0]
+    folder = 'camvid/val' if row.dataset == 'CamVid' else 'cityscapes_sample'
+    photo = sorted((shared / 'data' / folder).iterdir())[0]
     model = mmseg_eff.load_model(row.name, device='cpu')
     prediction = next(mmseg_eff.predict(model, photo))
     height, width = prediction.labels.shape

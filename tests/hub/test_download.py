@@ -168,7 +168,7 @@ def start_get():
 
 def check_fetched(process):
     """Wait for a process; the cache then has the whole file, and the checkpoint made of it."""
-    out, error = process.communicate(timeout=120)
+    out, error = process.communicate(timeout=300)
     assert process.returncode == 0, error
     assert str(converted_path(NAME)) in out
     assert sha256_of(original_path(NAME)) == find(NAME).sha256

@@ -1,6 +1,7 @@
 """What a sealed process refuses even if the check of a config's keys let it through."""
 
 import os
+import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -156,7 +157,8 @@ def test_no_published_weights_without_leave(root, data_root, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr('mmengine.runner.runner.collect_env', dict)
     monkeypatch.setenv('MMSEG_EFF_CACHE', str(tmp_path / 'cache'))
-    base = root / 'configs/espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
+    shutil.copytree(root / 'configs', 'configs')
+    base = 'configs/espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
     Path('config.py').write_text(f"_base_ = '{base}'\n{line}\n")
     argv = ['config.py', '--safe-config', '--work-dir', 'w', '--cfg-options', *TINY]
     with watch('w', programs=['git']) as seen:
