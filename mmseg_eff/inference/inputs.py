@@ -91,10 +91,12 @@ def read_inputs(
                 num_arrays += 1
             continue
         items = [*group]
-        found: Iterable[Source | StreamSource | None] = (
-            map(stream_of, items) if kind is StreamSource else collect_sources(items, suffixes)
-        )
-        for source in filter(None, found):
+        found: list[Source | StreamSource] = []
+        if kind is StreamSource:
+            found += [stream for stream in map(stream_of, items) if stream]
+        else:
+            found += collect_sources(items, suffixes)
+        for source in found:
             if source.name in names:
                 raise InputError(f'{source.origin}: another input has the name {source.name}, too')
             names.add(source.name)
