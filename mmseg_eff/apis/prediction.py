@@ -211,10 +211,11 @@ def predict_to_folder(
     tiling = None
     if tile is not None:
         tiling = Tiling(tile, overlap, {**identify(segmentor), **style.settings()})
-    sources = [*read_inputs(inputs, known_suffixes(segmentor, tiling))]
-    for source in sources:
+    sources = []
+    for source in read_inputs(inputs, known_suffixes(segmentor, tiling)):
         if isinstance(source, ArraySource):
             raise InputError('predict_to_folder takes paths; give arrays to predict()')
+        sources.append(source)
     out = Path(out)
     with output_folder(out):
         saved = save_predictions(
