@@ -55,7 +55,9 @@ class RandomJPEG(BaseTransform):
             low, high = self.quality
             quality = int(np.random.randint(low, high + 1))
             _, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-            results['img'] = cv2.imdecode(data, cv2.IMREAD_UNCHANGED).reshape(image.shape)
+            decoded = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+            assert decoded is not None  # it was encoded just now
+            results['img'] = decoded.reshape(image.shape)
         return results
 
     def __repr__(self) -> str:

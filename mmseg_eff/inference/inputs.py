@@ -92,11 +92,11 @@ def read_inputs(
                 num_arrays += 1
             continue
         items = [*group]
-        found: list[Source] | list[StreamSource]
+        found: list[Source | StreamSource] = []
         if kind is StreamSource:
-            found = [stream for stream in map(stream_of, items) if stream]
+            found += [stream for stream in map(stream_of, items) if stream]
         else:
-            found = collect_sources(items, suffixes)
+            found += collect_sources(items, suffixes)
         for source in found:
             if source.name in names:
                 raise InputError(f'{source.origin}: another input has the name {source.name}, too')
