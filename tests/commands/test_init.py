@@ -103,7 +103,7 @@ def test_what_was_written_trains_predicts_and_exports(name, workplace, monkeypat
             f'\n{name}: {count} lines, loss {losses[0]:.2f} -> {losses[-1]:.2f}, '
             f'mIoU {miou:.2f}, of the majority {majority:.2f}'
         )
-    assert len(losses) == 12 and np.mean(losses[-3:]) < np.mean(losses[:3])
+    assert len(losses) > 10 and np.mean(losses[-3:]) < np.mean(losses[:3])
     assert miou > majority
 
     (best,) = (workplace / 'work_dirs/my_data').glob('best_mIoU_iter_*.pth')
