@@ -22,7 +22,7 @@ CHAINED = [path for path in RECIPES if "load_from = 'work_dirs/" in path.read_te
 NAME = re.compile(
     r'(?P<model>[^_]+)(_(?P<pre>[a-z0-9]+)-pre)?(?P<selftrain>[_-]selftrain)?'
     r'_(?P<gpus>\d+)xb(?P<batch>\d+)-(?P<kilo>[\d.]+)k(-lr(?P<lr>[\d.]+))?'
-    r'_(?P<dataset>[^_-]+)(-quarter|-drive)?-(?P<h>\d+)x(?P<w>\d+)'
+    r'_(?P<dataset>[^_-]+)(-quarter|-drive|-jpeg)?-(?P<h>\d+)x(?P<w>\d+)'
 )
 DATASET_TYPES = dict(
     cityscapes='CityscapesDataset',
