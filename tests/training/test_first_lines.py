@@ -10,27 +10,27 @@ from torch import nn
 from mmseg_eff.commands import train
 from mmseg_eff.training.first_lines import length_line, weights_line
 
+HEAD = 'mmengine - INFO - mmseg_eff'
 LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
 
 
-def log_of(capsys, work_dir, *options):
-    """Lines of a tiny training's log, as printed and as written, without times."""
+def logs_of(capsys, work_dir, *options):
+    """Lines of a tiny training's log from its head on, as printed and as written, without times."""
     capsys.readouterr()
     assert train.main([LEAF, '--work-dir', str(work_dir), '--cfg-options', *TINY, *options]) == 0
     printed = capsys.readouterr().out
     (file,) = work_dir.glob('*/*.log')
     return [
-        re.sub(r'^.*? - mmengine - ', '', line)
+        [re.sub(r'^.*? - mmengine - ', '', line) for line in text.partition(HEAD)[2].splitlines()]
         for text in (printed, file.read_text())
-        for line in text.partition('mmengine - INFO - mmseg_eff')[2].splitlines()
     ]
 
 
-def test_first_lines_of_a_training(data_root, tmp_path, capsys):
-    lines = log_of(capsys, tmp_path, 'optim_wrapper.paramwise_cfg.norm_decay_mult=0.')
-    begin, *rest = lines[:9]
-    assert begin.endswith('trains espnet-p2q3_1xb8-0.6k_toystreet-128x256')
+def test_log_of_a_training(data_root, tmp_path, capsys):
+    """Its head, one line for the settings of all parameters, and little else."""
+    logs = logs_of(capsys, tmp_path, 'optim_wrapper.paramwise_cfg.norm_decay_mult=0.')
     expected = (
+        r'.* trains espnet-p2q3_1xb8-0\.6k_toystreet-128x256',
         r'train: 4 images in .*/toystreet \(ToyStreetDataset\)',
         r'val: 2 images in .*/toystreet \(ToyStreetDataset\)',
         r'classes: 9: road, sidewalk, building, pole, traffic sign, vegetation, …',
@@ -40,28 +40,22 @@ def test_first_lines_of_a_training(data_root, tmp_path, capsys):
         r'device: \S.*',
         rf'folder: {re.escape(str(tmp_path))}, with the log in (\S+) and the config in (\S+)',
     )
-    for line, pattern in zip(rest, expected, strict=True):
-        assert re.fullmatch(pattern, line.strip()), line
-    log, config = re.search(r'log in (\S+) and the config in (\S+)$', rest[-1]).groups()
-    assert (tmp_path / log).is_file() and (tmp_path / config).is_file()
-    settings = [line for line in lines if 'settings of the optimizer' in line]
-    assert len(settings) == 2 and re.search(r'weight_decay=0 \(\d+\)$', settings[0])
-
-
-def test_a_tiny_training_has_few_lines(data_root, tmp_path, capsys):
-    """Neither environment nor config, hooks or a line for each parameter; the epochs' table is."""
-    lines = log_of(capsys, tmp_path, 'optim_wrapper.paramwise_cfg.norm_decay_mult=0.')
-    assert len(lines) < 2 * 50
-    text = '\n'.join(lines)
-    for absent in ('System environment', 'Hooks will be executed', 'paramwise_options'):
-        assert absent not in text
-    assert 'Iter(train) [2/2]' in text and 'mIoU' in text
+    for lines in logs:
+        for line, pattern in zip(lines[: len(expected)], expected, strict=True):
+            assert (found := re.fullmatch(pattern, line.strip())), line
+        assert all((tmp_path / name).is_file() for name in found.groups())
+        (settings,) = [line for line in lines if 'settings of the optimizer' in line]
+        assert re.search(r'weight_decay=0 \(\d+\)$', settings)
+        text = '\n'.join(lines)
+        for absent in ('System environment', 'Hooks will be executed', 'paramwise_options'):
+            assert absent not in text
+        assert 'Iter(train) [2/2]' in text and 'mIoU' in text
+    assert len(logs[0]) < 50
 
 
 def test_weights_to_begin_with_are_named(data_root, tmp_path, capsys):
-    log_of(capsys, tmp_path / 'first')
-    start = f'load_from={tmp_path}/first/iter_2.pth'
-    lines = log_of(capsys, tmp_path / 'second', start)
+    logs_of(capsys, tmp_path / 'first')
+    lines, _ = logs_of(capsys, tmp_path / 'second', f'load_from={tmp_path}/first/iter_2.pth')
     (index,) = [i for i, line in enumerate(lines[:9]) if line.strip().startswith('weights: ')]
     assert re.search(r'iter_2\.pth: (\d+) of \1 tensors loaded$', lines[index])
     assert lines[index + 1].strip().startswith('backbone: ')
