@@ -12,6 +12,11 @@ from mmseg.registry import RUNNERS
 
 PARAMETER = re.compile(r'paramwise_options -- (.+):(\w+)=(\S+)$')  # one line a setting
 QUIET = 'WARNING'
+NO_USE = (  # begin warnings of mmengine about itself, in every training
+    '"FileClient" will be deprecated',
+    '"HardDiskBackend" is the alias',
+    'The prefix is not set in metric class',
+)
 
 
 def build_runner(config: Config, *, log_setup: bool = False) -> Runner:
@@ -28,12 +33,18 @@ def build_runner(config: Config, *, log_setup: bool = False) -> Runner:
     if quiet:
         config.log_level = QUIET
     runner = RUNNERS.build(config)
+    runner.logger.addFilter(is_of_use)
     if quiet:
         config.log_level = runner.cfg.log_level = level
         for log in (runner.logger, *runner.logger.handlers):
             if logging.getLevelName(log.level) == QUIET:  # those of other processes stay higher
                 log.setLevel(level)
     return runner
+
+
+def is_of_use(record: logging.LogRecord) -> bool:
+    """Whether a message is about the user's training."""
+    return not record.getMessage().startswith(NO_USE)
 
 
 class ParameterLines(logging.Filter):

@@ -47,7 +47,12 @@ def test_log_of_a_training(data_root, tmp_path, capsys):
         (settings,) = [line for line in lines if 'settings of the optimizer' in line]
         assert re.search(r'weight_decay=0 \(\d+\)$', settings)
         text = '\n'.join(lines)
-        for absent in ('System environment', 'Hooks will be executed', 'paramwise_options'):
+        for absent in (
+            'System environment',
+            'Hooks will be executed',
+            'paramwise_options',
+            'deprecated',
+        ):
             assert absent not in text
         assert 'Iter(train) [2/2]' in text and 'mIoU' in text
     assert len(logs[0]) < 50
