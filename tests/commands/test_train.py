@@ -52,7 +52,7 @@ def test_train_resume_and_test(trained, capsys):
     assert evaluate.main([LEAF, str(checkpoint), '--out', str(out), *options]) == 0
     assert len(list(out.glob('*.png'))) == 2
     assert evaluate.main([LEAF, str(checkpoint), '--tta', *options]) == 0
-    assert capsys.readouterr().out.count('mIoU') >= 4
+    assert capsys.readouterr().out.count('mIoU: ') == 3  # of the resumed training and two tests
 
 
 def test_resume_where_the_config_begins_with_weights(trained, tmp_path):
