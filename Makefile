@@ -48,9 +48,10 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# The commands, the Python and the links of README.md and docs/; long ones are in test-slow.
+# The site, in build/site. The docstrings are read, not imported; what the pages run is in `make test`.
 docs: install
-	$(BIN)/python -m pytest tests/test_docs.py tests/test_readme.py tests/test_results.py tests/test_config_readmes.py
+	$(PIP) install --quiet $(PIP_ARGS) -r requirements/docs.txt
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 wheel: install
 	$(PIP) wheel --quiet --no-deps --wheel-dir dist .

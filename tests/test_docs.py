@@ -21,6 +21,7 @@ from urllib.parse import unquote
 import cv2
 import numpy as np
 import pytest
+import yaml
 from config_files import expand
 from official_file import write_official_file
 
@@ -31,9 +32,10 @@ from mmseg_eff.datasets.toy_street import IGNORED, Scene
 from mmseg_eff.hub.cache import VARIABLE, converted_path
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted(path.name for path in (ROOT / 'docs').glob('*.md'))
+PAGES = sorted(path.relative_to(ROOT / 'docs').as_posix() for path in (ROOT / 'docs').rglob('*.md'))
 BLOCK = re.compile(r'^```(\w*)\n(.*?)^```$', flags=re.DOTALL | re.MULTILINE)
 LINK = re.compile(r'\]\(([^)#\s]*)(#[^)\s]*)?\)')
+INCLUDED = re.compile(r'^--8<-- "(.+)"$', re.M)  # a file of the repository that is a page
 OTHER_COMMANDS = {'curl', 'export', 'make', 'pip'}
 SLOW = {'export.md', 'new_network.md', 'self_training.md'}  # exports, trainings in processes
 TINY_TRAINING = [
@@ -207,7 +209,7 @@ def test_the_pages_training_by_epochs_runs(workplace):
     assert Path('work/epoch_2.pth').is_file()
 
 
-@pytest.mark.parametrize('page', ['../README.md', *PAGES, 'results/camvid.md'])
+@pytest.mark.parametrize('page', ['../README.md', *PAGES])
 def test_commands_exist(page, monkeypatch):
     def find(checkpoint):
         return hub.find(checkpoint).name if checkpoint.startswith('hub:') else checkpoint
@@ -265,17 +267,41 @@ def anchors(text: str) -> set[str]:
     'page', ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', *(f'docs/{page}' for page in PAGES)]
 )
 def test_links_lead_to_files_and_headings(page):
+    """From a page of docs/ to others there alone: the site has nothing else."""
     path = ROOT / page
-    links = LINK.findall(path.read_text())
-    for target, anchor in links:
+    for target, anchor in LINK.findall(BLOCK.sub('', path.read_text())):
         if target.startswith(('http://', 'https://')):
             continue
         file = path.parent / unquote(target) if target else path
         assert file.exists(), target
+        assert not page.startswith('docs/') or (ROOT / 'docs') in file.resolve().parents, target
         if anchor:
             assert anchor.removeprefix('#') in anchors(file.read_text()), target + anchor
 
 
-def test_index_links_every_page():
-    linked = {target for target, _ in LINK.findall((ROOT / 'docs/README.md').read_text())}
-    assert set(PAGES) - {'README.md'} <= linked
+def test_pages_of_the_site():
+    """The navigation has every page once; what a page includes exists and has no links to files."""
+    text = (ROOT / 'mkdocs.yml').read_text()
+    settings = yaml.safe_load(text)
+    pages, open_ = [], list(settings['nav'])
+    while open_:
+        item = open_.pop()
+        value = item if isinstance(item, str) else next(iter(item.values()))
+        pages += [value] if isinstance(value, str) else []
+        open_ += value if isinstance(value, list) else []
+    assert sorted(pages) == PAGES
+    assert settings['theme']['font'] is False and 'http' not in text  # nothing from elsewhere
+    for page in PAGES:
+        for name in INCLUDED.findall((ROOT / 'docs' / page).read_text()):
+            links = LINK.findall((ROOT / name).read_text())
+            assert all(target.startswith('https://') for target, _ in links if target), name
+
+
+def test_readme_links_every_page():
+    """All but those of the API, whose own index links them, and the files that are shown there."""
+    linked = {target for target, _ in LINK.findall((ROOT / 'README.md').read_text())}
+    shown = {page for page in PAGES if INCLUDED.search((ROOT / 'docs' / page).read_text())}
+    apart = shown | {page for page in PAGES if page.startswith('api/') and page != 'api/index.md'}
+    assert {f'docs/{page}' for page in set(PAGES) - apart} <= linked
+    index = {target for target, _ in LINK.findall((ROOT / 'docs/api/index.md').read_text())}
+    assert apart - shown <= {f'api/{target}' for target in index}

@@ -1,18 +1,21 @@
-"""What the README shows exists and runs; ``test_docs.py`` parses its commands."""
+"""What the README, its first links and CONTRIBUTING.md show exists and runs.
+
+``test_docs.py`` parses the commands and runs the pages.
+"""
 
 import re
+from importlib import import_module
 
 import pytest
 from config_files import CONFIGS, expand, named, read
-from mmengine.registry import DefaultScope, init_default_scope
-from mmseg.registry import MODELS
-from official_file import write_official_file
+from mmseg.registry import DATA_SAMPLERS, DATASETS, HOOKS, LOOPS, METRICS, MODELS, TRANSFORMS
 
 import mmseg_eff.apis
 from mmseg_eff.benchmarking.complexity import complexity
 from mmseg_eff.commands import COMMANDS
 from mmseg_eff.commands.complexity import format_figures
-from mmseg_eff.converters.convert import convert
+
+WEIGHTS = r'\| `([^`]+\.pth)` \| `(espnet[^`]+)` \|'  # a row of the authors' files
 
 
 @pytest.fixture(scope='module')
@@ -32,35 +35,40 @@ def blocks(readme, language):
     return found
 
 
-def test_python_blocks_run(readme, make_image, tmp_path, monkeypatch):
-    make_image(tmp_path / 'image.png', 64, 96)
+@pytest.fixture(scope='module')
+def page(root):
+    """Text of a page of docs/."""
+    return lambda name: (root / 'docs' / name).read_text()
+
+
+def test_python_runs_without_a_network(readme, make_image, tmp_path, monkeypatch):
+    """The weights are in the package."""
+    make_image(tmp_path / 'photo.jpg', 64, 96)
     monkeypatch.chdir(tmp_path)
-    official = write_official_file(tmp_path / 'espnet_p_2_q_8.pth')
-    convert('espnet', official, tmp_path / 'converted.pth')
-    monkeypatch.setattr(
-        'mmseg_eff.apis.prediction.resolve',
-        {  # no download
-            'hub:espnet-p2q8_cityscapes': tmp_path / 'converted.pth'
-        }.__getitem__,
-    )
-    for block in blocks(readme, 'python'):
-        DefaultScope._instance_dict.clear()
-        init_default_scope('mmseg')
-        names = {}
-        exec(block, names)
-        assert 'labels' in names or 'model' in names
-        if 'labels' in names:
-            assert names['labels'].shape == (64, 96)
-        if isinstance(names.get('model'), dict):
-            assert MODELS.build(names['model']).decode_head.num_classes == 19
+    monkeypatch.setenv('MMSEG_EFF_CACHE', str(tmp_path / 'cache'))
+    monkeypatch.setenv('MMSEG_EFF_WEIGHTS_URL', str(tmp_path / 'nothing here'))
+    (block,) = blocks(readme, 'python')
+    assert len(block.split('\n\n')[1].strip().splitlines()) <= 3
+    names = {}
+    exec(block, names)
+    assert names['prediction'].labels.shape == (64, 96)
+    for path in re.search(r'# (.+)$', block, re.M)[1].split(', '):
+        assert (tmp_path / path).is_file()
 
 
-def test_make_targets_exist(readme, root):
+def test_it_is_one_page(readme):
+    assert readme.count('\n') < 140
+    table = readme.partition('## Which network?')[2].partition('\n## ')[0]
+    assert 2 < len(re.findall(r'^\|', table, re.M)) <= 2 + 8
+
+
+def test_make_targets_exist(readme, page, root):
     makefile = (root / 'Makefile').read_text()
-    targets = set(re.findall(r'\bmake ([a-z][a-z-]*)', readme)) - {'and'}
-    assert {'demo', 'test', 'install'} <= targets
-    for target in targets:
-        assert re.search(rf'^{target}:', makefile, flags=re.MULTILINE), target
+    for text in (readme, page('install.md')):
+        targets = set(re.findall(r'\bmake ([a-z][a-z-]*)', text)) - {'and'}
+        assert {'demo', 'test', 'install', 'docs'} <= targets
+        for target in targets:
+            assert re.search(rf'^{target}:', makefile, flags=re.MULTILINE), target
 
 
 def test_targets_are_those_that_the_makefile_lists(root):
@@ -84,42 +92,74 @@ def test_workflow_calls_targets_of_the_makefile(root):
 
 
 def test_files_exist(readme, root):
-    for name in re.findall(r'\b((?:configs|docs|benchmarks|tools)/[\w./-]+\.\w+)', readme):
-        if name == 'tools/NAME.py':
-            continue
-        assert (root / name).is_file(), name
-    rows = re.findall(r'\| `([^`]+\.pth)` \| `(espnet[^`]+)` \|', readme)
-    assert rows
+    pages = [readme, *(path.read_text() for path in (root / 'docs').rglob('*.md'))]
+    for name in re.findall(r'\b((?:configs|docs|benchmarks|tools)/[\w./-]+\.\w+)', ''.join(pages)):
+        assert name == 'tools/NAME.py' or (root / name).is_file(), name
+    rows = [row for text in pages for row in re.findall(WEIGHTS, text)]
+    assert len(rows) == 7
     for _, name in rows:
         for config in expand(name):
             assert list(CONFIGS.glob(f'*/{config}')), config
 
 
-def test_folders_of_the_package_are_shown(readme, root):
-    tree = readme.partition('## The repository')[2].partition('configs/ ')[0]
+def test_folders_of_the_package_are_shown(root):
+    text = (root / 'CONTRIBUTING.md').read_text()
+    tree = text.partition('## The repository')[2].partition('configs/ ')[0]
     shown = set(re.findall(r'\b(\w+)/', tree)) - {'mmseg_eff'}
     assert shown == {
         path.name for path in (root / 'mmseg_eff').iterdir() if (path / '__init__.py').exists()
     }
 
 
-def test_figures_of_eseg_are_the_tools(readme, figures):
-    rows = re.findall(r'\| `(eseg-\S+)` \| ([\d.]+)[^|]*\| ([\d.]+) \| ([\d.]+)', readme)
-    assert rows
+def test_figures_of_eseg_are_the_tools(page, figures):
+    rows = re.findall(
+        r'\| `(eseg-\S+)` \| ([\d.]+)[^|]*\| ([\d.]+) \| ([\d.]+)', page('networks/eseg.md')
+    )
+    assert len(rows) == 11
     for name, *expected in rows:
         (path,) = CONFIGS.glob(f'eseg/{name}_cityscapes-*.py')
         assert figures(read(path), (1024, 2048)) == tuple(expected), name
 
 
-def test_figures_of_deeplab_are_the_tools(readme, figures):
-    rows = re.findall(r'\| `(deeplab\S+)` \| (\d+)x(\d+) \| ([\d.]+) \| ([\d.]+)', readme)
-    assert rows
+def test_figures_of_deeplab_are_the_tools(page, figures):
+    rows = re.findall(
+        r'\| `(deeplab\S+)` \| (\d+)x(\d+) \| ([\d.]+) \| ([\d.]+)', page('networks/deeplab.md')
+    )
+    assert len(rows) == 7
     for name, height, width, *expected in rows:
         found = figures(named(name), (int(height), int(width)))
         assert list(found[:2]) == expected, name
 
 
-def test_every_command_and_function_is_listed(readme):
-    assert set(re.findall(r'^\| `mmseg-eff (\w+)', readme, re.M)) == set(COMMANDS)
+def test_every_command_is_listed(page):
+    assert set(re.findall(r'^\| `mmseg-eff (\w+)', page('commands.md'), re.M)) == set(COMMANDS)
+
+
+def test_every_function_is_documented(page, root):
+    """In the table of the API, and by its docstring."""
     functions = {name for name in mmseg_eff.apis.EXPORTS if name.islower()}
-    assert functions <= set(re.findall(r'`(\w+)`', readme))
+    assert functions <= set(re.findall(r'`(\w+)`', page('api/index.md')))
+    shown = [
+        name
+        for path in (root / 'docs/api').glob('*.md')
+        for name in re.findall(r'^::: (\S+)$', path.read_text(), re.M)
+    ]
+    assert len(shown) == len(set(shown))
+    objects = {getattr(import_module(m), n) for m, _, n in (name.rpartition('.') for name in shown)}
+    assert {getattr(mmseg_eff, name) for name in mmseg_eff.apis.EXPORTS} <= objects
+    for value in objects:
+        assert value.__doc__, value
+
+
+def test_every_registered_part_is_named(page):
+    """In the table of parts and in the API."""
+    text = page('mix.md') + page('datasets.md') + page('api/models.md') + page('api/engine.md')
+    names = set(re.findall(r'\w+', text))
+    ours = {
+        name
+        for registry in (MODELS, HOOKS, DATASETS, TRANSFORMS, METRICS, LOOPS, DATA_SAMPLERS)
+        for name, part in registry.module_dict.items()
+        if part.__module__.startswith('mmseg_eff.')
+    }
+    assert len(ours) > 40
+    assert ours <= names, ours - names

@@ -67,7 +67,7 @@ def run_demo(work_dir: str | Path, iterations: int | None = None) -> Demo:
     """
     config = demo_config(work_dir, iterations)
     data_root = make_toy_street(config.data_root)
-    training = train(config, log_setup=False)
+    training = train(config)
     assert training.last_checkpoint  # its interval ends with the training
     out = training.work_dir
     checkpoint = out / training.last_checkpoint.name

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmseg.registry import RUNNERS
 from numpy.typing import NDArray
 
 from ..checkpoint.io import load_weights
@@ -23,6 +22,7 @@ from ..datasets.image_reader import ImageReader, inference_pipeline
 from ..engine.hooks.label_files_hook import LabelFilesHook
 from ..engine.isolated_run import isolated_run
 from ..engine.runner import network_of
+from ..engine.start_log import build_runner
 from ..errors import InputError
 from ..evaluation.augmentation import augment
 from ..evaluation.evaluators import (
@@ -125,7 +125,7 @@ def evaluate(
     settle_labels(settings, 'test_dataloader')
     datasets = check_datasets(settings, 'test_dataloader')
     with isolated_run():
-        runner = RUNNERS.build(settings)
+        runner = build_runner(settings)
         hand_over(runner, *datasets.popitem())
         model = network_of(runner)
         if tta:

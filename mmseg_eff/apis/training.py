@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmseg.registry import RUNNERS
 from torch import nn
 
 from ..config.load import as_config
@@ -18,6 +17,8 @@ from ..dataset_check.sample import check_datasets
 from ..dataset_check.settle_labels import settle_labels
 from ..engine.isolated_run import isolated_run
 from ..engine.runner import network_of, register_checks
+from ..engine.start_log import build_runner
+from ..training.first_lines import first_lines
 from ..training.memory import keep_freed_memory
 from ..training.outcome import best_checkpoint, last_checkpoint, last_metrics
 from ..training.resume import set_resume
@@ -57,7 +58,7 @@ def train(
     local_rank: int = 0,
     deterministic: bool = False,
     options: Mapping[str, object] | None = None,
-    log_setup: bool = True,
+    log_setup: bool = False,
 ) -> Training:
     """Train the network of a config, as ``mmseg-eff train`` does.
 
@@ -76,7 +77,8 @@ def train(
         local_rank: Index of this process on its machine, unless ``LOCAL_RANK`` is set.
         deterministic: Equal runs on equal machines, from the config's seed or from 0.
         options: Settings of the config to override, by dotted key.
-        log_setup: Begin the log with environment, config and hooks.
+        log_setup: Log environment, config and hooks as mmengine does. Without it, the log begins
+            with data, network, weights, length, device and folder.
 
     Returns:
         Where the checkpoints are, and the metrics of the last validation.
@@ -101,20 +103,18 @@ def train(
     datasets = check_datasets(settings, *LOADERS)
     if not torch.cuda.is_available():
         keep_freed_memory()
-    level = settings.get('log_level', 'INFO')
-    if not log_setup:
-        settings.log_level = 'ERROR'
     kept = partial(kept_by, settings.work_dir)
     with one_training_in(settings), on_interrupt(kept), isolated_run():
-        runner = RUNNERS.build(settings)
-        for log in (runner.logger, *runner.logger.handlers):
-            log.setLevel(level)
+        runner = build_runner(settings, log_setup=log_setup)
+        begins = []
+        if isinstance(runner.model, nn.Module):  # FlexibleRunner builds it later
+            begins = check_start(runner)
+        print_log(first_lines(runner, datasets, begins), logger='current')
         for note in notes:
             print_log(note, logger='current')
         while datasets:  # which need much memory if they are large
             hand_over(runner, *datasets.popitem())
-        if isinstance(runner.model, nn.Module):  # FlexibleRunner builds it later
-            check_start(runner)
+        if isinstance(runner.model, nn.Module):
             check_pretrained(network_of(runner), settings.model)
         register_checks(runner)
         runner.train()

@@ -4,11 +4,13 @@ import datetime
 from collections.abc import Callable, Sequence
 
 import torch
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import is_distributed
 from mmengine.hooks import ProfilerHook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
+from mmengine.optim import OptimWrapper
 from mmengine.registry import MODEL_WRAPPERS
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
@@ -20,7 +22,9 @@ from ..checkpoint.io import check_for_mmengine
 from ..checkpoint.safe_reading import sound
 from ..errors import InputError
 from .hooks import ResumeCheckHook, SafeCheckpointHook, TrainingCheckHook
+from .hooks.early_eta_hook import EarlyEtaHook
 from .samplers.resumable_sampler import ResumableSampler
+from .start_log import one_line_of_parameters
 from .train_loop import ResumableEpochBasedTrainLoop
 
 DATA_PARALLEL = ((r'^module.', ''),)  # mmengine's default of ``revise_keys``
@@ -39,6 +43,7 @@ class SegRunner(Runner):
     - ``TrainingCheckHook`` and ``ResumeCheckHook`` check each training before it starts.
     - A checkpoint that a check has read is not read again, and one whose states do not fit is one
       line.
+    - What ``paramwise_cfg`` gives to the parameters is one line of the log.
     - A training that ends by an error ends its profiler: left running, it crashes Python at exit.
 
     n processes with batches of b take the same step as one process with a batch of n b where
@@ -165,6 +170,11 @@ class SegRunner(Runner):
                 loop['type'] = name
         return super().build_train_loop(loop)
 
+    def build_optim_wrapper(self, optim_wrapper: Config | OptimWrapper | dict) -> OptimWrapper:
+        """Build the optimizer, with one line of the log for the settings of its parameters."""
+        with one_line_of_parameters(self.logger):
+            return super().build_optim_wrapper(optim_wrapper)
+
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap a network for several processes; without a GPU, in DDP without ``device_ids``."""
         if not self.distributed or get_device() != 'cpu' or is_model_wrapper(model):
@@ -187,6 +197,8 @@ def register_checks(runner: Runner) -> None:
         runner.register_hook(TrainingCheckHook())
     if not {ResumeCheckHook, SafeCheckpointHook} & kinds:
         runner.register_hook(ResumeCheckHook())
+    if EarlyEtaHook not in kinds:
+        runner.register_hook(EarlyEtaHook())
 
 
 def kind_of_loop(loop: dict) -> type | None:

@@ -22,17 +22,21 @@ from ..hub import resolve
 from ..utils.user_errors import known_types
 
 
-def check_start(runner: Runner) -> None:
-    """Say what ``load_from`` gives to the network, and refuse a checkpoint of another backbone.
+def check_start(runner: Runner) -> list[str]:
+    """What ``load_from`` gives to the network; a checkpoint of another backbone is refused.
 
     A ``SegRunner`` gets what was read, so that it need not read the checkpoint again.
+
+    Returns:
+        A line on the checkpoint and one on each part of the network; none without ``load_from``,
+        for a training that resumes, and for a checkpoint at a URL.
 
     Raises:
         InputError: If the checkpoint cannot be read, or fits less than half of the backbone.
     """
     path = runner.cfg.get('load_from')
     if not path or runner.cfg.get('resume') or '://' in str(path):
-        return
+        return []
     file = local_file(path)
     content = read_checkpoint(file)
     state_dict = checked_weights(content, file, prefixes=WRAPPERS)['state_dict']  # mmengine's, too
@@ -48,10 +52,10 @@ def check_start(runner: Runner) -> None:
             f'{mismatch(model, state_dict)}; official files are converted by '
             'tools/convert_weights.py first'
         )
-    report = [f'{path}: {len(fitting)} of {len(wanted)} tensors loaded', *parts(wanted, given)]
-    print_log('\n  '.join(report), logger='current')
     if isinstance(runner, SegRunner):
         runner.keep_checkpoint(path, content)
+    of_parts = (f'  {line}' for line in parts(wanted, given))
+    return [f'{path}: {len(fitting)} of {len(wanted)} tensors loaded', *of_parts]
 
 
 def local_file(path: str) -> str:
