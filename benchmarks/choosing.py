@@ -22,6 +22,7 @@ from mmseg_eff.benchmarking.run import PEERS, known_miou
 from mmseg_eff.commands.benchmark import print_table
 from mmseg_eff.config.load import load_config
 from mmseg_eff.converters import save_checkpoint
+from mmseg_eff.errors import InputError
 from mmseg_eff.hub import published, resolve
 from mmseg_eff.utils.image_io import write_png
 from mmseg_eff.utils.printing import quiet_warnings
@@ -79,6 +80,7 @@ def main() -> None:
     parser.add_argument('--repeats', type=int, default=5)
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--only', nargs='+', help='beginnings of names')
+    parser.add_argument('--export-only', action='store_true', help='measure nothing')
     args = parser.parse_args()
     quiet_warnings()
     args.exports.mkdir(parents=True, exist_ok=True)
@@ -94,12 +96,21 @@ def main() -> None:
         if not weights and not checkpoint.exists():
             random_weights(load_config(config), checkpoint)
         if not path.exists():
-            print(f'exporting {name}')
-            export(config, checkpoint, path, backend='openvino', images=image, threads=args.threads)
-        torch_row = Candidate(name, config, resolve(str(checkpoint)))
-        candidates += [torch_row, Candidate(path.name, str(path))]
-        known = known or known_miou(torch_row.config())
-        miou |= {name: known, path.name: known}
+            print(f'exporting {name}', flush=True)
+            try:
+                export(
+                    config, checkpoint, path, backend='openvino', images=image, threads=args.threads
+                )
+            except InputError as error:
+                print(f'{name} only in torch: {error}')
+        rows = [Candidate(name, config, resolve(str(checkpoint)))]
+        known = known or known_miou(rows[0].config())
+        if path.exists():
+            rows.append(Candidate(path.name, str(path)))
+        candidates += rows
+        miou |= {row.name: known for row in rows}
+    if args.export_only:
+        return
     figures = benchmark(
         candidates,
         image,
