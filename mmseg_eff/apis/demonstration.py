@@ -96,7 +96,7 @@ class PhotoDemo:
     """What the demo on a photo has made.
 
     Attributes:
-        overlay: PNG of the photo with the predicted classes on top.
+        overlay: PNG of the photo with the predicted classes on top and their legend below.
         labels: PNG with the class index of each pixel.
         shares: Share of the pixels of each class that occurs, 0 to 1, the largest first.
     """
@@ -113,7 +113,7 @@ def run_photo_demo(work_dir: str | Path) -> PhotoDemo:
         work_dir: Folder for all results.
     """
     model = load_model(NETWORK, optimize=True)
-    result = predict_to_folder(model, PHOTO, work_dir)
+    result = predict_to_folder(model, PHOTO, work_dir, legend=True, outline=True)
     for reason in result.failed.values():
         raise InputError(reason)
     name = f'{PHOTO.stem}.png'

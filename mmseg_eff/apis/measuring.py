@@ -5,7 +5,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..benchmarking.complexity import Complexity, check_size, complexity
-from ..benchmarking.report import Figures, check_writable, plot, write_json
+from ..benchmarking.picture import plot
+from ..benchmarking.report import Figures, check_writable, write_json
 from ..benchmarking.run import PEERS, known_miou, make_images, measure
 from ..benchmarking.stages import Candidate
 from ..errors import InputError
@@ -55,7 +56,8 @@ def benchmark(
         repeats: Timed runs of each network.
         threads: Threads of torch, OpenCV and the engines.
         json_file: File to write every measured second to.
-        plot_file: PNG to draw mIoU over time in.
+        plot_file: PNG to draw mIoU over time in. An exported folder NETWORK_BACKEND is joined with the
+            config NETWORK_….
         options: Settings of the configs to override, by dotted key; a ``Candidate`` has its own.
 
     Returns:

@@ -1,10 +1,9 @@
-"""A benchmark's figures as a table, a JSON file and a picture."""
+"""A benchmark's figures as a table and a JSON file."""
 
 import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,6 @@ from .timing import Conditions
 PERCENTILES = (50, 95)
 HEADER = ('network', 'input', 'parameters M', 'MACs G', 'memory MB', *STAGES, 'all', 'mIoU')
 UNKNOWN = '–'
-MARKERS = 'osDv^<>PX*'
 
 
 @dataclass(frozen=True)
@@ -28,6 +26,7 @@ class Figures:
 
     Attributes:
         name: Its name.
+        engine: What runs it: ``'torch'``, or the backend of its export.
         input_shape: H and W of the network's input.
         parameters: Parameters without auxiliary heads.
         macs: Multiply-adds up to the logits at that size.
@@ -38,6 +37,7 @@ class Figures:
     """
 
     name: str
+    engine: str
     input_shape: tuple[int, int] | None
     parameters: int | None
     macs: int | None
@@ -96,32 +96,3 @@ def write_json(path: Path, figures: Sequence[Figures]) -> None:
     )
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(report, indent=1) + '\n')
-
-
-def plot(path: Path, figures: Sequence[Figures]) -> None:
-    """Draw mIoU over the time of an image, median to 95th percentile; without those of no mIoU."""
-    from matplotlib.figure import Figure  # without pyplot, which would choose a window system
-    from matplotlib.ticker import LogLocator, NullFormatter
-
-    figure = Figure(figsize=(7, 6), dpi=110, layout='constrained')
-    axes = figure.subplots()
-    markers = cycle(MARKERS)
-    for row in figures:
-        if row.miou is None:
-            continue
-        median, high = row.milliseconds()['all']
-        error = [[0], [high - median]]
-        axes.errorbar(median, row.miou, xerr=error, fmt=next(markers), capsize=3, label=row.name)
-    threads = figures[0].conditions.threads
-    axes.set(
-        xscale='log',
-        xlabel=f'ms from image file to label file, {threads} threads (median to 95th percentile)',
-        ylabel='mIoU [%]',
-    )
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter('{x:.0f}')
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    figure.legend(loc='outside lower center', fontsize='small')
-    axes.grid(alpha=0.3, which='both')
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format='png')

@@ -135,6 +135,7 @@ def measure(
         figures.append(
             Figures(
                 name=candidate.name,
+                engine=loaded[candidate.name][1].engine,
                 input_shape=shape,
                 parameters=total and total.parameters,
                 macs=total and total.macs,

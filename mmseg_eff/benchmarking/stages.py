@@ -28,6 +28,7 @@ from ..inference.segmentor import ImageSegmentor
 from ..models.segmentors.heads import last_head
 from ..utils.image_io import write_png
 
+TORCH = 'torch'  # the engine of a config
 STAGES = ('decode', 'preprocess', 'network', 'labels', 'write')
 
 
@@ -70,9 +71,11 @@ class Clock:
     Attributes:
         laps: Seconds by stage, since ``start``.
         input_shape: H and W of the network's input; ``None`` in an exported folder.
+        engine: ``TORCH``, or the backend of an exported folder.
     """
 
     input_shape: tuple[int, int] | None = None
+    engine = TORCH
 
     def start(self) -> None:
         """Begin an image."""
@@ -104,6 +107,7 @@ def load_candidate(
     if candidate.is_export:
         exported = load_export(candidate.path, threads)
         run = exported.runtime.run
+        clock.engine = exported.runtime.report['backend']
 
         def run_timed(inputs: dict) -> np.ndarray:
             clock.lap('preprocess')

@@ -8,7 +8,9 @@ CONDITIONS = Conditions(2, 21, 0.5, 0.7)
 
 def test_figures_of_the_runs():
     laps = [{stage: 1e-3 * (run + i) for i, stage in enumerate(STAGES)} for run in range(1, 22)]
-    figures = Figures('net', (32, 64), 1_234_567, 9_876_543_210, 99.6, None, laps, CONDITIONS)
+    figures = Figures(
+        'net', 'torch', (32, 64), 1_234_567, 9_876_543_210, 99.6, None, laps, CONDITIONS
+    )
     times = figures.milliseconds()
     for i, stage in enumerate(STAGES):  # 21 runs of 1 to 21 ms, and i more
         assert times[stage] == pytest.approx([11 + i, 20 + i])
