@@ -1,6 +1,6 @@
 """The notebook of docs/ runs without a network, and its stored outputs are those of today.
 
-``jupyter execute --inplace docs/demo.ipynb`` writes the outputs anew.
+``PYTHONWARNINGS=ignore jupyter execute --inplace docs/demo.ipynb`` writes the outputs anew.
 """
 
 import base64

@@ -151,7 +151,7 @@ class Place:
 
     Attributes:
         network: The network.
-        ms: Which of its points the name stands beside.
+        ms: Time of the point, or the end of the bar, that the name stands beside.
         right, up: On which side of it: -1, 0 or 1.
         distance: From it, in points (1/72 inch).
     """
@@ -192,8 +192,9 @@ class Place:
 def places_of(network: Network) -> Iterator[Place]:
     """All places for a network's name, the best first."""
     points = sorted(median for median, _ in network.times.values())
+    last = max(high for _, high in network.times.values())
     for distance, (right, up) in product(DISTANCES, AROUND):
-        for ms in points if right <= 0 else points[::-1]:
+        for ms in points if right <= 0 else (last, points[0]):
             yield Place(network, ms, right, up, distance)
 
 
@@ -208,7 +209,7 @@ def text_size(text: str) -> tuple[float, float]:
 
 
 def boxes_of(axes: 'Axes', network: Network) -> 'Iterator[Bbox]':
-    """What the points of a network and the line between them cover, in pixels."""
+    """What the points, the bars and the line of a network cover, in pixels."""
     from matplotlib.transforms import Bbox
 
     medians = [median for median, _ in network.times.values()]
@@ -216,8 +217,9 @@ def boxes_of(axes: 'Axes', network: Network) -> 'Iterator[Bbox]':
     half = 5 * DPI / 72  # of a marker
     for x, y in ends:
         yield Bbox([(x - half, y - half), (x + half, y + half)])
-    (left, y), (right, _) = ends.min(0), ends.max(0)
-    yield Bbox([(left, y - 2), (right, y + 2)])
+    last = max(high for _, high in network.times.values())
+    right, y = axes.transData.transform((last, network.miou))
+    yield Bbox([(ends[:, 0].min(), y - half / 2), (right, y + half / 2)])
 
 
 def overlap(box: 'Bbox', other: 'Bbox') -> float:
