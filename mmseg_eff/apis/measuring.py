@@ -56,8 +56,8 @@ def benchmark(
         repeats: Timed runs of each network.
         threads: Threads of torch, OpenCV and the engines.
         json_file: File to write every measured second to.
-        plot_file: PNG to draw mIoU over time in. An exported folder NETWORK_BACKEND is joined with the
-            config NETWORK_….
+        plot_file: PNG to draw mIoU over time in. An exported folder NETWORK_BACKEND is joined with
+            the config NETWORK_….
         options: Settings of the configs to override, by dotted key; a ``Candidate`` has its own.
 
     Returns:

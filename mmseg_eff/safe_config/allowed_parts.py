@@ -154,9 +154,9 @@ LISTS = {  # registry -> names
         LoadCheckedAnnotations LoadCheckedImage LoadDepthAnnotation LoadImageFromFile
         LoadImageFromNDArray MultiScaleFlipAug Normalize PackSegInputs Pad PhotoMetricDistortion
         RGB2Gray RandomApply RandomChoice RandomChoiceResize RandomCrop RandomCutOut
-        RandomDepthMix RandomFlip RandomGrayscale RandomMosaic RandomResize RandomRotFlip
-        RandomRotate Rerange Resize ResizeShortestEdge ResizeToMultiple ScoreAtInputSize
-        SegRescale TestTimeAug ToTensor TransformBroadcaster
+        RandomDepthMix RandomFlip RandomGrayscale RandomJPEG RandomMosaic RandomResize
+        RandomRotFlip RandomRotate Rerange Resize ResizeShortestEdge ResizeToMultiple
+        ScoreAtInputSize SegRescale TestTimeAug ToTensor TransformBroadcaster
     """,
     'vis_backend': """
         LocalVisBackend TensorboardVisBackend
@@ -180,14 +180,15 @@ TOP = {
     """,
     # what nothing reads: usual names of what the sections are built from
     'variables': """
-        act_cfg auxiliary_head backbone backbone_embed_multi backbone_norm_cfg backbone_norm_multi
-        biases checkpoint checkpoint_file class_weight classes coco conv_kernel_size crop_size
-        custom_keys data data_root dataset_aug dataset_train dataset_type depths drive embed_multi
-        espnet_preprocessor fpn ham_norm_cfg head img_prefix img_ratios img_scale img_suffix
-        labelled load load_labels loss_decode max_epochs max_iters metainfo min_kept neck norm_cfg
-        num_classes num_labels num_stages optimizer other_images palette pretrained quarter
-        quarter_weight scales seg_map_suffix sizes stage steps test_set test_size train_ann
-        train_pipeline train_set train_sets used_labels val_ann val_set vis_backends
+        act_cfg augment auxiliary_head backbone backbone_embed_multi backbone_norm_cfg
+        backbone_norm_multi biases checkpoint checkpoint_file class_weight classes coco
+        conv_kernel_size crop_size custom_keys data data_root dataset_aug dataset_train
+        dataset_type decay depths drive embed_multi espnet_preprocessor fpn ham_norm_cfg head
+        img_prefix img_ratios img_scale img_suffix labelled load load_labels loss_decode
+        max_epochs max_iters metainfo min_kept neck norm_cfg num_classes num_labels num_stages
+        optimizer other_images palette pretrained quarter quarter_weight scales seg_map_suffix
+        sizes stage steps test_set test_size train_ann train_pipeline train_set train_sets
+        used_labels val_ann val_set vis_backends warmup
     """,
 }
 ALLOWED = {registry: frozenset(names.split()) for registry, names in LISTS.items()}

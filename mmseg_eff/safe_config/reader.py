@@ -7,6 +7,7 @@ import ast
 import os
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
@@ -20,6 +21,7 @@ from .process import seal
 
 # The one variable our configs read: others may hold secrets, and a config can send them in a URL.
 VARIABLE = 'MMSEG_EFF_DATA'
+PACKAGES = ('mmseg_eff', 'mmseg')  # whose configs a base may name, as mmseg_eff::espnet/….py
 TEMPLATE = re.compile(r'\{\{\$' + VARIABLE + r':([^\s\'"{}]+)\}\}')
 
 
@@ -27,7 +29,8 @@ def read_safe_config(path: str | Path, limits: Limits | None = None) -> Config:
     """``Config.fromfile`` for an untrusted file; restricts the process (``seal``).
 
     Bases must lie below the folder of ``path``, or below the nearest one above that has a folder
-    ``_base_``. Variables that are in use and not in ``VARIABLES`` are left out.
+    ``_base_``; or among the configs of a package, as ``mmseg_eff::espnet/….py``. Variables that are
+    in use and not in ``VARIABLES`` are left out.
 
     Args:
         path: Python config file.
@@ -76,14 +79,14 @@ def read_file(path: Path, root: Path, budget: Budget, chain: tuple[Path, ...] = 
     evaluator = Evaluator(path, budget)
     inherited = ConfigDict()
     for name in base_names([value for name, value in settings if name == '_base_'], evaluator):
-        base = (path.parent / name).resolve()
-        if base in (path, *chain) or not base.is_relative_to(root) or not base.is_file():
+        base, above = locate(name, path, root)
+        if base in (path, *chain) or not base.is_relative_to(above) or not base.is_file():
             raise InputError(
-                f'{path}: _base_ {name!r}: expected an existing file below {root} that does not '
+                f'{path}: _base_ {name!r}: expected an existing file below {above} that does not '
                 'lead back here'
             )
         # mmengine's own steps, so that the result is the same
-        content = read_file(base, root, budget, (*chain, path))
+        content = read_file(base, above, budget, (*chain, path))
         spend(budget, content, path)
         content = Config._dict_to_config_dict(content)
         if twice := sorted(inherited.keys() & content.keys()):
@@ -102,6 +105,26 @@ def read_file(path: Path, root: Path, budget: Budget, chain: tuple[Path, ...] = 
         raise InputError(f'{path}: {shorten(one_line(error))}') from error
     budget.contents[path] = content
     return content
+
+
+def locate(name: str, path: Path, root: Path) -> tuple[Path, Path]:
+    """The file that a base names, and the folder below which it must lie.
+
+    Args:
+        name: The base.
+        path: The file that names it.
+        root: Folder below which its bases may lie.
+    """
+    package, is_of_package, below = name.partition('::')
+    if not is_of_package:
+        return (path.parent / name).resolve(), root
+    spec = find_spec(package) if package in PACKAGES else None
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError(
+            f'{path}: _base_ {name!r}: expected configs of {" or ".join(PACKAGES)} before the ::'
+        )
+    folder = Path(spec.submodule_search_locations[0], '.mim/configs').resolve()
+    return (folder / below).resolve(), folder
 
 
 def spend(budget: Budget, content: object, path: Path) -> None:

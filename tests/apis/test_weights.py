@@ -23,7 +23,7 @@ def test_conversion(tmp_path, capsys):
 @pytest.mark.parametrize(
     ('network', 'arguments', 'message'),
     [
-        ('resnet', {}, "network must be one of efficientnet, espnet, .*, got 'resnet'"),
+        ('alexnet', {}, "network must be one of efficientnet, espnet, .*, got 'alexnet'"),
         ('espnet', dict(padding='same'), "padding is for efficientnet only, got 'same' for espnet"),
     ],
 )

@@ -33,7 +33,7 @@ def test_stages_of_a_config(tmp_path, make_image, keep_size, shape):
 
 def test_stages_of_an_exported_folder(tmp_path, make_image, monkeypatch):
     class Runtime:
-        report, palette, classes = {}, (), ()
+        report, palette, classes = dict(backend='onnx'), (), ()
 
         def segment(self, image):
             return self.run({'image': image})[0]
@@ -51,7 +51,7 @@ def test_stages_of_an_exported_folder(tmp_path, make_image, monkeypatch):
     image = make_image(tmp_path / 'a.png')
     segmentor, clock = load_candidate(Candidate('net', str(tmp_path)), 3, True)
     laps = run_once(segmentor, clock, image, tmp_path / 'labels.png')
-    assert threads == [3] and clock.input_shape is None
+    assert threads == [3] and clock.input_shape is None and clock.engine == 'onnx'
     assert tuple(laps) == STAGES and min(laps.values()) > 0
     labels = cv2.imread(str(tmp_path / 'labels.png'), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(labels, read_image(image)[..., 0] // 64)

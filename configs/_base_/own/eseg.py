@@ -1,11 +1,12 @@
 # ESeg on EfficientNet-Lite0. The norms' statistics follow within tens of iterations, so that
 # trainings may be short.
 _base_ = ['../models/eseg_lite0.py', './training.py']
-follow = dict(momentum=0.1)
 model = dict(
-    backbone=dict(init_cfg=None, norm_cfg=follow),
-    neck=dict(norm_cfg=follow),
-    decode_head=dict(norm_cfg=follow, loss_decode=dict(_delete_=True, type='WeightedCrossEntropy')),
+    backbone=dict(init_cfg=None, norm_cfg=dict(momentum=0.1)),
+    neck=dict(norm_cfg=dict(momentum=0.1)),
+    decode_head=dict(
+        norm_cfg=dict(momentum=0.1), loss_decode=dict(_delete_=True, type='WeightedCrossEntropy')
+    ),
 )
 optim_wrapper = dict(
     paramwise_cfg=dict(
