@@ -66,15 +66,16 @@ def networks_of(figures: Sequence[Figures]) -> list[Network]:
 
     Where two rows of one engine would get one title, their own names stay.
     """
-    rows = [row for row in figures if row.miou is not None]
+    rated = [(row, row.miou) for row in figures if row.miou is not None]
+    rows = [row for row, _ in rated]
     titles = [title_of(row.name.removesuffix(f'_{row.engine}')) for row in rows]
     seen = [(title, row.engine) for title, row in zip(titles, rows, strict=True)]
     networks: dict[tuple[str, float], Network] = {}
-    for row, title, key in zip(rows, titles, seen, strict=True):
+    for (row, miou), title, key in zip(rated, titles, seen, strict=True):
         if seen.count(key) > 1:
             title = row.name
         median, high = row.milliseconds()['all']
-        network = networks.setdefault((title, row.miou), Network(title, row.miou, {}))
+        network = networks.setdefault((title, miou), Network(title, miou, {}))
         network.times[row.engine] = (float(median), float(high))
     return [*networks.values()]
 

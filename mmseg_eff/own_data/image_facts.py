@@ -47,7 +47,9 @@ def read_image_facts(paths: Sequence[Path]) -> ImageFacts:
         InputError: If one cannot be decoded, or they differ in channels or depth.
     """
     reader = ImageReader(AS_STORED)
-    sizes, kinds, has_alpha, sums = [], {}, False, np.zeros(3)
+    sizes: list[tuple[int, int]] = []
+    kinds: dict[tuple[int, str], Path] = {}
+    has_alpha, sums = False, np.zeros(3)
     for path in paths[:: -(-len(paths) // SAMPLE)]:
         image = reader.read(path)['img']
         image = image[..., None] if image.ndim == 2 else image

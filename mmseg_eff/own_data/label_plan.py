@@ -62,8 +62,8 @@ def plan_labels(facts: LabelFacts, named: ClassFile | None, suffix: str) -> Labe
     if facts.is_lossy:
         found = [0, IGNORED]
     if named is None and 'labelids' in suffix.lower() and found[-1] < MOST_VALUES:
-        names = dict(zip(CITYSCAPES_IDS, CityscapesDataset.METAINFO['classes'], strict=True))
-        table = {value: names.get(value, 'void') for value in range(MOST_VALUES)}
+        known = dict(zip(CITYSCAPES_IDS, CityscapesDataset.METAINFO['classes'], strict=True))
+        table = {value: known.get(value, 'void') for value in range(MOST_VALUES)}
         return LabelPlan('values', dict(values=table), "Cityscapes' labelIds")
     kept = found if found == [0, IGNORED] else [value for value in found if value != IGNORED]
     if len(kept) < 2:

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
-from itertools import islice, takewhile
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -92,8 +92,9 @@ def find_suffixes(
             if not stem.endswith(tag):
                 continue
             name, suffix = stem.removesuffix(tag), f'{tag}{dot}{extension}'
-            alike = islice(labels, bisect_left(labels, name), None)
-            for label in takewhile(lambda path, name=name: path.startswith(name), alike):
+            for label in islice(labels, bisect_left(labels, name), None):
+                if not label.startswith(name):
+                    break  # the sorted names of this beginning end here
                 rest = label[len(name) :]
                 is_other = not (is_one and rest == suffix)
                 if rest[:1] in SEPARATORS and '/' not in rest and is_other:
