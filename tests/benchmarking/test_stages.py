@@ -33,7 +33,7 @@ def test_stages_of_a_config(tmp_path, make_image, keep_size, shape):
 
 def test_stages_of_an_exported_folder(tmp_path, make_image, monkeypatch):
     class Runtime:
-        report, palette, classes = {}, (), ()
+        report, palette, classes = {'backend': 'onnx'}, (), ()
 
         def segment(self, image):
             return self.run({'image': image})[0]
