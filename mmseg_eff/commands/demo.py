@@ -34,13 +34,10 @@ def main(args: argparse.Namespace) -> None:
 
 def show_photo(args: argparse.Namespace) -> None:
     """Label the sample photo."""
-    begin = time.perf_counter()
     from ..apis.demonstration import NETWORK, run_photo_demo
 
     demo = run_photo_demo(args.work_dir)
-    seconds = time.perf_counter() - begin
-    shares = ', '.join(f'{name} {share:.0%}' for name, share in demo.shares.items())
-    print(f'\n{shares}; after {seconds:.1f} s')
+    print(', '.join(f'{name} {share:.1%}' for name, share in demo.shares.items()))
     print(f'overlay  {demo.overlay}')
     print(f'labels   {demo.labels}')
     print('\nnext, a photo of your own:')
