@@ -151,7 +151,7 @@ def run_page(text: str) -> None:
 
 
 def make_my_data(root: Path) -> None:
-    """A data set as a user has it: 3 classes, JPEG, PNG labels of two splits."""
+    """A dataset as a user has it: 3 classes, JPEG, PNG labels of two splits."""
     for part, (split, count) in enumerate((('train', 4), ('val', 2), ('unlabelled', 4))):
         for kind in ('images', 'labels'):
             (root / kind / split).mkdir(parents=True)

@@ -128,5 +128,6 @@ def publish_weights(
         InputError: If the checkpoint is damaged or does not fit the config.
         OutputError: If ``target`` cannot be written; an older file stays as it is.
     """
-    model = load_segmentor(as_config(config), resolve(str(checkpoint)), 'cpu')
-    return PublishedWeights(Path(target), *publish(model, resolve(str(checkpoint)), target, half))
+    source = resolve(str(checkpoint))
+    model = load_segmentor(as_config(config), source, 'cpu')
+    return PublishedWeights(Path(target), *publish(model, source, target, half))

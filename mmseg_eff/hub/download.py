@@ -67,8 +67,7 @@ def fault(weights: Weights, path: Path) -> str:
     size = path.stat().st_size
     if weights.size not in (None, size):
         return f'it has {size} bytes instead of {weights.size}'
-    digest = sha256_of(path)
-    if weights.sha256 and not digest.startswith(weights.sha256):
+    if weights.sha256 and not (digest := sha256_of(path)).startswith(weights.sha256):
         return f'its SHA-256 is {digest} instead of {weights.sha256}'
     return ''
 

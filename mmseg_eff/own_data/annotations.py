@@ -14,7 +14,7 @@ from ..utils.image_io import IMAGE_SUFFIXES
 from ..utils.json_files import read_json
 from .layouts import Layout, Part
 from .pairs import Suffixes
-from .split_lists import NAMES, SplitList, split_of
+from .split_lists import NAMES, NO_SPLIT, SplitList, split_of
 
 MOST_FILES = 50  # JSON files that are opened in search of COCO's
 TRIED = 20  # names that must be in a folder of images
@@ -164,4 +164,4 @@ def split_names(names: Sequence[str], seed: int) -> tuple[dict[str, SplitList], 
     if {'train', 'val'} <= by_folder.keys():
         lists = {split: SplitList(by_folder[split], None) for split in ('train', 'val')}
         return lists, 'split by the folders of the images'
-    return split_of(names, seed), f'no split was found: a fifth validates, drawn with seed {seed}'
+    return split_of(names, seed), NO_SPLIT.format(seed)

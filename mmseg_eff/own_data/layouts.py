@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .pairs import Suffixes, pair_files
-from .split_lists import NAMES, SplitList, find_lists, split_of
+from .split_lists import NAMES, NO_SPLIT, SplitList, find_lists, split_of
 
 IMAGES = ('images', 'image', 'imgs', 'img', 'jpegimages', 'leftimg8bit', 'rgb', 'photos', 'input')
 LABELS = (
@@ -109,7 +109,7 @@ def settle(
         notes += [note] if note else []
         if not lists:
             lists = split_of(paired.names, seed)
-            notes.append(f'no split was found: a fifth validates, drawn with seed {seed}')
+            notes.append(NO_SPLIT.format(seed))
         for part, listed in lists.items():
             parts[part] = Part(images, labels, listed, False)
     return Layout(name, root, suffixes, parts, notes)

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from ..label_formats.image_files import visible_files
 from ..utils.image_io import IMAGE_SUFFIXES
 
 IMAGE_TAGS = ('', '_leftImg8bit', '_image', '_img', '_rgb', '-image', '.image')  # before the suffix
@@ -39,13 +40,8 @@ class Pairing(NamedTuple):
 
 def list_images(folder: Path) -> list[str]:
     """Paths of the image files below a folder, sorted; hidden ones are left out."""
-    below = (path.relative_to(folder) for path in folder.rglob('*'))
-    return sorted(
-        path.as_posix()
-        for path in below
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not any(part.startswith('.') for part in path.parts)
-    )
+    files = visible_files(folder, IMAGE_SUFFIXES)
+    return sorted(path.relative_to(folder).as_posix() for path in files)
 
 
 def pair_files(images: Path, labels: Path, suffixes: Suffixes | None = None) -> Pairing | None:

@@ -15,6 +15,7 @@ NAMES = {  # of a list or a folder, by split
 }
 FOLDERS = ('', 'splits', 'split', 'lists', 'ImageSets/Segmentation', 'ImageSets')
 VAL_SHARE = 0.2
+NO_SPLIT = 'no split was found: a fifth validates, drawn with seed {}'  # by split_of
 LIST_MB = 64
 
 
