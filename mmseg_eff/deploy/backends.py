@@ -15,7 +15,6 @@ from unittest import mock
 
 import torch
 from mmseg.models.decode_heads import decode_head
-from torch.export import Dim
 
 from ..errors import InputError
 from .graph import SegmentationGraph
@@ -74,7 +73,6 @@ def export_onnx(graph: SegmentationGraph, path: Path) -> None:
     Raises:
         InputError: If the network cannot be exported; with free sizes, a fixed size may help.
     """
-    sides = None if graph.size else tuple({1: Dim.DYNAMIC, 2: Dim.DYNAMIC} for _ in graph.inputs)
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)  # torchvision is not needed
     try:
         with torch.no_grad(), PlainOperations(), quiet_resize(), warnings.catch_warnings():
@@ -84,7 +82,7 @@ def export_onnx(graph: SegmentationGraph, path: Path) -> None:
                     graph.eval(),
                     graph.example(graph.size or EXAMPLE_SIZE),
                     dynamo=True,
-                    dynamic_shapes=sides,
+                    dynamic_shapes=graph.free_axes,
                     input_names=graph.inputs,
                     output_names=[graph.output],
                     verbose=False,
