@@ -11,59 +11,32 @@ What is in brackets can stay outside, with the runtime. If the resize does, the 
 size from a second input, ``original``: the image before it.
 """
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from types import MappingProxyType
 
 import numpy as np
 import torch
-from mmengine.config import ConfigDict
-from mmseg.models import SegDataPreProcessor
 from mmseg.models.segmentors import EncoderDecoder
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.export import Dim
 from torch.nn import functional as F
 
-from ..datasets.image_reader import class_name, split_pipeline
 from ..errors import InputError
 from ..models import optimize_for_inference
 from ..models.layers import SubpixelConv
 from ..models.segmentors.heads import num_labels
 from ..models.segmentors.tta import has_sigmoid_outputs
-from .runtime import resized_size
+from .description import describe, find_resize, normalization
+from .runtime_checks import RESULTS
+from .runtime_images import resized_size
 from .trace_ops import label_type, upsampled_argmax, whole_factor
 
 PARTS = ('resize', 'normalise', 'labels')
-RESULTS = ('labels', 'probabilities', 'logits')
-PASSIVE = ('PackSegInputs', 'ScoreAtInputSize')  # leave an image without labels as it is
 BGR = np.zeros((1, 1, 3), np.uint8)
-
-
-def find_resize(pipeline: Sequence[ConfigDict]) -> dict | None:
-    """The resize of a test pipeline: scale (W, H) or a factor, keep_ratio and backend.
-
-    Raises:
-        InputError: If the pipeline changes images in another way.
-    """
-    resize = None
-    for transform in split_pipeline(pipeline)[1]:
-        name = class_name(transform)
-        if name in PASSIVE:
-            continue
-        if name != 'Resize' or resize or transform.get('interpolation', 'bilinear') != 'bilinear':
-            raise InputError(
-                f'test_pipeline: cannot export {dict(transform)}; one bilinear Resize is allowed'
-            )
-        scale = transform.get('scale') or transform['scale_factor']
-        if isinstance(scale, int):
-            scale = (scale, scale)
-        resize = dict(
-            scale=scale if isinstance(scale, float) else list(scale),
-            keep_ratio=transform.get('keep_ratio', False),
-            backend=transform.get('backend', 'cv2'),
-        )
-    return resize
 
 
 class SegmentationGraph(nn.Module):
@@ -78,6 +51,7 @@ class SegmentationGraph(nn.Module):
         result: What an image becomes, of ``RESULTS``.
         image: An image as the config loads it, (H, W) or (H, W, C): all have its channels and
             depth. Only these are taken from it; the default is 8-bit BGR.
+        origin: What is known of the weights, for ``describe``.
 
     Attributes:
         inputs: Names of the inputs.
@@ -97,6 +71,7 @@ class SegmentationGraph(nn.Module):
         batch: int | None = 1,
         result: str = 'labels',
         image: NDArray = BGR,
+        origin: Mapping = MappingProxyType({}),
     ) -> None:
         super().__init__()
         self.channels, self.dtype = image.shape[2] if image.ndim == 3 else 1, image.dtype
@@ -110,7 +85,7 @@ class SegmentationGraph(nn.Module):
                 'image in one piece; set model.test_cfg.mode=whole by --cfg-options'
             )
         self.inside = tuple(part for part in PARTS if part in inside)
-        self.size, self.batch, self.result = size, batch, result
+        self.size, self.batch, self.result, self.origin = size, batch, result, dict(origin)
         self.resize = find_resize(model.cfg.test_pipeline)
         if 'resize' in inside:
             self.check_resize()
@@ -150,21 +125,15 @@ class SegmentationGraph(nn.Module):
         return self.threshold is not None or has_sigmoid_outputs(self.model)
 
     def describe(self) -> dict:
-        """What the runtime must know, as plain data."""
-        return dict(
-            size=self.size and list(self.size),
-            inside=self.inside,
-            inputs=self.inputs,
-            resize=self.resize,
-            input=dict(channels=self.channels, dtype=self.dtype.name),
-            num_labels=self.num_labels,
-            normalise=normalization(self.preprocessor, self.channels),
-            align_corners=self.model.align_corners,
-            threshold=self.threshold,
-            batch=self.batch,
-            output=self.result,
-            is_sigmoid=self.is_sigmoid,
-        )
+        """What the runtime must know and what a reader wants to, as plain data."""
+        return describe(self)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What a file of the network can hold of that: JSON texts by key."""
+        meta = getattr(self.model, 'dataset_meta', {})
+        facts = {key: meta[key] for key in ('classes', 'palette') if key in meta}
+        return {key: json.dumps(fact) for key, fact in {**facts, **self.describe()}.items()}
 
     @property
     def free_axes(self) -> tuple[dict[int, Dim], ...] | None:
@@ -271,22 +240,3 @@ class SegmentationGraph(nn.Module):
         else:
             return x
         return F.pad(x, (0, right, 0, bottom), value=self.preprocessor.pad_val)
-
-
-def normalization(preprocessor: SegDataPreProcessor, channels: int) -> dict:
-    """Mean, standard deviation and channel order of a data preprocessor, as plain data.
-
-    Args:
-        preprocessor: It changes the order of three channels only.
-        channels: Of the image.
-    """
-    is_enabled = preprocessor._enable_normalize
-    # the name in mmseg, or in its fork
-    to_rgb = getattr(preprocessor, 'channel_conversion', None)
-    if to_rgb is None:
-        to_rgb = preprocessor._channel_conversion
-    return dict(
-        mean=preprocessor.mean.flatten().tolist() if is_enabled else [0.0] * channels,
-        std=preprocessor.std.flatten().tolist() if is_enabled else [1.0] * channels,
-        to_rgb=bool(to_rgb) and channels == 3,
-    )

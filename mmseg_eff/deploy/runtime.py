@@ -1,125 +1,44 @@
 """Labels of images from an exported folder, with its engine and neither torch nor mmseg.
 
-The export puts a copy of this file into the folder, which so needs only Python, numpy, OpenCV and
-onnxruntime or openvino (and Pillow, if the network was trained on images that Pillow resized):
+The export puts a copy of this file into the folder. It needs Python, numpy and the engine, and to
+read files OpenCV or Pillow. As a command, it writes the labels of images as PNG files:
 
-    from runtime import load_runtime
+    python runtime.py image.png --out labels
+
+And in a program:
+
+    from runtime import load_runtime, read_image
 
     segmenter = load_runtime('exported')
-    labels = segmenter.segment(cv2.imread('image.png'))
+    labels = segmenter.segment(read_image('image.png', segmenter.report['loading']))
 """
 
-import importlib
-import os
+import argparse
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING or __package__:
-    from .runtime_checks import BGR, REPORT, check_file, read_report
-else:  # in an exported folder
-    from runtime_checks import BGR, REPORT, check_file, read_report
+    from .backends import Backend, find_backend
+    from .engines import engine_errors, import_engine
+    from .runtime_checks import REPORT, check_file, read_report
+    from .runtime_images import read_image, write_labels
+    from .runtime_segmenter import Segmenter
+else:  # in an exported folder, with the one backend that made it
+    import engine
+    from engines import engine_errors, import_engine
+    from runtime_checks import REPORT, check_file, read_report
+    from runtime_images import read_image, write_labels
+    from runtime_segmenter import Segmenter
 
-Run = Callable[[dict[str, NDArray]], NDArray]  # inputs by name -> the output
-TENSORRT = 'TensorrtExecutionProvider'
-MOST_RESIZED = 2**28  # pixels that a resize before the network may give
+    def find_backend(_name):
+        return engine
 
 
-class Segmenter:
-    """An exported network, which several threads may use at once.
-
-    Args:
-        report: What ``report.json`` says of the network.
-        run: The engine.
-
-    Attributes:
-        classes: Name of each label.
-        palette: RGB colour of each label.
-    """
-
-    def __init__(self, report: dict, run: Run) -> None:
-        self.report = report
-        self.run = run
-        self.classes = tuple(report['classes'])
-        self.palette = tuple(map(tuple, report['palette']))
-
-    def segment(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Labels (H, W) of an image (H, W, C), as a rule BGR of 8 bits.
-
-        Args:
-            image: With the channels and the depth in ``report['input']``; one channel may be
-                (H, W), and float32 takes whole numbers of 8 or 16 bits, too.
-
-        Raises:
-            ValueError: If it is no such image, not of the one size exported, or the engine fails.
-        """
-        pixels = self.check(image)
-        size = pixels.shape[:2]
-        if self.report['size'] not in (None, list(size)):
-            raise ValueError(f'the network was exported for {self.report["size"]}, got {size}')
-        output = self.run(self.inputs_of(pixels))
-        self.check_output(output, size)
-        if 'labels' not in self.report['inside']:
-            align_corners, threshold = self.report['align_corners'], self.report['threshold']
-            return labels_of(output[0], size, align_corners, threshold)
-        return output[0] if output.dtype == np.uint8 else output[0].astype(np.uint16)
-
-    def check(self, image: NDArray) -> NDArray:
-        """The image (H, W, C) in the type that the graph takes: uint8 or float32.
-
-        Raises:
-            ValueError: If its channels or depth are others than the network was exported for.
-        """
-        wanted = self.report.get('input', BGR)
-        channels, dtype = wanted['channels'], wanted['dtype']
-        shape = image.shape
-        if image.ndim == 2 and channels == 1:
-            image = image[..., None]
-        whole = ('uint8', 'uint16') if dtype == 'float32' else ()
-        is_right = image.ndim == 3 and image.shape[2] == channels and image.size > 0
-        if not is_right or image.dtype not in (dtype, *whole):
-            raise ValueError(
-                f'image must be {dtype} of shape (H, W, {channels}), got {image.dtype} of {shape}'
-            )
-        return image if dtype == 'uint8' else image.astype(np.float32)
-
-    def check_output(self, output: object, size: tuple[int, int]) -> None:
-        """Refuse what is neither labels (1, H, W) of an image's size nor logits (1, C, h, w)."""
-        if not isinstance(output, np.ndarray):
-            raise ValueError('the network gives no array')
-        shape, dtype = output.shape, output.dtype
-        if 'labels' in self.report['inside']:
-            is_wide = self.report.get('num_labels', 256) > 256
-            is_right = dtype.kind in 'iu' if is_wide else dtype == np.uint8
-            is_right &= shape == (1, *size)
-        else:
-            is_right = dtype.kind == 'f' and len(shape) == 4 and shape[0] == 1 and 0 not in shape
-        if not is_right:
-            raise ValueError(f'the network gives {dtype} of {shape}, not what its report says')
-
-    def prepare(self, image: NDArray) -> dict[str, NDArray]:
-        """The graph's inputs for an image as ``segment`` takes it; errors as there."""
-        return self.inputs_of(self.check(image))
-
-    def inputs_of(self, image: NDArray) -> dict[str, NDArray]:
-        """The graph's inputs for an image (H, W, C) of ``check``."""
-        pixels, resize, normalise = image, self.report['resize'], self.report['normalise']
-        if resize and 'resize' not in self.report['inside']:
-            pixels = resize_image(image, resize)
-        pixels = np.ascontiguousarray(pixels)[None]
-        if 'normalise' not in self.report['inside']:
-            pixels = pixels[..., ::-1] if normalise['to_rgb'] else pixels
-            mean, std = (np.array(normalise[key], np.float32) for key in ('mean', 'std'))
-            pixels = np.ascontiguousarray((pixels.astype(np.float32) - mean) / std)
-        inputs = {'image': pixels, 'original': np.ascontiguousarray(image)[None]}
-        return {name: inputs[name] for name in self.report['inputs']}
+__all__ = ['Segmenter', 'load_network', 'load_runtime', 'read_image']
 
 
 def load_runtime(folder: str | Path, threads: int = 0, verify: bool = True) -> Segmenter:
@@ -136,8 +55,12 @@ def load_runtime(folder: str | Path, threads: int = 0, verify: bool = True) -> S
     """
     folder = Path(folder)
     report = read_report(folder / REPORT)
+    try:
+        backend_of(report)
+    except ValueError as error:
+        raise ValueError(f'{folder / REPORT}: no report of an export: {error}') from error
     for name, facts in report['files'].items() if verify else ():
-        check_file(folder / name, facts)
+        check_file(folder, name, facts)
     return load_network(folder, report, threads)
 
 
@@ -152,10 +75,11 @@ def load_network(folder: Path, report: dict, threads: int = 0) -> Segmenter:
     Raises:
         ValueError: If the engine refuses the network or is not installed.
     """
-    path = folder / report['model']
-    load = load_openvino if path.suffix == '.xml' else load_onnx
+    path, backend = folder / report['model'], report['backend']
+    module = backend_of(report)
+    package = import_engine(module.ENGINE, module.INSTALL, backend)
     with engine_errors(path):
-        run = load(path, threads, report)
+        run = module.load(package, path, threads, report)
 
     def run_network(inputs: dict[str, NDArray]) -> NDArray:
         with engine_errors(path):
@@ -164,177 +88,60 @@ def load_network(folder: Path, report: dict, threads: int = 0) -> Segmenter:
     return Segmenter(report, run_network)
 
 
-@contextmanager
-def engine_errors(path: Path) -> Iterator[None]:
-    """Turn whatever an engine raises on the network in ``path`` into a ``ValueError`` of a line."""
-    try:
-        yield
-    except EngineMissing:
-        raise
-    except Exception as error:
-        lines = [line.strip() for line in str(error).splitlines()]
-        said = [
-            line for line in lines if line and not line.startswith(('Exception from', 'Check '))
-        ]
-        raise ValueError(f'{path}: {(said or [type(error).__name__])[0][:200]}') from error
+def backend_of(report: dict) -> 'Backend':
+    """The backend that a report names, once its network is of that kind.
 
-
-class EngineMissing(ValueError):
-    """The engine or what it needs is not installed."""
-
-
-def load_openvino(path: Path, threads: int, report: dict) -> Run:
-    """The network in OpenVINO, in float32 (some CPUs would silently take bfloat16).
-
-    A request of OpenVINO's serves one thread at a time, so each call takes one that no other uses.
-    The file is read as OpenVINO's own format, or it would be tried as other programs' too.
+    Raises:
+        ValueError: If there is none, or the network is of another.
     """
-    openvino = engine('openvino', report['backend'])
-    frontend = openvino.frontend.FrontEndManager().load_by_framework('ir')
-    model = frontend.convert(frontend.load(os.fspath(path)))
-    settings: dict[str, str | int] = {
-        'PERFORMANCE_HINT': 'LATENCY',
-        'INFERENCE_PRECISION_HINT': 'f32',
-    }
-    if threads:
-        settings['INFERENCE_NUM_THREADS'] = threads
-    network = openvino.Core().compile_model(model, 'CPU', settings)
-    idle = [network.create_infer_request()]
-
-    def run(inputs: dict[str, NDArray]) -> NDArray:
-        try:
-            request = idle.pop()
-        except IndexError:
-            request = network.create_infer_request()
-        try:
-            return request.infer(inputs, share_inputs=True)[0]  # a copy, so the request is free
-        finally:
-            idle.append(request)
-
-    return run
+    backend, model = find_backend(report['backend']), Path(report['model'])
+    suffix = Path(backend.MODEL).suffix
+    if model.suffix != suffix:
+        raise ValueError(
+            f'model must end with {suffix} for backend {report["backend"]}, got {model}'
+        )
+    for name in backend.FILES:
+        file = model.with_suffix(Path(name).suffix).as_posix()
+        if file not in report['files']:
+            raise ValueError(f'files must list {file}, of which the network is made')
+    return backend
 
 
-def load_onnx(path: Path, threads: int, report: dict) -> Run:
-    """The network in ONNX Runtime: on the CPU, or compiled by TensorRT for the GPU.
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the labels of images with the network in the folder of this file.
 
-    TensorRT keeps its engines in the user's cache, for the next start on the same GPU: whoever
-    made the folder could put others into it.
+    Returns:
+        Status of the process: 1 if an image failed, with a line for each on stderr.
     """
-    runtime = engine('onnxruntime', report['backend'])
-    runtime.disable_telemetry_events()  # Windows has no variable for it
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 4  # what it raises says the same
-    is_tensorrt = report['backend'] == 'tensorrt'
-    providers: list[str | tuple[str, dict]] = ['CPUExecutionProvider']
-    if is_tensorrt:
-        if TENSORRT not in runtime.get_available_providers():
-            raise EngineMissing('tensorrt needs the packages onnxruntime-gpu and tensorrt')
-        home = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-        cache = Path(home, 'mmseg_eff_tensorrt', report['files'][path.name]['sha256'])
-        cache.mkdir(parents=True, exist_ok=True)
-        cached = dict(trt_engine_cache_enable=True, trt_engine_cache_path=str(cache))
-        providers = [(TENSORRT, cached), 'CUDAExecutionProvider', *providers]
-    session = runtime.InferenceSession(
-        os.fspath(path), options, providers=providers, enable_fallback=int(is_tensorrt)
+    parser = argparse.ArgumentParser(
+        prog='runtime.py', description='Label images with the network in the folder of this file.'
     )
-    if is_tensorrt and TENSORRT not in session.get_providers():
-        raise EngineMissing("TensorRT's libraries or a GPU were not found by onnxruntime")
-    return lambda inputs: session.run(None, inputs)[0]
-
-
-def engine(package: str, backend: str) -> ModuleType:
-    """Import the package of a backend."""
-    disable_telemetry()
+    parser.add_argument('images', nargs='+', type=Path, metavar='IMAGE')
+    parser.add_argument('--out', type=Path, required=True, help='folder of the labels, as grey PNG')
+    parser.add_argument('--threads', type=int, default=0, help='CPU threads; the engine chooses')
+    args = parser.parse_args(argv)
+    targets = [args.out / f'{path.stem}.png' for path in args.images]
+    if len(set(targets)) < len(targets):
+        parser.error('two images have one name, so that their labels would')
+    failed = 0
     try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        raise EngineMissing(f'backend {backend} needs {package}: pip install {package}') from error
+        segmenter = load_runtime(Path(__file__).parent, args.threads)
+        if segmenter.report['loading'] is None:
+            raise ValueError('the images of this network are read by a transform of its own')
+        args.out.mkdir(parents=True, exist_ok=True)
+    except (ValueError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    for path, target in zip(args.images, targets, strict=True):
+        try:
+            image = read_image(path, segmenter.report['loading'])
+            write_labels(target, segmenter.segment(image))
+        except (ValueError, OSError) as error:
+            named = str(error) if str(path) in str(error) else f'{path}: {error}'
+            print(f'error: {named}', file=sys.stderr)
+            failed += 1
+    return int(failed > 0)
 
 
-def disable_telemetry() -> None:
-    """Keep the engines from reporting their use to their makers; to be called before an import.
-
-    OpenVINO and NNCF report through the package ``openvino_telemetry`` and do without it, so here
-    it counts as not installed; ONNX Runtime obeys a variable. Nothing is written to the user's
-    home. A program that imported OpenVINO earlier keeps its choice (``opt_in_out --opt_out``).
-    """
-    modules: dict[str, Any] = sys.modules
-    modules.setdefault('openvino_telemetry', None)
-    os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
-
-
-def resized_size(height: int, width: int, resize: dict) -> tuple[int, int]:
-    """Height and width that mmcv's ``Resize`` gives an image."""
-    scale = resize['scale']
-    if isinstance(scale, float):
-        scale = int(width * scale + 0.5), int(height * scale + 0.5)
-    if not resize['keep_ratio']:
-        return scale[1], scale[0]
-    factor = min(max(scale) / max(height, width), min(scale) / min(height, width))
-    return int(height * factor + 0.5), int(width * factor + 0.5)
-
-
-def resize_image(image: NDArray, resize: dict) -> NDArray:
-    """Resize (H, W, C) as mmcv's ``Resize`` does, bilinear by its backend."""
-    given = image.shape[:2]
-    height, width = resized_size(given[0], given[1], resize)
-    if not 0 < height * width <= MOST_RESIZED:
-        raise ValueError(f'cannot resize an image of {given} to {height, width}')
-    if resize['backend'] == 'cv2':
-        resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-        return resized.reshape(height, width, -1)  # OpenCV drops the axis of one channel
-    from PIL import Image
-
-    pixels = image[..., 0] if image.shape[2] == 1 else image
-    by_pillow = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
-    return np.array(by_pillow).reshape(height, width, -1)
-
-
-def labels_of(
-    logits: NDArray[np.float32],
-    size: tuple[int, int],
-    align_corners: bool,
-    threshold: float | None,
-) -> NDArray[np.uint8]:
-    """Labels (H, W) of logits (C, h, w): upsampled class by class, so that memory stays small.
-
-    Args:
-        logits: Logits of the network.
-        size: H and W.
-        align_corners: Convention of the bilinear interpolation, as in torch.
-        threshold: Of a single logit; ``None`` takes the class of the highest.
-    """
-    rows, columns = (
-        taps(length, target, align_corners)
-        for length, target in zip(logits.shape[1:], size, strict=True)
-    )
-
-    def upsample(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-        low, high, weight = rows
-        plane = plane[low] * (1 - weight[:, None]) + plane[high] * weight[:, None]
-        low, high, weight = columns
-        return plane[:, low] * (1 - weight) + plane[:, high] * weight
-
-    best = upsample(logits[0])
-    if threshold is not None:
-        return (best > threshold).astype(np.uint8)
-    labels = np.zeros(size, np.min_scalar_type(len(logits) - 1))
-    for label in range(1, len(logits)):
-        plane = upsample(logits[label])
-        labels[plane > best] = label
-        np.maximum(best, plane, out=best)
-    return labels
-
-
-def taps(
-    length: int, target: int, align_corners: bool
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    """Both neighbours in ``length`` of each of ``target`` positions, and the second's weight."""
-    index = np.arange(target)
-    if align_corners:
-        position = index * ((length - 1) / max(target - 1, 1))
-    else:
-        position = np.maximum((index + 0.5) * length / target - 0.5, 0)
-    low = position.astype(np.intp)
-    return low, np.minimum(low + 1, length - 1), (position - low).astype(np.float32)
+if __name__ == '__main__':
+    sys.exit(main())

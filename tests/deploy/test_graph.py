@@ -11,8 +11,8 @@ from mmengine.config import ConfigDict
 from torch.nn import functional as F
 
 from mmseg_eff.deploy import SegmentationGraph, Segmenter
-from mmseg_eff.deploy.graph import find_resize
-from mmseg_eff.deploy.runtime import labels_of
+from mmseg_eff.deploy.description import find_resize
+from mmseg_eff.deploy.runtime_scores import labels_of
 from mmseg_eff.errors import InputError
 from mmseg_eff.inference.segmentor import ImageSegmentor, segment_image
 
