@@ -35,6 +35,7 @@ REPORT = dict(
     preprocessing=None,
     config=None,
     weights=None,
+    checkpoint_sha256=None,
 )
 
 

@@ -31,7 +31,7 @@ from ..models.layers import SubpixelConv
 from ..models.segmentors.heads import num_labels
 from ..models.segmentors.tta import has_sigmoid_outputs
 from .description import describe, find_resize, normalization
-from .runtime_checks import RESULTS
+from .runtime_checks import OUTPUTS
 from .runtime_images import resized_size
 from .trace_ops import label_type, upsampled_argmax, whole_factor
 
@@ -48,7 +48,7 @@ class SegmentationGraph(nn.Module):
             where the result is scores.
         size: Height and width of the images if they all have one; any size without.
         batch: Number of images at once; any number with ``None``.
-        result: What an image becomes, of ``RESULTS``.
+        result: What an image becomes, of ``OUTPUTS``.
         image: An image as the config loads it, (H, W) or (H, W, C): all have its channels and
             depth. Only these are taken from it; the default is 8-bit BGR.
         origin: What is known of the weights, for ``describe``.
@@ -77,8 +77,8 @@ class SegmentationGraph(nn.Module):
         self.channels, self.dtype = image.shape[2] if image.ndim == 3 else 1, image.dtype
         if unknown := set(inside) - set(PARTS):
             raise InputError(f'parts inside must be of {PARTS}, got {sorted(unknown)}')
-        if result not in RESULTS:
-            raise InputError(f'output must be one of {", ".join(RESULTS)}, got {result!r}')
+        if result not in OUTPUTS:
+            raise InputError(f'output must be one of {", ".join(OUTPUTS)}, got {result!r}')
         if model.test_cfg.get('mode', 'whole') != 'whole':
             raise InputError(
                 f'test_cfg.mode must be whole, got {model.test_cfg.mode}: an export takes the '

@@ -12,7 +12,7 @@ from pathlib import Path
 
 REPORT = 'report.json'
 BGR = dict(channels=3, dtype='uint8')
-RESULTS = ('labels', 'probabilities', 'logits')
+OUTPUTS = ('labels', 'probabilities', 'logits')
 DEFAULTS = dict(  # of keys that older exports lack
     loading={},
     input=BGR,
@@ -24,6 +24,7 @@ DEFAULTS = dict(  # of keys that older exports lack
     preprocessing=None,
     config=None,
     weights=None,
+    checkpoint_sha256=None,
 )
 LONGEST_REPORT = 2**23  # bytes; 65536 classes take half of that
 LARGEST_FILE = 2**31  # bytes, as ONNX allows
@@ -208,12 +209,13 @@ RULES: dict[str, tuple[str, Check]] = {  # key -> what it must be, in words and 
     'align_corners': ('true or false', is_flag),
     'threshold': ('a number, or null', lambda value: value is None or is_number(value)),
     'batch': ('a number of images, or null', lambda value: value is None or is_whole(value, 1)),
-    'output': (f'one of {", ".join(RESULTS)}', one_of(*RESULTS)),
+    'output': (f'one of {", ".join(OUTPUTS)}', one_of(*OUTPUTS)),
     'is_sigmoid': ('true or false', is_flag),
     'tensors': ('name, dtype, layout and shape of inputs and outputs, or null', are_tensors),
     'preprocessing': ('a list of step, inside and words, or null', is_preprocessing),
     'config': ('name, dataset and sha256, or null', is_config),
     'weights': ('name, licence and dataset, or null', are_weights),
+    'checkpoint_sha256': ('a SHA-256, or null', lambda value: value is None or is_sha256(value)),
     'files': ('the bytes and the sha256 of each file, by its name', are_files),
 }
 
