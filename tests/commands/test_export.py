@@ -64,7 +64,9 @@ def test_every_option_reaches_the_function(calls):
     argv += ['--images', 'a.png', 'b', '--num-images', '3', '--calibration', '4']
     argv += ['--validation', '5', '--max-drop', '0.25', '--batch', '4', '--output', 'logits']
     assert main(argv) == 0
-    assert main([LEAF, 'weights.pth', '--out', 'new', '--any-size', '--batch', 'any', '--inside']) == 0
+    assert (
+        main([LEAF, 'weights.pth', '--out', 'new', '--any-size', '--batch', 'any', '--inside']) == 0
+    )
     (config, _, _, options), (_, _, _, others) = calls
     assert config.model.backbone.num_blocks == (1, 1)
     assert options == dict(
