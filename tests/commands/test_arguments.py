@@ -1,4 +1,6 @@
 import importlib
+import subprocess
+import sys
 
 import pytest
 
@@ -91,5 +93,5 @@ def test_a_process_of_its_own_finds_published_weights():
     command = [sys.executable, '-m', 'mmseg_eff', 'test', LEAF, 'hub:none']
     process = subprocess.run(command, capture_output=True, text=True)
     assert process.returncode == 1
-    assert process.stderr.startswith('error: checkpoint must be a file or published weights: none')
+    assert process.stderr.startswith('error: CHECKPOINT must be a file or published weights: none')
     assert process.stderr.count('\n') == 1
