@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..datasets.image_reader import ImageReader, LabelsImages
 from ..errors import InputError
 from ..utils.image_io import Label
-from .backends import Backend, find
+from .backends import Backend, find_backend
 from .dataset_images import IGNORED, DatasetImage
 from .graph import SegmentationGraph
 from .runtime import Run, Segmenter, load_network
@@ -159,7 +159,7 @@ def reduce_precision(
     Raises:
         InputError: If it cannot be made, loses more than ``wanted.max_drop`` or is not faster.
     """
-    backend, reader = find(float32.report['backend']), original.reader
+    backend, reader = find_backend(float32.report['backend']), original.reader
     validation = validation_of(float32, reader, wanted)
     inputs = validation.inputs[0]
     before = validation.score(float32.run, range(len(wanted.validation)))[0]
