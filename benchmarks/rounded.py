@@ -1,6 +1,6 @@
 """What a network loses in bfloat16 or float16, on a processor that has neither:
 
-    python benchmarks/rounded.py CONFIG CHECKPOINT [--images IMAGE...] [--num-images N] [--threads N]
+    python benchmarks/rounded.py CONFIG CHECKPOINT [--images IMAGE... | --num-images N]
 
 The network is the one that is exported, at the size of its first image. Each result of an operation
 and each weight is rounded to the lower precision, and sums are taken in float32, as processors with

@@ -11,7 +11,7 @@ from ..utils.atomic_io import sha256_of
 from .backends import find_backend
 from .graph import SegmentationGraph
 from .package import fill_folder, versions, write_report
-from .quantize import Int8Data, quantize
+from .precision import Reduction, reduce_precision
 from .runtime import load_network
 from .segmentor import ExportedSegmentor
 from .verify import Latency, check_agreement, compare, latencies
@@ -28,7 +28,7 @@ def export_to_folder(
     size: tuple[int, int] | None = None,
     any_size: bool = False,
     inside: Sequence[str] = ('normalise', 'labels'),
-    int8: Int8Data | None = None,
+    reduction: Reduction | None = None,
     threads: int = 0,
 ) -> dict:
     """Fill an empty folder with an exported network and its report.
@@ -43,7 +43,7 @@ def export_to_folder(
         size: Height and width of all images; those of the first one by default.
         any_size: Take images of any size.
         inside: What the graph does itself, of ``PARTS``.
-        int8: For ``openvino-int8``, which needs it: what to quantize with.
+        reduction: A lower precision than float32, and what to make and to judge it with.
         threads: Threads of the CPU; the engine chooses with 0.
 
     Returns:
@@ -51,11 +51,9 @@ def export_to_folder(
 
     Raises:
         InputError: If the network cannot be exported, or its labels are not the original's, or
-            int8 is not accurate enough or not faster.
+            in the lower precision it is not accurate enough or not faster.
         ValueError: If an engine refuses the network.
     """
-    if (backend == 'openvino-int8') != (int8 is not None):
-        raise ValueError(f'int8 is for the backend openvino-int8, which needs it; got {backend}')
     first = original.reader.read(images[0])
     pixels = first['img']
     if any_size:
@@ -69,10 +67,12 @@ def export_to_folder(
     agreement = compare(images, original, exported)
     check_agreement(agreement, backend)
     figures = {}
-    if int8:
-        runtime, of_int8 = quantize(folder, runtime, original, images, int8, threads)
+    if reduction:
+        runtime, of_both = reduce_precision(
+            folder, graph, runtime, original, images, reduction, threads
+        )
         exported = ExportedSegmentor(runtime, original.reader)
-        figures['int8'] = asdict(of_int8)
+        figures['precision_figures'] = asdict(of_both)
     times = latencies(lambda: original.segment(first), lambda: exported.segment(first))
     report = dict(
         **runtime.report,

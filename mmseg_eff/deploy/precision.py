@@ -10,15 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmseg.evaluation import IoUMetric
 from numpy.typing import NDArray
 
 from ..datasets.image_reader import ImageReader, LabelsImages
 from ..errors import InputError
 from ..utils.image_io import Label
-from .backends import Backend, find_backend
-from .dataset_images import IGNORED, DatasetImage
+from .backends import EARLIER, Backend, find_backend
+from .dataset_images import IGNORED, DatasetImage, select_images
 from .graph import SegmentationGraph
+from .package import file_facts
 from .runtime import Run, Segmenter, load_network
 from .segmentor import ExportedSegmentor
 from .verify import Agreement, compare, latencies
@@ -85,6 +87,54 @@ class PrecisionFigures:
             )
         if not self.is_faster:
             raise InputError(f'{precision} is not faster than f32: {self}; nothing was written')
+
+
+def check_precision(backend: str, precision: str) -> tuple[str, str]:
+    """The names of a backend and of a precision that it has.
+
+    Args:
+        backend: Name of a backend, or an earlier one that means a precision, too.
+        precision: ``f32`` or key of ``MAX_DROP``.
+
+    Raises:
+        InputError: If there is no such backend, or it has no such precision.
+    """
+    name, meant = EARLIER.get(backend, (backend, precision))
+    if precision not in ('f32', meant):
+        raise InputError(f'backend {backend} means precision {meant}, got {precision}')
+    allowed = find_backend(name).PRECISIONS
+    if meant not in allowed:
+        raise InputError(
+            f'backend {name} has no precision {meant!r}; precision must be one of '
+            f'{", ".join(allowed)}'
+        )
+    return name, meant
+
+
+def reduction_of(
+    config: Config, precision: str, calibration: int, validation: int, max_drop: float | None
+) -> Reduction | None:
+    """A precision with images of a config; ``None`` for float32.
+
+    Args:
+        config: Config with labelled test data, and training data for int8.
+        precision: As of ``check_precision``.
+        calibration: Number of training images for int8.
+        validation: Number of test images.
+        max_drop: Points of mean IoU that may be lost; ``MAX_DROP`` by default.
+
+    Raises:
+        InputError: If the config has no such data.
+    """
+    if precision == 'f32':
+        return None
+    is_calibrated = precision == 'int8'
+    return Reduction(
+        precision,
+        select_images(config, 'train_dataloader', calibration) if is_calibrated else [],
+        select_images(config, 'test_dataloader', validation),
+        MAX_DROP[precision] if max_drop is None else max_drop,
+    )
 
 
 class Prepared(Sequence[dict[str, NDArray]]):
@@ -165,7 +215,8 @@ def reduce_precision(
     before = validation.score(float32.run, range(len(wanted.validation)))[0]
 
     def measure(changed: dict) -> tuple[Segmenter, PrecisionFigures]:
-        report = {**float32.report, **changed, 'precision': wanted.precision}
+        made = dict(precision=wanted.precision, files=file_facts(folder))
+        report = {**float32.report, **changed, **made}
         network = load_network(folder, report, threads)
         return network, PrecisionFigures(
             images=len(wanted.validation),

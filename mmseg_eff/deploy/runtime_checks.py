@@ -12,7 +12,9 @@ from pathlib import Path
 
 REPORT = 'report.json'
 BGR = dict(channels=3, dtype='uint8')
-DEFAULTS = dict(loading={}, input=BGR, num_labels=256)  # of keys that older exports lack
+DEFAULTS = dict(
+    loading={}, input=BGR, num_labels=256, inference_precision='f32'
+)  # older exports lack them
 LONGEST_REPORT = 2**23  # bytes; 65536 classes take half of that
 LARGEST_FILE = 2**31  # bytes, as ONNX allows
 MOST_LABELS = 2**16
@@ -132,6 +134,8 @@ def are_files(value: object) -> bool:
 
 RULES: dict[str, tuple[str, Check]] = {  # key -> what it must be, in words and as a check
     'backend': ('the name of a backend', is_backend),
+    'precision': ('one of f32, bf16, f16, int8', one_of('f32', 'bf16', 'f16', 'int8')),
+    'inference_precision': ('one of f32, bf16, f16', one_of('f32', 'bf16', 'f16')),
     'model': ('the name of a file in the folder', is_file_name),
     'classes': ('a list of names', lambda value: is_list(value, is_text, 1, MOST_LABELS)),
     'palette': (
@@ -187,7 +191,8 @@ def check_report(report: dict, where: str) -> dict:
     Raises:
         ValueError: If a key is missing or wrong; the message names it.
     """
-    report = {**DEFAULTS, **report}
+    precision = 'int8' if report.get('backend') == 'openvino-int8' else 'f32'
+    report = {**DEFAULTS, 'precision': precision, **report}
     for key, (allowed, is_allowed) in RULES.items():
         if key not in report:
             raise ValueError(f'{where}: it has no {key}')

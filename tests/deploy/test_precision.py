@@ -13,8 +13,8 @@ from mmseg_eff.deploy import precision as module
 from mmseg_eff.deploy import verify
 from mmseg_eff.deploy.dataset_images import DatasetImage
 from mmseg_eff.deploy.precision import (
-    Prepared,
     PrecisionFigures,
+    Prepared,
     Reduction,
     class_areas,
     mean_iou,
@@ -135,6 +135,8 @@ def test_an_accurate_and_faster_network_replaces_float32(run):
         'int8.weights',
         'runtime.py',
     ]
+    files = network.report.pop('files')
+    assert {'int8.net', 'int8.weights'} < files.keys()
     assert network.report == dict(FLOAT32, model='int8.net', precision='int8')
     assert asked.calls == [(GRAPH, FLOAT32, 'int8', [1] * 4)]
     assert figures.images == 4
@@ -147,6 +149,7 @@ def test_an_accurate_and_faster_network_replaces_float32(run):
 def test_a_precision_that_is_asked_of_the_engine_keeps_the_files(run):
     folder, network, _, _ = run(right, precision='bf16')
     assert sorted(path.name for path in folder.iterdir()) == [*FILES, 'runtime.py']
+    assert network.report.pop('files').keys() == {*FILES, 'runtime.py'}
     assert network.report == dict(FLOAT32, precision='bf16', inference_precision='bf16')
 
 
