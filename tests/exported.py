@@ -15,6 +15,8 @@ from mmseg_eff.deploy.package import MODULES
 NUM_CLASSES = 9
 REPORT = dict(
     backend='onnx',
+    precision='f32',
+    inference_precision='f32',
     model='model.onnx',
     classes=[f'class {label}' for label in range(NUM_CLASSES)],
     palette=[[label, 2 * label, 255] for label in range(NUM_CLASSES)],

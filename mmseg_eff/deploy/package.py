@@ -48,7 +48,7 @@ def written() -> set[str]:
         names.update(backend.FILES, getattr(backend, 'ADDED', ()))
         for precision in backend.PRECISIONS:
             names.update(f'{precision}{Path(file).suffix}' for file in backend.FILES)
-    return names | {'int8.xml', 'int8.bin'}
+    return names
 
 
 @contextmanager
@@ -244,6 +244,8 @@ def fill_folder(
     (folder / ENGINE).write_bytes(engine_file(backend).read_bytes())
     facts = dict(
         backend=backend,
+        precision='f32',
+        inference_precision='f32',  # what to ask an engine for that would choose by the processor
         model=module.MODEL,
         classes=model.dataset_meta['classes'],
         palette=model.dataset_meta['palette'],
