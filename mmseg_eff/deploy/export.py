@@ -79,7 +79,7 @@ def export_to_folder(
         agreement=asdict(agreement),
         **figures,
         latency_ms=asdict(Latency(*times)),
-        versions=versions(),
+        versions=versions(backend),
         checkpoint_sha256=sha256_of(checkpoint),
     )
     add_files = getattr(find_backend(backend), 'add_files', None)
