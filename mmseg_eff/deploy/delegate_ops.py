@@ -1,0 +1,99 @@
+"""Rewrite operations that XNNPACK's delegate lacks, while a network is traced.
+
+ExecuTorch gives XNNPACK the parts of a network that it can run, and runs what lies between them by
+slow portable kernels. The fewer parts, the fewer copies between them. All rewrites are exact.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+CHANNELS_FIRST = (0, 3, 1, 2)
+
+
+class DelegatedOperations(TorchFunctionMode):
+    """Operations that XNNPACK's delegate has, for maps of one fixed size.
+
+    - The image's channels are sliced and concatenated. Its permutation would leave all maps in the
+      memory format of channels last, which ExecuTorch's portable kernels refuse.
+    - Channels are flipped in the same way.
+    - Average pooling that counts zeros around the map pads the map first.
+    - Upsampling by nearest neighbour is a product with ones along new axes.
+    - A slice that cuts nothing is left out.
+
+    Args:
+        channels: Of the image (1, H, W, C).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func is Tensor.permute and args[1:] == CHANNELS_FIRST:
+            if args[0].shape[3] == self.channels:
+                return channels_first(args[0])
+        elif func is Tensor.flip and args[1:] == (1,):
+            x = args[0]
+            return torch.cat([x[:, i : i + 1] for i in reversed(range(x.shape[1]))], dim=1)
+        elif func is Tensor.__getitem__:
+            part = func(*args)
+            return args[0] if part.shape == args[0].shape else part
+        elif func is F.avg_pool2d:
+            return avg_pool(*args, **kwargs)
+        elif func is F.interpolate:
+            return interpolate(*args, **kwargs)
+        return func(*args, **kwargs)
+
+
+def channels_first(image: Tensor) -> Tensor:
+    """An image (1, H, W, C) as contiguous float32 (1, C, H, W)."""
+    image = image.float()  # first, because delegates take nothing else
+    height, width, channels = image.shape[1:]
+    planes = [image[..., i : i + 1].reshape(1, 1, height, width) for i in range(channels)]
+    return torch.cat(planes, dim=1)
+
+
+def avg_pool(
+    x: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """``F.avg_pool2d``, with zeros around the map in an operation of their own."""
+    if padding not in (0, (0, 0)) and count_include_pad and not ceil_mode:
+        rows, columns = (padding, padding) if isinstance(padding, int) else padding
+        x, padding = F.pad(x, (columns, columns, rows, rows)), 0
+    return F.avg_pool2d(
+        x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
+
+
+def interpolate(
+    x: Tensor,
+    size: Sequence[int] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: str = 'nearest',
+    **kwargs: object,
+) -> Tensor:
+    """``F.interpolate``; nearest neighbours of (1, C, H, W) by a product where it gives them."""
+    factors = [-(-target // side) for side, target in zip(x.shape[2:], size or (), strict=False)]
+    is_product = mode == 'nearest' and factors and len(x) == 1
+    for side, target, factor in zip(x.shape[2:], size or (), factors, strict=False):
+        index = np.arange(target)
+        is_product = is_product and np.array_equal(index * side // target, index // factor)
+    if not is_product:
+        return F.interpolate(x, size, scale_factor, mode, **kwargs)
+    channels, height, width = x.shape[1:]
+    ones = torch.from_numpy(np.ones((1, 1, factors[0], 1, factors[1]), np.float32))
+    x = x.reshape(channels, height, 1, width, 1) * ones
+    x = x.reshape(1, channels, height * factors[0], width * factors[1])
+    return x if x.shape[2:] == tuple(size) else x[..., : size[0], : size[1]]
