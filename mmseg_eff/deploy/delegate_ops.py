@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
@@ -22,6 +23,8 @@ class DelegatedOperations(TorchFunctionMode):
       memory format of channels last, which ExecuTorch's portable kernels refuse.
     - Channels are flipped in the same way.
     - Average pooling that counts zeros around the map pads the map first.
+    - Adaptive average pooling is plain pooling where the windows are equal, else a product with a
+      constant matrix along each axis.
     - Upsampling by nearest neighbour is a product with ones along new axes.
     - A slice that cuts nothing is left out.
 
@@ -46,6 +49,8 @@ class DelegatedOperations(TorchFunctionMode):
             return args[0] if part.shape == args[0].shape else part
         elif func is F.avg_pool2d:
             return avg_pool(*args, **kwargs)
+        elif func is F.adaptive_avg_pool2d:
+            return adaptive_avg_pool(*args)
         elif func is F.interpolate:
             return interpolate(*args, **kwargs)
         return func(*args, **kwargs)
@@ -75,6 +80,29 @@ def avg_pool(
     return F.avg_pool2d(
         x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
     )
+
+
+def adaptive_avg_pool(x: Tensor, size: int | Sequence[int]) -> Tensor:
+    """``F.adaptive_avg_pool2d`` of one map (1, C, H, W)."""
+    given, size = x.shape[2:], (size, size) if isinstance(size, int) else tuple(size)
+    if size == (1, 1):
+        return x.mean((2, 3), keepdim=True)
+    if all(side % target == 0 for side, target in zip(given, size, strict=True)):
+        return F.avg_pool2d(x, [side // target for side, target in zip(given, size, strict=True)])
+    channels = x.shape[1]
+    of_rows, of_columns = map(mean_matrix, given, size)
+    rows = torch.from_numpy(np.tile(of_rows.T, (channels, 1, 1)))
+    columns = torch.from_numpy(np.tile(of_columns, (channels, 1, 1)))
+    means = rows.bmm(x.reshape(channels, *given).bmm(columns))
+    return means.reshape(1, channels, *size)
+
+
+def mean_matrix(length: int, target: int) -> NDArray[np.float32]:
+    """Shares (length, target) of ``length`` values in the means of ``target`` windows."""
+    index = np.arange(target)
+    first, stop = index * length // target, -(-(index + 1) * length // target)
+    position = np.arange(length)[:, None]
+    return (((position >= first) & (position < stop)) / (stop - first)).astype(np.float32)
 
 
 def interpolate(

@@ -96,8 +96,8 @@ def trace(graph: 'SegmentationGraph') -> 'nn.Module':
     from ..delegate_ops import DelegatedOperations
     from ..trace_ops import PlainOperations, quiet_resize
 
-    rewrites = DelegatedOperations(graph.channels), PlainOperations()
-    with torch.no_grad(), rewrites[0], rewrites[1], quiet_resize():
+    delegated = DelegatedOperations(graph.channels)
+    with torch.no_grad(), PlainOperations(), delegated, quiet_resize():
         return torch.export.export(graph.eval(), graph.example(graph.size)).module()
 
 
