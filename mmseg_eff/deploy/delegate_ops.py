@@ -57,10 +57,10 @@ class DelegatedOperations(TorchFunctionMode):
 
 
 def channels_first(image: Tensor) -> Tensor:
-    """An image (1, H, W, C) as contiguous float32 (1, C, H, W)."""
+    """Images (N, H, W, C) as contiguous float32 (N, C, H, W)."""
     image = image.float()  # first, because delegates take nothing else
-    height, width, channels = image.shape[1:]
-    planes = [image[..., i : i + 1].reshape(1, 1, height, width) for i in range(channels)]
+    num, height, width, channels = image.shape
+    planes = [image[..., i : i + 1].reshape(num, 1, height, width) for i in range(channels)]
     return torch.cat(planes, dim=1)
 
 
@@ -83,18 +83,18 @@ def avg_pool(
 
 
 def adaptive_avg_pool(x: Tensor, size: int | Sequence[int]) -> Tensor:
-    """``F.adaptive_avg_pool2d`` of one map (1, C, H, W)."""
+    """``F.adaptive_avg_pool2d`` of maps (N, C, H, W)."""
     given, size = x.shape[2:], (size, size) if isinstance(size, int) else tuple(size)
     if size == (1, 1):
         return x.mean((2, 3), keepdim=True)
     if all(side % target == 0 for side, target in zip(given, size, strict=True)):
         return F.avg_pool2d(x, [side // target for side, target in zip(given, size, strict=True)])
-    channels = x.shape[1]
+    num, channels = x.shape[:2]
     of_rows, of_columns = map(mean_matrix, given, size)
-    rows = torch.from_numpy(np.tile(of_rows.T, (channels, 1, 1)))
-    columns = torch.from_numpy(np.tile(of_columns, (channels, 1, 1)))
-    means = rows.bmm(x.reshape(channels, *given).bmm(columns))
-    return means.reshape(1, channels, *size)
+    rows = torch.from_numpy(np.tile(of_rows.T, (num * channels, 1, 1)))
+    columns = torch.from_numpy(np.tile(of_columns, (num * channels, 1, 1)))
+    means = rows.bmm(x.reshape(num * channels, *given).bmm(columns))
+    return means.reshape(num, channels, *size)
 
 
 def mean_matrix(length: int, target: int) -> NDArray[np.float32]:
@@ -110,18 +110,22 @@ def interpolate(
     size: Sequence[int] | None = None,
     scale_factor: float | Sequence[float] | None = None,
     mode: str = 'nearest',
-    **kwargs: object,
+    align_corners: bool | None = None,
+    **others: bool | None,
 ) -> Tensor:
-    """``F.interpolate``; nearest neighbours of (1, C, H, W) by a product where it gives them."""
-    factors = [-(-target // side) for side, target in zip(x.shape[2:], size or (), strict=False)]
-    is_product = mode == 'nearest' and factors and len(x) == 1
-    for side, target, factor in zip(x.shape[2:], size or (), factors, strict=False):
-        index = np.arange(target)
-        is_product = is_product and np.array_equal(index * side // target, index // factor)
-    if not is_product:
-        return F.interpolate(x, size, scale_factor, mode, **kwargs)
-    channels, height, width = x.shape[1:]
-    ones = torch.from_numpy(np.ones((1, 1, factors[0], 1, factors[1]), np.float32))
-    x = x.reshape(channels, height, 1, width, 1) * ones
-    x = x.reshape(1, channels, height * factors[0], width * factors[1])
+    """``F.interpolate``; nearest neighbours by a product where each value repeats."""
+    given = x.shape[2:]
+    if mode != 'nearest' or size is None or not all(map(repeats, given, size)):
+        return F.interpolate(x, size, scale_factor, mode, align_corners, **others)
+    num, channels, height, width = x.shape
+    down, right = (-(-target // side) for side, target in zip(given, size, strict=True))
+    ones = torch.from_numpy(np.ones((1, 1, down, 1, right), np.float32))
+    x = x.reshape(num * channels, height, 1, width, 1) * ones
+    x = x.reshape(num, channels, height * down, width * right)
     return x if x.shape[2:] == tuple(size) else x[..., : size[0], : size[1]]
+
+
+def repeats(length: int, target: int) -> bool:
+    """Whether nearest neighbours repeat each of ``length`` values equally often, but the last."""
+    index = np.arange(target)
+    return np.array_equal(index * length // target, index // -(-target // length))
