@@ -224,7 +224,7 @@ def fill_folder(
 def file_facts(folder: Path) -> dict[str, dict]:
     """Size and SHA-256 of the files in an exported folder, but for its report."""
     return {
-        path.relative_to(folder).as_posix(): dict(bytes=path.stat().st_size, sha256=sha256_of(path))
-        for path in sorted(folder.rglob('*'))
-        if path.is_file() and path != folder / REPORT
+        path.name: dict(bytes=path.stat().st_size, sha256=sha256_of(path))
+        for path in sorted(folder.iterdir())
+        if path.name != REPORT
     }

@@ -66,9 +66,7 @@ def is_flag(value: object) -> bool:
 
 def is_file_name(value: object) -> bool:
     """Whether a value names a file in the folder itself."""
-    return isinstance(value, str) and bool(
-        re.fullmatch(r'(\w[\w.-]*/)*\w[\w.-]{0,99}', value, re.ASCII)
-    )
+    return isinstance(value, str) and bool(re.fullmatch(r'\w[\w.-]{0,99}', value, re.ASCII))
 
 
 def is_color(value: object) -> bool:
