@@ -1,6 +1,7 @@
 """Export a network to ONNX, OpenVINO or TensorRT, checked against the original on images."""
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,10 +65,11 @@ def export(
     backend: str = 'onnx',
     size: Sequence[int] | None = None,
     any_size: bool = False,
-    inside: Sequence[str] = ('normalise', 'labels'),
+    inside: Sequence[str] | None = None,
     images: str | Path | Sequence[str | Path] | None = None,
     num_images: int = 8,
     threads: int = 0,
+    layout: str = 'folder',
     calibration: int = 100,
     validation: int = 100,
     max_drop: float = 0.5,
@@ -85,15 +87,20 @@ def export(
         config: Config, its file, or its name.
         checkpoint: Checkpoint of exactly this network, or ``hub:NAME``.
         out: Folder to make: a new or empty one, or an earlier export.
-        backend: ``onnx``, ``openvino``, ``openvino-int8`` or ``tensorrt``.
+        backend: ``onnx``, ``openvino``, ``openvino-int8``, ``tensorrt`` or another one of
+            ``mmseg_eff/deploy/backends``.
         size: Height and width of all images in pixels; those of the first one by default.
         any_size: Take images of any size, which not every network allows.
         inside: What the graph does itself, not the runtime: of ``resize`` (to the network's
-            input), ``normalise`` and ``labels`` (from the logits).
+            input), ``normalise`` and ``labels`` (from the logits); the backend's choice by
+            default, which is the last two for most.
         images: Files, folders and globs to compare the labels on; images of the test data by
             default.
         num_images: Number of images of the test data.
         threads: CPU threads; the engine chooses with 0.
+        layout: ``folder``, or a model of NVIDIA Triton, whose repository is the folder above
+            ``out``: ``triton``, which OpenVINO Model Server takes too, or ``triton-python``, run
+            by Triton's Python backend.
         calibration: Number of training images that ``openvino-int8`` takes ranges of values from.
         validation: Number of test images that ``openvino-int8`` is validated on.
         max_drop: Points of mean IoU that ``openvino-int8`` may lose.
@@ -114,11 +121,15 @@ def export(
         raise InputError(f'max_drop must be a finite number, got {max_drop}')
     if any_size and size:
         raise InputError('size and any_size exclude each other: give one of them')
+    module = deploy.find_backend(backend)
+    inside = check_limits(backend, module, inside, any_size)
     if backend == 'openvino-int8' and 'labels' not in inside:
         raise InputError(f'openvino-int8 needs labels inside, got {list(inside)}')
     size = check_size(size) if size else None
-    deploy.check_backend(backend)
     out = Path(out)
+    name = Path(os.path.abspath(out)).name
+    deploy.check_layout(layout, backend, name)
+    deploy.check_backend(backend)
     with deploy.new_folder(out) as folder, torch_threads(threads):
         config, checkpoint = as_config(config, options), resolve(str(checkpoint))
         paths = choose_images(config, images, num_images)
@@ -142,8 +153,26 @@ def export(
             inside=inside,
             int8=int8,
             threads=threads,
+            layout=layout,
+            name=name,
         )
     return Export(out, report)
+
+
+def check_limits(
+    name: str, backend: deploy.Backend, inside: Sequence[str] | None, any_size: bool
+) -> tuple[str, ...]:
+    """What the graph does itself: what is asked for, or the backend's choice.
+
+    Raises:
+        InputError: If the backend cannot do that, or takes one size alone.
+    """
+    if refused := sorted(set(inside or ()) & set(deploy.PARTS) - set(backend.ALLOWED)):
+        allowed = ', '.join(backend.ALLOWED) or 'nothing'
+        raise InputError(f'backend {name} cannot do {refused[0]} inside; it can do {allowed}')
+    if any_size and 'size' in backend.FIXED:
+        raise InputError(f'backend {name} exports for one size: any_size is not possible')
+    return backend.INSIDE if inside is None else tuple(inside)
 
 
 def choose_images(

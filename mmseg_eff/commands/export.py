@@ -3,11 +3,13 @@
 import argparse
 from pathlib import Path
 
+from ..utils.names import backend_names
 from ._arguments import ToolParser, finite_number, whole_number
 from ._cli import add_config_arguments, add_output_stride, command, read_config_of
 from ._network import add_checkpoint_arguments, find_network
 
-BACKENDS = ('onnx', 'openvino', 'openvino-int8', 'tensorrt')  # of deploy.NEEDS
+BACKENDS = (*backend_names(), 'openvino-int8')
+LAYOUTS = ('folder', 'triton', 'triton-python')  # of deploy.LAYOUTS
 PARTS = ('resize', 'normalise', 'labels')  # of deploy.PARTS
 
 
@@ -26,8 +28,7 @@ def add_arguments(parser: ToolParser) -> None:
         '--inside',
         nargs='*',
         choices=PARTS,
-        default=['normalise', 'labels'],
-        help='what the graph does itself, not the runtime (normalise labels)',
+        help="what the graph does itself, not the runtime; the backend's choice without",
     )
     parser.add_argument('--images', nargs='+', metavar='INPUT', help='to compare the labels on')
     parser.add_argument(
@@ -35,6 +36,12 @@ def add_arguments(parser: ToolParser) -> None:
     )
     parser.add_argument(
         '--threads', type=whole_number(0), default=0, help='CPU threads; the engine chooses'
+    )
+    parser.add_argument(
+        '--layout',
+        choices=LAYOUTS,
+        default='folder',
+        help='or a model for a server: out is REPOSITORY/NAME',
     )
     int8 = parser.add_argument_group('openvino-int8')
     int8.add_argument(
@@ -64,6 +71,7 @@ def main(args: argparse.Namespace) -> None:
         images=args.images,
         num_images=args.num_images,
         threads=args.threads,
+        layout=args.layout,
         calibration=args.calibration,
         validation=args.validation,
         max_drop=args.max_drop,

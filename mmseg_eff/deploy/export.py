@@ -8,11 +8,13 @@ from mmseg.models import BaseSegmentor
 
 from ..datasets.image_reader import LabelsImages
 from ..utils.atomic_io import sha256_of
+from .backends import find_backend
 from .graph import SegmentationGraph
 from .package import fill_folder, versions, write_report
 from .quantize import Int8Data, quantize
 from .runtime import load_network
 from .segmentor import ExportedSegmentor
+from .triton import arrange
 from .verify import Latency, check_agreement, compare, latencies
 
 
@@ -29,6 +31,8 @@ def export_to_folder(
     inside: Sequence[str] = ('normalise', 'labels'),
     int8: Int8Data | None = None,
     threads: int = 0,
+    layout: str = 'folder',
+    name: str = '',
 ) -> dict:
     """Fill an empty folder with an exported network and its report.
 
@@ -38,12 +42,14 @@ def export_to_folder(
         original: ``model`` as a function of images, to compare with.
         images: Images to compare the labels on.
         checkpoint: File of the weights, whose SHA-256 the report has.
-        backend: Key of ``NEEDS``.
+        backend: Name of a backend, see ``find_backend``.
         size: Height and width of all images; those of the first one by default.
         any_size: Take images of any size.
         inside: What the graph does itself, of ``PARTS``.
         int8: For ``openvino-int8``, which needs it: what to quantize with.
         threads: Threads of the CPU; the engine chooses with 0.
+        layout: Of ``LAYOUTS``: ``folder``, or a model of Triton's.
+        name: What a server calls the model, for the other layouts.
 
     Returns:
         The content of ``report.json``.
@@ -81,4 +87,9 @@ def export_to_folder(
         versions=versions(),
         checkpoint_sha256=sha256_of(checkpoint),
     )
+    add_files = getattr(find_backend(backend), 'add_files', None)
+    if add_files:
+        add_files(folder, report)
+    if layout != 'folder':
+        report = arrange(folder, report, layout, name)
     return write_report(folder, report)

@@ -21,7 +21,7 @@ import numpy as np
 from ..errors import InputError
 from ..utils.protobuf_text import Word, protobuf_text
 from . import triton_model
-from .backends import deploy_package
+from .backends import deploy_package, find_backend
 
 LAYOUTS = ('folder', 'triton', 'triton-python')
 ENGINES = {  # our backend -> Triton's, which reads the same file
@@ -37,6 +37,8 @@ TYPES = {  # numpy's -> Triton's
 }
 CONFIG, LABELS = 'config.pbtxt', 'labels.txt'
 VERSION = '1'
+MODEL = f'{VERSION}/model.py'  # of triton-python
+WRITTEN = (CONFIG, LABELS, MODEL)  # beside the network, which may lie in the version's folder
 MOST_IMAGES = 8  # of a batch that the server makes
 MOST_WAITING = 64  # requests; more are refused, so that a flood cannot fill the memory
 
@@ -96,16 +98,17 @@ def arrange(folder: Path, report: dict, layout: str, name: str) -> dict:
     version = folder / VERSION
     version.mkdir()
     if layout == 'triton':
-        path = Path(report['model'])
-        inputs, outputs = tensors_of(folder / path)
-        config = native_config(name, report['backend'], path.name, inputs, outputs)
-        for file in sorted(folder.glob(f'{path.stem}.*')):
-            file.rename(version / file.name)
-        report = {**report, 'model': f'{VERSION}/{path.name}'}
+        model = Path(report['model'])
+        inputs, outputs = tensors_of(folder / model)
+        config = native_config(name, report['backend'], model.name, inputs, outputs)
+        for file in find_backend(report['backend']).FILES:
+            part = model.with_suffix(Path(file).suffix)
+            (folder / part).rename(version / part)
+        report = {**report, 'model': f'{VERSION}/{model}'}
     else:
         config = python_config(name, report)
         source = Path(triton_model.__file__)
-        (version / 'model.py').write_bytes(source.read_bytes())
+        (folder / MODEL).write_bytes(source.read_bytes())
     (folder / CONFIG).write_text(protobuf_text(config))
     names = (' '.join(class_name.split()) for class_name in report['classes'])
     (folder / LABELS).write_text(''.join(f'{line}\n' for line in names), encoding='utf-8')
