@@ -18,7 +18,7 @@ from . import engines, runtime, runtime_checks
 from .backends import backend_names, engine_file, find_backend
 from .graph import SegmentationGraph
 from .runtime_checks import REPORT, check_file, check_report, read_report
-from .triton import MODEL, VERSION, WRITTEN
+from .triton import PYTHON_MODEL, VERSION, WRITTEN
 
 PACKAGES = ('mmseg_eff', 'torch', 'onnx', 'onnxruntime', 'openvino', 'nncf')
 ENGINE = 'engine.py'  # the backend's own file in an exported folder
@@ -107,7 +107,7 @@ def content(folder: Path) -> dict[str, Path]:
 
 def is_cache(path: Path) -> bool:
     """Whether a path is what Python keeps of the folder's modules, and nothing else."""
-    stems = '|'.join(module.stem for module in (*MODULES, Path(ENGINE), Path(MODEL)))
+    stems = '|'.join(module.stem for module in (*MODULES, Path(ENGINE), Path(PYTHON_MODEL)))
     pattern = re.compile(rf'({stems})\.[\w-]+(\.opt-\d)?\.pyc')
     is_folder = path.name == '__pycache__' and path.is_dir() and not path.is_symlink()
     return is_folder and all(

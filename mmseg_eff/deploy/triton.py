@@ -37,8 +37,12 @@ TYPES = {  # numpy's -> Triton's
 }
 CONFIG, LABELS = 'config.pbtxt', 'labels.txt'
 VERSION = '1'
-MODEL = f'{VERSION}/model.py'  # of triton-python
-WRITTEN = (CONFIG, LABELS, MODEL)  # beside the network, which may lie in the version's folder
+PYTHON_MODEL = f'{VERSION}/model.py'  # of triton-python
+WRITTEN = (
+    CONFIG,
+    LABELS,
+    PYTHON_MODEL,
+)  # beside the network, which may lie in the version's folder
 MOST_IMAGES = 8  # of a batch that the server makes
 MOST_WAITING = 64  # requests; more are refused, so that a flood cannot fill the memory
 
@@ -108,7 +112,7 @@ def arrange(folder: Path, report: dict, layout: str, name: str) -> dict:
     else:
         config = python_config(name, report)
         source = Path(triton_model.__file__)
-        (folder / MODEL).write_bytes(source.read_bytes())
+        (folder / PYTHON_MODEL).write_bytes(source.read_bytes())
     (folder / CONFIG).write_text(protobuf_text(config))
     names = (' '.join(class_name.split()) for class_name in report['classes'])
     (folder / LABELS).write_text(''.join(f'{line}\n' for line in names), encoding='utf-8')

@@ -47,6 +47,7 @@ def test_choices_are_those_of_the_package():
     for name in module.BACKENDS:
         assert deploy.find_backend(name).PRECISIONS[0] == 'f32'
     assert module.PARTS == deploy.PARTS
+    assert module.LAYOUTS == deploy.LAYOUTS
 
 
 def test_defaults_are_those_of_the_function(calls):
@@ -61,7 +62,7 @@ def test_every_option_reaches_the_function(calls):
     argv = [LEAF, 'weights.pth', '--out', 'new', '--cfg-options', 'model.backbone.num_blocks=(1,1)']
     argv += ['--backend', 'openvino', '--size', '64', '128', '--inside', 'resize', '--threads', '2']
     argv += ['--images', 'a.png', 'b', '--num-images', '3', '--calibration', '4']
-    argv += ['--validation', '5', '--max-drop', '0.25']
+    argv += ['--validation', '5', '--max-drop', '0.25', '--layout', 'triton-python']
     assert main(argv) == 0
     assert main([LEAF, 'weights.pth', '--out', 'new', '--any-size', '--inside']) == 0
     (config, _, _, options), (_, _, _, others) = calls
@@ -77,6 +78,7 @@ def test_every_option_reaches_the_function(calls):
         calibration=4,
         validation=5,
         max_drop=0.25,
+        layout='triton-python',
     )
     assert (others['any_size'], others['inside']) == (True, [])
 

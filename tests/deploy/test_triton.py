@@ -183,7 +183,7 @@ def model(make_model, monkeypatch):
     try:
         model.initialize(dict(model_repository=str(folder), model_config=config))
     finally:
-        for name in ('runtime', 'runtime_checks', 'engine'):
+        for name in ('runtime', 'runtime_checks', 'engine', 'engines'):
             sys.modules.pop(name, None)
     return model
 
