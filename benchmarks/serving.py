@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CLIENTS = (1, 4, 16)
+BINARY = {'Content-Type': 'application/octet-stream'}  # Triton parses urllib's default, a form
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def infer(url: str, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     tensor = dict(name='image', datatype='UINT8', shape=images.shape, parameters=sent)
     wanted = dict(name='labels', parameters=dict(binary_data=True))
     header = json.dumps(dict(inputs=[tensor], outputs=[wanted])).encode()
-    headers = {'Inference-Header-Content-Length': str(len(header))}
+    headers = {'Inference-Header-Content-Length': str(len(header)), **BINARY}
     request = urllib.request.Request(f'{url}/infer', header + images.tobytes(), headers)
     try:
         with urllib.request.urlopen(request, timeout=120) as answer:

@@ -42,7 +42,7 @@ WRITTEN = (
     CONFIG,
     LABELS,
     PYTHON_MODEL,
-)  # beside the network, which may lie in the version's folder
+)  # and the network may lie in the version
 MOST_IMAGES = 8  # of a batch that the server makes
 MOST_WAITING = 64  # requests; more are refused, so that a flood cannot fill the memory
 
