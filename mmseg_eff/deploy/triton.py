@@ -27,7 +27,6 @@ LAYOUTS = ('folder', 'triton', 'triton-python')
 ENGINES = {  # our backend -> Triton's, which reads the same file
     'onnx': 'onnxruntime',
     'openvino': 'openvino',
-    'openvino-int8': 'openvino',
 }
 BITS = (8, 16, 32, 64)
 TYPES = {  # numpy's -> Triton's
@@ -104,7 +103,7 @@ def arrange(folder: Path, report: dict, layout: str, name: str) -> dict:
     if layout == 'triton':
         model = Path(report['model'])
         inputs, outputs = tensors_of(folder / model)
-        config = native_config(name, report['backend'], model.name, inputs, outputs)
+        config = native_config(name, report, inputs, outputs)
         for file in find_backend(report['backend']).FILES:
             part = model.with_suffix(Path(file).suffix)
             (folder / part).rename(version / part)
@@ -120,35 +119,42 @@ def arrange(folder: Path, report: dict, layout: str, name: str) -> dict:
 
 
 def native_config(
-    name: str, backend: str, model: str, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
+    name: str, report: Mapping, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
 ) -> dict:
     """Configuration of a network that Triton's own backend reads.
 
     The server makes batches if the first axis of all tensors is free, but not for OpenVINO: its
     backend fixes the batch at ``max_batch_size`` and refuses smaller ones. There the free axis is
-    the client's.
+    the client's. Of precisions, that backend can be asked for bfloat16 alone.
     """
+    engine, is_bf16 = ENGINES[report['backend']], report['inference_precision'] == 'bf16'
     is_free = all(tensor.dims[:1] == (-1,) for tensor in (*inputs, *outputs))
-    is_batched = is_free and ENGINES[backend] == 'onnxruntime'
-    return {
+    config = {
         'name': name,
-        'backend': ENGINES[backend],
-        'default_model_filename': model,
-        **common(inputs, outputs, is_batched),
+        'backend': engine,
+        'default_model_filename': Path(report['model']).name,
+        **common(inputs, outputs, is_free and engine == 'onnxruntime'),
     }
+    if engine == 'openvino' and is_bf16:
+        config['parameters'] = [{'key': 'HINT_BF16', 'value': {'string_value': 'YES'}}]
+    return config
 
 
 def python_config(name: str, report: Mapping) -> dict:
     """Configuration of a folder that ``triton_model`` runs, from what its report says."""
     sides = report['size'] or (-1, -1)
-    image = report['input']
-    dtype = 'uint8' if report['num_labels'] <= 256 else 'uint16'
+    image, result, count = report['input'], report['output'], report['num_labels']
+    if result == 'labels':
+        output = Tensor('labels', 'uint8' if count <= 256 else 'uint16', (-1, *sides))
+    else:
+        is_single = result == 'logits' and report['threshold'] is not None
+        output = Tensor(result, 'float32', (-1, 1 if is_single else count, *sides))
     return {
         'name': name,
         'backend': 'python',
         **common(
             [Tensor('image', image['dtype'], (-1, *sides, image['channels']))],
-            [Tensor('labels', dtype, (-1, *sides))],
+            [output],
             True,
         ),
         'parameters': [{'key': 'threads', 'value': {'string_value': '0'}}],

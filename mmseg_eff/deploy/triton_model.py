@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 class TritonPythonModel:
-    """Labels (N, H, W) of images (N, H, W, C); the class and its methods have Triton's names."""
+    """Labels (N, H, W) or scores (N, K, H, W) of images (N, H, W, C); Triton chose the names."""
 
     def initialize(self, args: dict[str, str]) -> None:
         """Load the folder; an error says why the model cannot be served."""
@@ -27,15 +28,29 @@ class TritonPythonModel:
         self.triton = importlib.import_module('triton_python_backend_utils')
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        """Answer the requests that the server collected, each for itself."""
-        return [self.answer(request) for request in requests]
+        """Answer the requests that the server collected; images of one size run together."""
+        images = [
+            self.triton.get_input_tensor_by_name(request, 'image').as_numpy()
+            for request in requests
+        ]
+        answers: dict[int, Any] = {}
+        for shape in {each.shape[1:] for each in images}:
+            group = [index for index, each in enumerate(images) if each.shape[1:] == shape]
+            answers.update(zip(group, self.answer([images[i] for i in group]), strict=True))
+        return [answers[index] for index in range(len(requests))]
 
-    def answer(self, request: Any) -> Any:
-        """The labels, or one line that says what is wrong with this request."""
+    def answer(self, images: list[NDArray]) -> list[Any]:
+        """A response for each array (N, H, W, C), or one line that says what is wrong."""
+        response, name = self.triton.InferenceResponse, self.segmenter.report['output']
         try:
-            images = self.triton.get_input_tensor_by_name(request, 'image').as_numpy()
-            labels = np.stack([self.segmenter.segment(image) for image in images])
+            result = self.run(np.concatenate(images))
         except Exception as error:
             line = ' '.join(str(error).split()) or type(error).__name__
-            return self.triton.InferenceResponse(error=self.triton.TritonError(line))
-        return self.triton.InferenceResponse([self.triton.Tensor('labels', labels)])
+            return [response(error=self.triton.TritonError(line)) for _ in images]
+        ends = np.cumsum([len(each) for each in images])[:-1]
+        return [response([self.triton.Tensor(name, part)]) for part in np.split(result, ends)]
+
+    def run(self, images: NDArray) -> NDArray:
+        if self.segmenter.report['output'] == 'labels':
+            return np.stack(self.segmenter.segment_batch(images))
+        return np.stack([self.segmenter.scores(image) for image in images])

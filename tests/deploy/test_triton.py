@@ -1,5 +1,6 @@
 import json
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ from exported import write_export, write_openvino
 
 from mmseg_eff import deploy
 from mmseg_eff.deploy import triton_model
+from mmseg_eff.deploy.package import ENGINE, MODULES
 from mmseg_eff.deploy.triton import LAYOUTS, Tensor, arrange, check_layout, tensors_of
 from mmseg_eff.errors import InputError
 
@@ -116,6 +118,30 @@ def test_python_takes_what_the_folder_does(make_model):
     assert 'TYPE_UINT16\n  dims: [-1, -1]' in text
 
 
+@pytest.mark.parametrize(
+    ('changed', 'expected'),
+    [
+        (dict(output='probabilities', num_labels=5), 'name: "probabilities"|dims: [5, -1, -1]'),
+        (dict(output='logits', num_labels=2, threshold=0.0), 'name: "logits"|dims: [1, -1, -1]'),
+        (dict(output='probabilities', num_labels=2, threshold=0.0), 'dims: [2, -1, -1]'),
+    ],
+)
+def test_python_with_scores(make_model, changed, expected):
+    text = (make_model('triton-python', **changed) / 'config.pbtxt').read_text()
+    assert 'data_type: TYPE_FP32' in text
+    assert all(part in text for part in expected.split('|'))
+
+
+def test_bfloat16_is_asked_of_openvino(make_model):
+    def turn(folder):
+        write_openvino(folder)
+        report = json.loads((folder / 'report.json').read_text())
+        deploy.write_report(folder, {**report, 'inference_precision': 'bf16'})
+
+    text = (make_model('triton', turn=turn) / 'config.pbtxt').read_text()
+    assert 'key: "HINT_BF16"\n  value {\n    string_value: "YES"' in text
+
+
 @pytest.mark.parametrize('layout', LAYOUTS[1:])
 def test_the_folder_is_still_an_export(make_model, layout):
     folder = make_model(layout)
@@ -165,9 +191,8 @@ def test_what_can_be_arranged(layout):
 
 
 @pytest.fixture
-def model(make_model, monkeypatch):
-    """Triton's Python backend in small: what it gives ``model.py`` and takes from it."""
-    folder = make_model('triton-python', size=[24, 32])
+def make_served(make_model, monkeypatch):
+    """``model.py`` with Triton's Python backend in small: what it gives and takes."""
     backend = SimpleNamespace(
         get_input_tensor_by_name=lambda request, name: request[name],
         Tensor=lambda name, value: (name, value),
@@ -177,15 +202,19 @@ def model(make_model, monkeypatch):
     monkeypatch.setitem(sys.modules, 'triton_python_backend_utils', backend)
     monkeypatch.setattr(sys, 'path', [*sys.path])
     monkeypatch.setattr(sys, 'dont_write_bytecode', True)
-    model = triton_model.TritonPythonModel()
-    parameters = dict(threads=dict(string_value='1'))
-    config = json.dumps(dict(parameters=parameters))
-    try:
-        model.initialize(dict(model_repository=str(folder), model_config=config))
-    finally:
-        for name in ('runtime', 'runtime_checks', 'engine', 'engines'):
-            sys.modules.pop(name, None)
-    return model
+
+    def make(**changed):
+        folder = make_model('triton-python', **changed)
+        model = triton_model.TritonPythonModel()
+        config = json.dumps(dict(parameters=dict(threads=dict(string_value='1'))))
+        try:
+            model.initialize(dict(model_repository=str(folder), model_config=config))
+        finally:
+            for path in (*MODULES, Path(ENGINE)):
+                sys.modules.pop(path.stem, None)
+        return model
+
+    return make
 
 
 def request(*shape):
@@ -193,19 +222,45 @@ def request(*shape):
     return dict(image=SimpleNamespace(as_numpy=lambda: images))
 
 
-def test_requests_are_answered_each_for_itself(model):
-    requests = [request(1, 24, 32, 3), request(1, 24, 30, 3), request(2, 24, 32, 3)]
-    first, wrong, both = model.execute(requests)
-    assert wrong == 'the network was exported for [24, 32], got (24, 30)'
-    for given, answer in ((requests[0], first), (requests[2], both)):
+@pytest.mark.parametrize('batch', [1, None])
+def test_requests_of_one_size_run_together(make_served, batch):
+    model = make_served(batch=batch)
+    sizes = []
+    run = model.segmenter.run
+
+    def note(inputs):
+        sizes.append(len(inputs['image']))
+        return run(inputs)
+
+    model.segmenter.run = note
+    shapes = [(1, 24, 32, 3), (1, 24, 30, 3), (2, 24, 32, 3)]
+    requests = [request(*shape) for shape in shapes]
+    answers = model.execute(requests)
+    assert sorted(sizes) == ([1] * 4 if batch else [1, 3])
+    for given, answer in zip(requests, answers, strict=True):
         images = given['image'].as_numpy()
         expected = [model.segmenter.segment(image) for image in images]
         assert np.array_equal(answer['labels'], expected)
 
 
-def test_an_error_is_one_line(model, monkeypatch):
-    def segment(image):
+def test_a_wrong_request_does_not_fail_the_others(make_served):
+    model = make_served(size=[24, 32])
+    right, wrong = model.execute([request(1, 24, 32, 3), request(1, 24, 30, 3)])
+    assert right['labels'].shape == (1, 24, 32)
+    assert wrong.startswith('the network was exported for 24x32, got 24x30')
+
+
+def test_scores(make_served, monkeypatch):
+    model = make_served(output='probabilities', num_labels=2)
+    monkeypatch.setattr(model.segmenter, 'scores', lambda image: np.zeros((2, *image.shape[:2])))
+    (answer,) = model.execute([request(3, 24, 32, 3)])
+    assert answer['probabilities'].shape == (3, 2, 24, 32)
+
+
+def test_an_error_is_one_line(make_served):
+    def run(inputs):
         raise RuntimeError('first\n  second')
 
-    monkeypatch.setattr(model.segmenter, 'segment', segment)
-    assert model.execute([request(1, 24, 32, 3)]) == ['first second']
+    model = make_served()
+    model.segmenter.run = run
+    assert model.execute([request(1, 24, 32, 3)] * 2) == ['first second'] * 2

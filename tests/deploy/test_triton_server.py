@@ -64,6 +64,7 @@ def make_model(repository, name, layout, turn=None, **options):
 
 MODELS = {  # name -> how it is made
     'python': dict(layout='triton-python'),
+    'python-batched': dict(layout='triton-python', batch=None),
     'fixed': dict(layout='triton-python', size=list(SIZE)),
     'onnx': dict(layout='triton'),
     'onnx-batched': dict(layout='triton', batch=None),
@@ -163,7 +164,7 @@ def test_16_clients_get_the_labels_of_the_runtime(server, images, expected, mode
         assert np.array_equal(labels, expected)
     requests, batches = (server.metric(name, model) - before[name] for name in before)
     assert requests == 16 * len(images)
-    is_batched = model in ('python', 'fixed', 'onnx-batched')
+    is_batched = model in ('python', 'python-batched', 'fixed', 'onnx-batched')
     assert batches < requests if is_batched else batches == requests
 
 
@@ -171,6 +172,16 @@ def test_16_clients_get_the_labels_of_the_runtime(server, images, expected, mode
 def test_several_images_in_a_request(server, images, expected, model):
     labels = infer(url_of(server, model), np.stack(images[:5]))
     assert np.array_equal(labels, expected[:5])
+
+
+def test_images_of_several_sizes_at_once(server, images):
+    """The server collects images of one size only."""
+    url = url_of(server, 'python')
+    cut = [image[: 16 * (index % 3 + 1)] for index, image in enumerate(images)]
+    alone = [infer(url, image) for image in cut]
+    with ThreadPoolExecutor(16) as pool:
+        together = [*pool.map(lambda image: infer(url, image), cut)]
+    assert all(map(np.array_equal, together, alone))
 
 
 WRONG = {  # what is sent -> model, tensor, bytes, and what the answer says
