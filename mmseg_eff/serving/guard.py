@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from .uploads import Limits, Refused, too_many_bytes
@@ -33,27 +34,39 @@ class Guard:
         self.app, self.limits = app, limits
         self.active = 0
 
-    async def __call__(
-        self, scope: MutableMapping[str, Any], receive: Receive, send: Send
-    ) -> None:
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Handle a request of the server; see the ASGI specification."""
         if scope['type'] != 'http' or scope['method'] in ('GET', 'HEAD', 'OPTIONS'):
             await self.app(scope, receive, send)
             return
-        has_started = False
+        has_started, is_complete = False, False
 
         async def start(message: Message) -> None:
             nonlocal has_started
             has_started = True
             await send(message)
 
+        async def read() -> Message:
+            nonlocal is_complete
+            message = await receive()
+            if message['type'] == 'http.disconnect' and not is_complete:
+                raise Disconnected
+            is_complete = is_complete or not message.get('more_body', False)
+            return message
+
         self.active += 1
         try:
-            refused = await self.run(scope, receive, start)
+            refused = await self.run(scope, read, start)
         finally:
             self.active -= 1
-        if refused and not has_started:
-            await send_error(refused, send)
+        if not refused or has_started:
+            return
+        if refused.status in (413, 503) and b'expect' not in dict(scope['headers']):
+            with suppress(TimeoutError, Disconnected):
+                async with asyncio.timeout(self.limits.timeout):
+                    while not is_complete:  # most clients send all before they read an answer
+                        await read()
+        await send_error(refused, send)
 
     async def run(
         self, scope: MutableMapping[str, Any], receive: Receive, send: Send
@@ -80,16 +93,13 @@ class Guard:
         return None
 
     def counted(self, receive: Receive) -> Receive:
-        """``receive`` that raises if the body is too large or the client has gone."""
-        total, is_complete = 0, False
+        """``receive`` that raises if the body is too large."""
+        total = 0
 
         async def count() -> Message:
-            nonlocal total, is_complete
+            nonlocal total
             message = await receive()
-            if message['type'] == 'http.disconnect' and not is_complete:
-                raise Disconnected
             total += len(message.get('body', b''))
-            is_complete = is_complete or not message.get('more_body', False)
             if total > self.limits.max_bytes + FORM:
                 raise too_many_bytes(self.limits)
             return message

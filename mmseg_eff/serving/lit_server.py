@@ -5,6 +5,7 @@ the requests between them. What LitServe does not do is here: errors of one uplo
 others of its batch, limits, waiting without polling, and processes that end with their parent.
 """
 
+import multiprocessing
 import os
 import queue
 import socket
@@ -13,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from multiprocessing import get_context
+from multiprocessing.managers import SyncManager
 from pathlib import Path
 from typing import Annotated, Any
 from unittest import mock
@@ -41,15 +42,13 @@ SENT = f"send the image as field 'image' of {FORM}, or as a body of type image/â
 
 async def read_upload(request: Request) -> Upload:
     """The image of a request, whose header is checked, and the answer wanted."""
-    answer = choose_answer(
-        request.query_params.get('format'), request.headers.get('accept', '')
-    )
+    answer = choose_answer(request.query_params.get('format'), request.headers.get('accept', ''))
     kind = request.headers.get('content-type', '').partition(';')[0].strip().lower()
     if kind == FORM:
         async with request.form(max_files=1, max_fields=8) as form:
             file = form.get('image')
             if not isinstance(file, UploadFile):
-                raise Refused(400, f"image: there is no such file in the form; {SENT}")
+                raise Refused(400, f'image: there is no such file in the form; {SENT}')
             content = await file.read()
     elif kind.startswith('image/') or kind == 'application/octet-stream':
         content = await request.body()
@@ -72,7 +71,9 @@ class ExportAPI(LitAPI):
     def __init__(self, folder: Path, threads: int, max_batch: int, batch_wait: float) -> None:
         super().__init__(max_batch_size=max_batch, batch_timeout=batch_wait, loop=WaitingLoop())
         self.folder, self.threads = folder, threads
-        self.faults = get_context('spawn').SimpleQueue()  # why a worker did not start
+        self.faults = multiprocessing.get_context(
+            'spawn'
+        ).SimpleQueue()  # why a worker did not start
 
     def setup(self, device: str) -> None:
         """Load the network, in a worker."""
@@ -103,13 +104,16 @@ class ExportAPI(LitAPI):
 
 
 class WaitingLoop(BatchedLoop):
-    """LitServe's loop of a worker, which sleeps until a request comes; LitServe's own polls."""
+    """LitServe's loop of a worker, but idle until a request comes; LitServe's own polls."""
 
     def get_batch_requests(
         self, lit_api: LitAPI, request_queue: Any, transport: Any
     ) -> tuple[list, list]:
         """The requests of a batch, and those that have waited longer than the time limit."""
-        requests = [request_queue.get()]
+        try:  # not for longer: the queue gives a request to a worker that was killed while it waits
+            requests = [request_queue.get(timeout=1.0)]
+        except queue.Empty:
+            return [], []
         end = time.monotonic() + lit_api.batch_timeout
         while len(requests) < lit_api.max_batch_size:
             try:
@@ -173,14 +177,13 @@ class ExportServer(LitServer):
         )
         self.api, self.limits, self.on_start = api, limits, on_start
         self.inference_workers: list = []
-        self.manager: Any = None
         self.response_buffer = Waiting(limits.timeout)
         self.app.state.limits = limits
         self.app.add_exception_handler(HTTPException, as_json)
 
     def _init_manager(self, num_api_servers: int) -> Any:
-        self.manager = super()._init_manager(num_api_servers)
-        return self.manager
+        with mock.patch.object(multiprocessing, 'Manager', following_manager):
+            return super()._init_manager(num_api_servers)
 
     def launch_inference_worker(self, lit_api: LitAPI) -> list:
         """Start the workers; OpenCV reads its limit when it is imported there."""
@@ -206,10 +209,9 @@ class ExportServer(LitServer):
                     )
             time.sleep(0.05)
 
-    def _start_server(self, *args: Any, **kwargs: Any) -> dict:
-        servers = super()._start_server(*args, **kwargs)
-        self.on_start()
-        return servers
+    def _start_worker_monitoring(self, *args: Any) -> None:
+        super()._start_worker_monitoring(*args)
+        self.on_start()  # LitServe's first step after the start
 
     @asynccontextmanager
     async def lifespan(self, app: Any) -> AsyncIterator[None]:
@@ -220,6 +222,7 @@ class ExportServer(LitServer):
 
     def serve_on(self, listener: socket.socket) -> None:
         """Serve on a socket until Ctrl-C or SIGTERM."""
+        others = set(multiprocessing.active_children())
         try:
             self.run(  # host and port are unused where there is a socket
                 host='127.0.0.1',
@@ -229,10 +232,16 @@ class ExportServer(LitServer):
                 generate_client_file=False,
             )
         finally:
-            for worker in self.inference_workers:
-                worker.kill()
-            if self.manager:
-                self.manager.shutdown()
+            for process in set(multiprocessing.active_children()) - others:
+                process.kill()  # what LitServe leaves if it was stopped during its start
+                process.join()
+
+
+def following_manager() -> SyncManager:
+    """The process of LitServe's queues, which here ends with its parent."""
+    manager = SyncManager(ctx=multiprocessing.get_context())
+    manager.start(follow_parent)
+    return manager
 
 
 async def as_json(_request: Request, error: Exception) -> Response:

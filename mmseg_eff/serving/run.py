@@ -72,4 +72,5 @@ def listen(host: str, port: int) -> socket.socket:
             (host, port), family=socket.AF_INET6 if ':' in host else socket.AF_INET, backlog=2048
         )
     except OSError as error:
-        raise InputError(f'{host}:{port}: cannot listen ({error.strerror or error})') from error
+        reason = str(error.strerror or error).partition(' (while')[0]  # Python adds the address
+        raise InputError(f'{host}:{port}: cannot listen ({reason})') from error

@@ -70,7 +70,7 @@ def check_image(content: bytes, limits: Limits) -> None:
     except Image.DecompressionBombError as error:
         raise Refused(413, f'image: {error}') from error
     except UnidentifiedImageError as error:
-        raise Refused(415, f'image: must be one of {ALLOWED}') from error
+        raise Refused(415, f'image: must be one of {ALLOWED}, and not cut off') from error
     except Exception as error:  # Pillow raises errors of any type
         raise Refused(400, f'image: its header cannot be read ({len(content)} bytes)') from error
     if width * height > limits.max_pixels:
