@@ -90,6 +90,7 @@ setup(
             'onedl',
             'deploy',
             'litert',
+            'serve',
             'slides',
             'video',
             'crf',
