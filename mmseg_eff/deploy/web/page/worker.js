@@ -1,6 +1,6 @@
 // Run the exported network with ONNX Runtime Web, beside the page: BGR pixels in, labels out.
 
-const FOLDER = new URL('onnxruntime-web/', import.meta.url);
+const FOLDER = new URL('../onnxruntime-web/', import.meta.url);
 const BUILDS = { // the library, and its WebAssembly without suffix
   wasm: ['ort.wasm.min.js', 'ort-wasm-simd-threaded'],
   webgpu: ['ort.webgpu.min.js', 'ort-wasm-simd-threaded.asyncify'],
@@ -8,7 +8,7 @@ const BUILDS = { // the library, and its WebAssembly without suffix
 let ort;
 let session;
 
-/** The bytes of a file, unpacked if they are gzip and the server's headers have not said so. */
+/** The bytes of a file, unpacked if they are gzip still: some servers make the browser do it. */
 async function read(url) {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${url}: the server answers ${response.status}`);
@@ -23,15 +23,17 @@ async function load({ engine, threads, model }) {
   const [module, wasm, network] = await Promise.all([
     import(new URL(library, FOLDER)),
     read(new URL(`${build}.wasm.gz`, FOLDER)),
-    read(new URL(model, import.meta.url)),
+    read(model),
   ]);
   ort = module;
   ort.env.logLevel = 'error';
   ort.env.wasm.numThreads = threads;
   ort.env.wasm.wasmBinary = wasm;
   ort.env.wasm.wasmPaths = { mjs: new URL(`${build}.js`, FOLDER).href };
-  const executionProviders = engine === 'webgpu' ? ['webgpu', 'wasm'] : ['wasm'];
-  session = await ort.InferenceSession.create(network, { executionProviders });
+  session = await ort.InferenceSession.create(network, {
+    executionProviders: engine === 'webgpu' ? ['webgpu', 'wasm'] : ['wasm'],
+    logSeverityLevel: 3, // which nodes WebGPU leaves to the CPU is no warning
+  });
 }
 
 async function run({ pixels, height, width }) {

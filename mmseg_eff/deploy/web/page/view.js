@@ -45,8 +45,8 @@ function css(label) {
   return `rgb(${colors[label].join(' ')})`;
 }
 
-/** Show an image; labels of another one go. */
-export function showImage(bitmap, name) {
+/** Show an image, below the labels on the screen if there are any. */
+export function showImage(bitmap) {
   const scale = Math.min(1, LARGEST_SHOWN / Math.max(bitmap.width, bitmap.height));
   const { image } = canvas;
   image.width = Math.max(1, Math.round(bitmap.width * scale));
@@ -62,7 +62,10 @@ export function showImage(bitmap, name) {
   $('stage').style.width = `min(100%, ${(72 * ratio).toFixed(2)}vh)`;
   $('hint').hidden = true;
   image.hidden = false;
-  if (shown && shown.name === name) return; // the webcam's next frame
+}
+
+/** Take the labels of an earlier image from the screen. */
+export function clearLabels() {
   shown = marker = undefined;
   canvas.overlay.hidden = $('marker').hidden = true;
   $('save-labels').disabled = $('save-overlay').disabled = true;

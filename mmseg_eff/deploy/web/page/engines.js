@@ -14,6 +14,7 @@ export class Engine {
       this.waiting.delete(id);
       if (error) reject(new Error(error));
       else resolve(result);
+      if (this.isRetired && !this.waiting.size) this.stop();
     };
     this.worker.onerror = event => this.fail(event.message || 'its worker does not start');
   }
@@ -40,6 +41,12 @@ export class Engine {
     this.failure = reason;
     for (const { reject } of this.waiting.values()) reject(new Error(reason));
     this.waiting.clear();
+  }
+
+  /** Stop after what it has been asked for. */
+  retire() {
+    this.isRetired = true;
+    if (!this.waiting.size) this.stop();
   }
 
   stop() {

@@ -2,7 +2,7 @@
 
 import { Engine, faultOfWebgpu, threadCount, tryWebgpu } from './engines.js';
 import { LARGEST_PHOTO, MOST_PIXELS, crop, fit, toBgr } from './pixels.js';
-import { setClasses, showImage, showLabels, summary } from './view.js';
+import { clearLabels, setClasses, showImage, showLabels, summary } from './view.js';
 
 const LARGEST_FILE = 64e6; // bytes
 const options = new URLSearchParams(location.search); // ?engine=wasm or webgpu, ?threads=2
@@ -15,7 +15,10 @@ let webgpu = ''; // what came of it, in words; empty before its trial
 let turn = 0; // counts images, so that a late result of an earlier one is dropped
 let stream; // of the webcam
 
-start().catch(error => fail(`The network cannot be loaded: ${error.message}`));
+const loading = start().then(() => true, error => {
+  fail(`The network cannot be loaded: ${error.message}`);
+  return false;
+});
 
 async function start() {
   const response = await fetch('report.json');
@@ -30,12 +33,16 @@ async function start() {
     engine = new Engine('wasm', threadCount(options.get('threads')));
     if (options.get('engine') === 'wasm') webgpu = 'WebGPU is off in the address';
   }
-  await engine.load(report.model);
+  await engine.load(modelUrl());
   webgpu ||= await faultOfWebgpu();
   describe();
   $('file').disabled = $('webcam').disabled = false;
   say('Ready. Choose an image, drop or paste one, or start the webcam.');
   document.body.dataset.ready = engine.name;
+}
+
+function modelUrl() {
+  return new URL(report.model, location.href).href;
 }
 
 /** What the report says of the network, and what runs it. */
@@ -73,8 +80,8 @@ function fail(text) {
 async function open(file) {
   stopWebcam();
   fail('');
-  if (!engine) return;
   const mine = ++turn;
+  if (!await loading || mine !== turn) return;
   try {
     const bitmap = await decode(file);
     if (mine !== turn) return bitmap.close();
@@ -115,19 +122,23 @@ async function segment(bitmap, name, mine) {
   const began = performance.now();
   const isLive = Boolean(stream);
   const shape = fit(bitmap.width, bitmap.height, report.size);
-  if (!isLive) showImage(bitmap, name);
+  if (!isLive) {
+    clearLabels();
+    showImage(bitmap);
+  }
   const pixels = toBgr(pixelsOf(bitmap, shape), shape, fillColor());
   const image = { pixels, height: shape.inputHeight, width: shape.inputWidth };
   const { labels, ms } = await engine.run(image);
   if (mine !== turn) return bitmap.close();
-  if (isLive) showImage(bitmap, name);
+  if (isLive) showImage(bitmap);
   const shares = showLabels(crop(labels, shape), shape.width, shape.height, name);
   if (!isLive) say(`${name}: ${summary(shares)}.${sizes(bitmap, shape)}`);
   $('time').textContent = `${(performance.now() - began).toFixed(0)} ms, `
     + `of which the network ${ms.toFixed(0)} ms`;
-  document.body.dataset.ms = ms;
+  document.body.dataset.ms = ms; // for tests and benchmarks
+  document.body.dataset.images = Number(document.body.dataset.images ?? 0) + 1;
   bitmap.close();
-  await considerWebgpu(image, labels, ms);
+  considerWebgpu(image, labels, ms);
 }
 
 /** That an image was resized, in words; empty if it was not. */
@@ -157,13 +168,11 @@ async function considerWebgpu(image, labels, ms) {
   if (webgpu) return;
   webgpu = 'trying WebGPU';
   describe();
-  const { engine: better, said } = await tryWebgpu(report.model, image, labels, ms);
+  const { engine: better, said } = await tryWebgpu(modelUrl(), image, labels, ms);
   webgpu = said;
   if (better) {
-    engine.stop();
+    engine.retire();
     engine = better;
-    turn++; // what the stopped engine was asked for
-    if (stream) follow();
   }
   describe();
 }
