@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+from pathlib import Path
 
 import browser
 import cv2
@@ -17,7 +18,7 @@ from mmseg_eff.deploy import load_runtime, write_report
 from mmseg_eff.deploy.backends.web import add_files
 from mmseg_eff.deploy.runtime_checks import REPORT, read_report
 from mmseg_eff.deploy.web_runtime import VARIABLE, find_runtime
-from mmseg_eff.hub import get
+from mmseg_eff.hub import find, get
 
 pytestmark = pytest.mark.slow
 NETWORKS = {  # published weights -> size, and settings that leave the images as they are
@@ -120,7 +121,7 @@ def test_labels_are_those_of_torch(
     size, options = NETWORKS[name]
     path, checkpoint = image(*size), get(name)
     monkeypatch.setenv(VARIABLE, str(runtime))
-    config = mmseg_eff.hub.find(name).config
+    config = Path(find(name).config).name
     result = mmseg_eff.export(
         config,
         checkpoint,
