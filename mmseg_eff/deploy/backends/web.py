@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import InputError
-from ..runtime import resized_size
+from ..runtime_images import resized_size
 from ..web_runtime import FILES as RUNTIME_FILES
 from ..web_runtime import find_runtime, write_runtime
 from . import onnx
-from .onnx import ENGINE, EXTRA, FILES, INSTALL, MODEL, NEEDS, PRECISIONS, load
+from .onnx import ALLOWED, ENGINE, EXTRA, FILES, INSIDE, INSTALL, MODEL, NEEDS, load
 
 if TYPE_CHECKING:
     from ..graph import SegmentationGraph
@@ -31,9 +31,8 @@ __all__ = [
     'load',
 ]
 RUNTIME = 'onnx'
-INSIDE = ('normalise', 'labels')
-ALLOWED = ('resize', 'normalise', 'labels')
 FIXED = ('batch',)
+PRECISIONS = ('f32',)
 
 PAGE = Path(__file__).parent.parent / 'web'
 PAGE_FILES = tuple(
@@ -64,7 +63,7 @@ def check_graph(graph: 'SegmentationGraph') -> None:
             f'backend web is for 8-bit colour images, got {graph.channels} channels of '
             f'{graph.dtype}'
         )
-    if graph.describe().get('batch', 1) != 1 or graph.output != 'labels':
+    if graph.batch != 1 or graph.output != 'labels':
         raise InputError('backend web gives the labels of one image: no other batch or output')
     if missing := sorted({'normalise', 'labels'} - set(graph.inside)):
         raise InputError(f'backend web needs {missing[0]} inside')

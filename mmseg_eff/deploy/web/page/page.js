@@ -47,9 +47,11 @@ function modelUrl() {
 
 /** What the report says of the network, and what runs it. */
 function describe() {
-  const { network, dataset, licence } = report;
-  if (network) document.title = $('title').textContent = network;
-  const facts = [dataset && `Trained on ${dataset}`, licence && `Licence: ${licence}`];
+  const { config, weights } = report;
+  const name = weights?.name ?? config?.name;
+  if (name) document.title = $('title').textContent = name;
+  const dataset = weights?.dataset ?? config?.dataset;
+  const facts = [dataset && `Dataset: ${dataset}`, weights && `Licence: ${weights.licence}`];
   $('about').textContent = [...facts, 'Images stay on this device'].filter(Boolean).join(' · ');
   $('size').textContent = report.size
     ? `${report.size[1]} x ${report.size[0]}; others are resized to fit`
