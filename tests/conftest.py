@@ -14,7 +14,7 @@ from mmengine.registry import DefaultScope, init_default_scope
 from mmseg.visualization import SegLocalVisualizer
 
 from mmseg_eff.datasets import make_toy_street
-from mmseg_eff.deploy.runtime import disable_telemetry
+from mmseg_eff.deploy.engines import disable_telemetry
 from mmseg_eff.hub.cache import VARIABLE
 from mmseg_eff.hub.download import MIRROR
 from mmseg_eff.safe_config.process import SEAL

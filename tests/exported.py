@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from mmseg_eff import deploy
-from mmseg_eff.deploy import runtime, runtime_checks
+from mmseg_eff.deploy.backends import engine_file
+from mmseg_eff.deploy.package import MODULES
 
 NUM_CLASSES = 9
 REPORT = dict(
@@ -61,11 +62,16 @@ def write_export(folder: Path, **changed: object) -> Path:
     """Make an exported folder whose report has ``changed`` values."""
     folder.mkdir(parents=True, exist_ok=True)
     write_network(folder / 'model.onnx')
-    for module in (runtime, runtime_checks):
-        path = Path(module.__file__)
+    for path in MODULES:
         (folder / path.name).write_bytes(path.read_bytes())
+    set_engine(folder, 'onnx')
     deploy.write_report(folder, {**REPORT, **changed})
     return folder
+
+
+def set_engine(folder: Path, backend: str) -> None:
+    """Let an exported folder be run by a backend."""
+    (folder / 'engine.py').write_bytes(engine_file(backend).read_bytes())
 
 
 def write_openvino(folder: Path) -> Path:
@@ -73,13 +79,14 @@ def write_openvino(folder: Path) -> Path:
     pytest.importorskip('openvino', reason='needs the extra [deploy]')
     run_alone(TO_OPENVINO, cwd=folder)
     (folder / 'model.onnx').unlink()
+    set_engine(folder, 'openvino')
     deploy.write_report(folder, {**REPORT, 'backend': 'openvino', 'model': 'model.xml'})
     return folder
 
 
 TO_OPENVINO = """
-from runtime import engine
-openvino = engine('openvino', 'openvino')
+from engines import import_engine
+openvino = import_engine('openvino', 'openvino', 'openvino')
 model = openvino.Core().read_model('model.onnx')
 openvino.save_model(model, 'model.xml', compress_to_fp16=False)
 """

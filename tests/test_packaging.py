@@ -29,7 +29,11 @@ IMPORTS = {  # distribution -> what it is imported as, where that is another nam
 OPTIONAL = {  # imported where it is there: a part of torch's builds for NVIDIA
     'triton',
 }
-BESIDE = {'runtime_checks'}  # of an exported folder, whose runtime.py runs without the package
+BESIDE = {
+    'engine',
+    'engines',
+    'runtime_checks',
+}  # of an exported folder, whose runtime.py runs without the package
 
 SHIPPED = ('assets/street.jpg', 'assets/street.LICENCE.txt', 'hub/networks/camvid.safetensors')
 

@@ -64,7 +64,7 @@ def export(
     backend: str = 'onnx',
     size: Sequence[int] | None = None,
     any_size: bool = False,
-    inside: Sequence[str] = ('normalise', 'labels'),
+    inside: Sequence[str] | None = None,
     images: str | Path | Sequence[str | Path] | None = None,
     num_images: int = 8,
     threads: int = 0,
@@ -85,11 +85,13 @@ def export(
         config: Config, its file, or its name.
         checkpoint: Checkpoint of exactly this network, or ``hub:NAME``.
         out: Folder to make: a new or empty one, or an earlier export.
-        backend: ``onnx``, ``openvino``, ``openvino-int8`` or ``tensorrt``.
+        backend: ``onnx``, ``openvino``, ``openvino-int8``, ``tensorrt`` or another one of
+            ``mmseg_eff/deploy/backends``.
         size: Height and width of all images in pixels; those of the first one by default.
         any_size: Take images of any size, which not every network allows.
         inside: What the graph does itself, not the runtime: of ``resize`` (to the network's
-            input), ``normalise`` and ``labels`` (from the logits).
+            input), ``normalise`` and ``labels`` (from the logits); the backend's choice by
+            default, which is the last two for most.
         images: Files, folders and globs to compare the labels on; images of the test data by
             default.
         num_images: Number of images of the test data.
@@ -114,6 +116,8 @@ def export(
         raise InputError(f'max_drop must be a finite number, got {max_drop}')
     if any_size and size:
         raise InputError('size and any_size exclude each other: give one of them')
+    module = deploy.find_backend(backend)
+    inside = check_limits(backend, module, inside, any_size)
     if backend == 'openvino-int8' and 'labels' not in inside:
         raise InputError(f'openvino-int8 needs labels inside, got {list(inside)}')
     size = check_size(size) if size else None
@@ -144,6 +148,22 @@ def export(
             threads=threads,
         )
     return Export(out, report)
+
+
+def check_limits(
+    name: str, backend: deploy.Backend, inside: Sequence[str] | None, any_size: bool
+) -> tuple[str, ...]:
+    """What the graph does itself: what is asked for, or the backend's choice.
+
+    Raises:
+        InputError: If the backend cannot do that, or takes one size alone.
+    """
+    if refused := sorted(set(inside or ()) & set(deploy.PARTS) - set(backend.ALLOWED)):
+        allowed = ', '.join(backend.ALLOWED) or 'nothing'
+        raise InputError(f'backend {name} cannot do {refused[0]} inside; it can do {allowed}')
+    if any_size and 'size' in backend.FIXED:
+        raise InputError(f'backend {name} exports for one size: any_size is not possible')
+    return backend.INSIDE if inside is None else tuple(inside)
 
 
 def choose_images(

@@ -3,11 +3,12 @@
 import argparse
 from pathlib import Path
 
+from ..utils.names import backend_names
 from ._arguments import ToolParser, finite_number, whole_number
 from ._cli import add_config_arguments, add_output_stride, command, read_config_of
 from ._network import add_checkpoint_arguments, find_network
 
-BACKENDS = ('onnx', 'openvino', 'openvino-int8', 'tensorrt')  # of deploy.NEEDS
+BACKENDS = (*backend_names(), 'openvino-int8')
 PARTS = ('resize', 'normalise', 'labels')  # of deploy.PARTS
 
 
@@ -26,8 +27,7 @@ def add_arguments(parser: ToolParser) -> None:
         '--inside',
         nargs='*',
         choices=PARTS,
-        default=['normalise', 'labels'],
-        help='what the graph does itself, not the runtime (normalise labels)',
+        help="what the graph does itself, not the runtime; the backend's choice without",
     )
     parser.add_argument('--images', nargs='+', metavar='INPUT', help='to compare the labels on')
     parser.add_argument(

@@ -1,6 +1,6 @@
 """Export networks: graph, backends, verification, quantization, and the runtime of the result."""
 
-from .backends import NEEDS, check_backend, deploy_package, export_onnx, export_openvino
+from .backends import Backend, check_backend, deploy_package, find_backend
 from .dataset_images import DatasetImage, select_images
 from .export import export_to_folder
 from .graph import PARTS, SegmentationGraph
@@ -10,9 +10,9 @@ from .runtime import Segmenter, load_runtime
 from .verify import Agreement, Latency
 
 __all__ = [
-    'NEEDS',
     'PARTS',
     'Agreement',
+    'Backend',
     'DatasetImage',
     'Int8Data',
     'Int8Figures',
@@ -21,10 +21,9 @@ __all__ = [
     'Segmenter',
     'check_backend',
     'deploy_package',
-    'export_onnx',
-    'export_openvino',
     'export_to_folder',
     'fill_folder',
+    'find_backend',
     'load_runtime',
     'new_folder',
     'select_images',

@@ -8,6 +8,7 @@ from mmseg.models import BaseSegmentor
 
 from ..datasets.image_reader import LabelsImages
 from ..utils.atomic_io import sha256_of
+from .backends import find_backend
 from .graph import SegmentationGraph
 from .package import fill_folder, versions, write_report
 from .quantize import Int8Data, quantize
@@ -38,7 +39,7 @@ def export_to_folder(
         original: ``model`` as a function of images, to compare with.
         images: Images to compare the labels on.
         checkpoint: File of the weights, whose SHA-256 the report has.
-        backend: Key of ``NEEDS``.
+        backend: Name of a backend, see ``find_backend``.
         size: Height and width of all images; those of the first one by default.
         any_size: Take images of any size.
         inside: What the graph does itself, of ``PARTS``.
@@ -81,4 +82,7 @@ def export_to_folder(
         versions=versions(),
         checkpoint_sha256=sha256_of(checkpoint),
     )
+    add_files = getattr(find_backend(backend), 'add_files', None)
+    if add_files:
+        add_files(folder, report)
     return write_report(folder, report)

@@ -14,18 +14,24 @@ from mmseg.models import BaseSegmentor
 
 from ..errors import InputError
 from ..utils.atomic_io import is_other_process, lock, sha256_of
-from . import runtime, runtime_checks
-from .backends import export_onnx, export_openvino
+from . import engines, runtime, runtime_checks
+from .backends import backend_names, engine_file, find_backend
 from .graph import SegmentationGraph
 from .runtime_checks import REPORT, check_file, check_report, read_report
 
 PACKAGES = ('mmseg_eff', 'torch', 'onnx', 'onnxruntime', 'openvino', 'nncf')
-MODULES = (runtime.__file__, runtime_checks.__file__)  # copied into the folder
-WRITTEN = (  # all that an export writes
-    *(f'{name}.{suffix}' for name in ('model', 'int8') for suffix in ('onnx', 'xml', 'bin')),
-    *(Path(module).name for module in MODULES),
-    REPORT,
-)
+ENGINE = 'engine.py'  # the backend's own file in an exported folder
+MODULES = tuple(Path(str(module.__file__)) for module in (runtime, runtime_checks, engines))
+
+
+def written() -> set[str]:
+    """Names of all files that an export can write, with any backend."""
+    names = {ENGINE, REPORT, *(module.name for module in MODULES)}
+    for backend in map(find_backend, backend_names()):
+        names.update(backend.FILES, getattr(backend, 'ADDED', ()))
+        for precision in backend.PRECISIONS:
+            names.update(f'{precision}{Path(file).suffix}' for file in backend.FILES)
+    return names | {'int8.xml', 'int8.bin'}
 
 
 @contextmanager
@@ -65,27 +71,41 @@ def check_replaceable(path: Path) -> None:
     advice = 'name a new folder'
     if not path.is_dir() or path.is_symlink() or path.is_mount():
         raise InputError(f'{path}: is no folder that can be replaced; {advice}')
-    entries = sorted(path.iterdir())
+    entries = content(path)
     if not entries:
         return
-    if path / REPORT not in entries:
-        raise InputError(f'{entries[0]}: would be deleted, and is no earlier export; {advice}')
+    if REPORT not in entries:
+        first = next(iter(entries.values()))
+        raise InputError(f'{first}: would be deleted, and is no earlier export; {advice}')
     try:
         files = read_report(path / REPORT)['files']
-        for entry in entries:
-            if entry.name in files:
-                check_file(entry, files[entry.name])
+        for name in files.keys() & entries.keys():
+            check_file(path, name, files[name])
     except ValueError as error:
         raise InputError(f'{error}; {advice}') from error
-    for entry in entries:
-        is_ours = entry.name in WRITTEN and entry.name in {*files, REPORT}
-        if not is_ours and not is_cache(entry):
+    ours = written() & {*files, REPORT}
+    for name, entry in entries.items():
+        if name not in ours:
             raise InputError(f'{entry}: would be deleted, and is not of the export; {advice}')
+
+
+def content(folder: Path) -> dict[str, Path]:
+    """All files, links and empty folders in a folder by their names, without Python's cache."""
+    found = {}
+    for entry in sorted(folder.iterdir()):
+        if is_cache(entry):
+            continue
+        is_folder = entry.is_dir() and not entry.is_symlink()
+        below = content(entry) if is_folder else {}
+        found.update({f'{entry.name}/{name}': path for name, path in below.items()})
+        if not below:
+            found[entry.name] = entry
+    return found
 
 
 def is_cache(path: Path) -> bool:
     """Whether a path is what Python keeps of the folder's modules, and nothing else."""
-    stems = '|'.join(Path(module).stem for module in MODULES)
+    stems = '|'.join(module.stem for module in (*MODULES, Path(ENGINE)))
     pattern = re.compile(rf'({stems})\.[\w-]+(\.opt-\d)?\.pyc')
     is_folder = path.name == '__pycache__' and path.is_dir() and not path.is_symlink()
     return is_folder and all(
@@ -123,15 +143,16 @@ def exchange(first: Path, second: Path) -> bool:
 
 def remove_export(folder: Path) -> None:
     """Remove what an export writes, and the folder if nothing else is in it."""
-    cache = folder / '__pycache__'
-    names = [folder / name for name in WRITTEN]
     with suppress(OSError):  # what cannot go now may go with the next export
-        if is_cache(cache):
+        names = [folder / name for name in written()]
+        folders = {folder, *(parent for name in names for parent in name.parents)}
+        for cache in (path for path in folder.rglob('__pycache__') if is_cache(path)):
             names += cache.iterdir()
+            folders.add(cache)
         for path in names:
             path.unlink(missing_ok=True)
-        for path in (cache, folder):
-            if path.is_dir():
+        for path in sorted(folders, key=lambda path: -len(path.parts)):
+            if path.is_relative_to(folder) and path.is_dir():
                 path.rmdir()
 
 
@@ -188,7 +209,7 @@ def fill_folder(
     Args:
         model: The segmentor, with ``dataset_meta``.
         graph: Made of it.
-        backend: Key of ``NEEDS``.
+        backend: Name of a backend.
         folder: An empty folder.
         loading: How images are read, as arguments of mmcv's ``LoadImageFromFile``; ``None`` for
             a loader of the user's own.
@@ -199,16 +220,14 @@ def fill_folder(
     Raises:
         InputError: If the network cannot be exported, or the runtime would refuse its report.
     """
-    name = 'model.xml' if backend.startswith('openvino') else 'model.onnx'
-    export_onnx(graph, folder / 'model.onnx')
-    if backend.startswith('openvino'):
-        export_openvino(folder / 'model.onnx', folder / name)
-        (folder / 'model.onnx').unlink()
-    for module in map(Path, MODULES):
-        (folder / module.name).write_bytes(module.read_bytes())
+    module = find_backend(backend)
+    module.convert(graph, folder)
+    for file in MODULES:
+        (folder / file.name).write_bytes(file.read_bytes())
+    (folder / ENGINE).write_bytes(engine_file(backend).read_bytes())
     facts = dict(
         backend=backend,
-        model=name,
+        model=module.MODEL,
         classes=model.dataset_meta['classes'],
         palette=model.dataset_meta['palette'],
         loading=loading,
@@ -224,7 +243,7 @@ def fill_folder(
 def file_facts(folder: Path) -> dict[str, dict]:
     """Size and SHA-256 of the files in an exported folder, but for its report."""
     return {
-        path.name: dict(bytes=path.stat().st_size, sha256=sha256_of(path))
-        for path in sorted(folder.iterdir())
-        if path.name != REPORT
+        name: dict(bytes=path.stat().st_size, sha256=sha256_of(path))
+        for name, path in content(folder).items()
+        if name != REPORT
     }

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ..datasets.image_reader import ImageReader, LabelsImages
 from ..errors import InputError
 from ..utils.image_io import Label
-from .backends import deploy_package, save_openvino
+from .backends import deploy_package
+from .backends.openvino import save as save_openvino
 from .dataset_images import IGNORED, DatasetImage
 from .runtime import Segmenter, load_network
 from .segmentor import ExportedSegmentor

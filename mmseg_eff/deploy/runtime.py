@@ -9,26 +9,28 @@ onnxruntime or openvino (and Pillow, if the network was trained on images that P
     labels = segmenter.segment(cv2.imread('image.png'))
 """
 
-import importlib
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING or __package__:
+    from .backends import Backend, find_backend
+    from .engines import engine_errors, import_engine
     from .runtime_checks import BGR, REPORT, check_file, read_report
-else:  # in an exported folder
+else:  # in an exported folder, with the one backend that made it
+    import engine
+    from engines import engine_errors, import_engine
     from runtime_checks import BGR, REPORT, check_file, read_report
 
+    def find_backend(_name):
+        return engine
+
+
 Run = Callable[[dict[str, NDArray]], NDArray]  # inputs by name -> the output
-TENSORRT = 'TensorrtExecutionProvider'
 MOST_RESIZED = 2**28  # pixels that a resize before the network may give
 
 
@@ -136,8 +138,12 @@ def load_runtime(folder: str | Path, threads: int = 0, verify: bool = True) -> S
     """
     folder = Path(folder)
     report = read_report(folder / REPORT)
+    try:
+        backend_of(report)
+    except ValueError as error:
+        raise ValueError(f'{folder / REPORT}: no report of an export: {error}') from error
     for name, facts in report['files'].items() if verify else ():
-        check_file(folder / name, facts)
+        check_file(folder, name, facts)
     return load_network(folder, report, threads)
 
 
@@ -152,10 +158,11 @@ def load_network(folder: Path, report: dict, threads: int = 0) -> Segmenter:
     Raises:
         ValueError: If the engine refuses the network or is not installed.
     """
-    path = folder / report['model']
-    load = load_openvino if path.suffix == '.xml' else load_onnx
+    path, backend = folder / report['model'], report['backend']
+    module = backend_of(report)
+    package = import_engine(module.ENGINE, module.INSTALL, backend)
     with engine_errors(path):
-        run = load(path, threads, report)
+        run = module.load(package, path, threads, report)
 
     def run_network(inputs: dict[str, NDArray]) -> NDArray:
         with engine_errors(path):
@@ -164,104 +171,23 @@ def load_network(folder: Path, report: dict, threads: int = 0) -> Segmenter:
     return Segmenter(report, run_network)
 
 
-@contextmanager
-def engine_errors(path: Path) -> Iterator[None]:
-    """Turn whatever an engine raises on the network in ``path`` into a ``ValueError`` of a line."""
-    try:
-        yield
-    except EngineMissing:
-        raise
-    except Exception as error:
-        lines = [line.strip() for line in str(error).splitlines()]
-        said = [
-            line for line in lines if line and not line.startswith(('Exception from', 'Check '))
-        ]
-        raise ValueError(f'{path}: {(said or [type(error).__name__])[0][:200]}') from error
+def backend_of(report: dict) -> 'Backend':
+    """The backend that a report names, once its network is of that kind.
 
-
-class EngineMissing(ValueError):
-    """The engine or what it needs is not installed."""
-
-
-def load_openvino(path: Path, threads: int, report: dict) -> Run:
-    """The network in OpenVINO, in float32 (some CPUs would silently take bfloat16).
-
-    A request of OpenVINO's serves one thread at a time, so each call takes one that no other uses.
-    The file is read as OpenVINO's own format, or it would be tried as other programs' too.
+    Raises:
+        ValueError: If there is none, or the network is of another.
     """
-    openvino = engine('openvino', report['backend'])
-    frontend = openvino.frontend.FrontEndManager().load_by_framework('ir')
-    model = frontend.convert(frontend.load(os.fspath(path)))
-    settings: dict[str, str | int] = {
-        'PERFORMANCE_HINT': 'LATENCY',
-        'INFERENCE_PRECISION_HINT': 'f32',
-    }
-    if threads:
-        settings['INFERENCE_NUM_THREADS'] = threads
-    network = openvino.Core().compile_model(model, 'CPU', settings)
-    idle = [network.create_infer_request()]
-
-    def run(inputs: dict[str, NDArray]) -> NDArray:
-        try:
-            request = idle.pop()
-        except IndexError:
-            request = network.create_infer_request()
-        try:
-            return request.infer(inputs, share_inputs=True)[0]  # a copy, so the request is free
-        finally:
-            idle.append(request)
-
-    return run
-
-
-def load_onnx(path: Path, threads: int, report: dict) -> Run:
-    """The network in ONNX Runtime: on the CPU, or compiled by TensorRT for the GPU.
-
-    TensorRT keeps its engines in the user's cache, for the next start on the same GPU: whoever
-    made the folder could put others into it.
-    """
-    runtime = engine('onnxruntime', report['backend'])
-    runtime.disable_telemetry_events()  # Windows has no variable for it
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 4  # what it raises says the same
-    is_tensorrt = report['backend'] == 'tensorrt'
-    providers: list[str | tuple[str, dict]] = ['CPUExecutionProvider']
-    if is_tensorrt:
-        if TENSORRT not in runtime.get_available_providers():
-            raise EngineMissing('tensorrt needs the packages onnxruntime-gpu and tensorrt')
-        home = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-        cache = Path(home, 'mmseg_eff_tensorrt', report['files'][path.name]['sha256'])
-        cache.mkdir(parents=True, exist_ok=True)
-        cached = dict(trt_engine_cache_enable=True, trt_engine_cache_path=str(cache))
-        providers = [(TENSORRT, cached), 'CUDAExecutionProvider', *providers]
-    session = runtime.InferenceSession(
-        os.fspath(path), options, providers=providers, enable_fallback=int(is_tensorrt)
-    )
-    if is_tensorrt and TENSORRT not in session.get_providers():
-        raise EngineMissing("TensorRT's libraries or a GPU were not found by onnxruntime")
-    return lambda inputs: session.run(None, inputs)[0]
-
-
-def engine(package: str, backend: str) -> ModuleType:
-    """Import the package of a backend."""
-    disable_telemetry()
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        raise EngineMissing(f'backend {backend} needs {package}: pip install {package}') from error
-
-
-def disable_telemetry() -> None:
-    """Keep the engines from reporting their use to their makers; to be called before an import.
-
-    OpenVINO and NNCF report through the package ``openvino_telemetry`` and do without it, so here
-    it counts as not installed; ONNX Runtime obeys a variable. Nothing is written to the user's
-    home. A program that imported OpenVINO earlier keeps its choice (``opt_in_out --opt_out``).
-    """
-    modules: dict[str, Any] = sys.modules
-    modules.setdefault('openvino_telemetry', None)
-    os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
+    backend, model = find_backend(report['backend']), Path(report['model'])
+    suffix = Path(backend.MODEL).suffix
+    if model.suffix != suffix:
+        raise ValueError(
+            f'model must end with {suffix} for backend {report["backend"]}, got {model}'
+        )
+    for name in backend.FILES:
+        file = model.with_suffix(Path(name).suffix).as_posix()
+        if file not in report['files']:
+            raise ValueError(f'files must list {file}, of which the network is made')
+    return backend
 
 
 def resized_size(height: int, width: int, resize: dict) -> tuple[int, int]:

@@ -13,7 +13,6 @@ from pathlib import Path
 REPORT = 'report.json'
 BGR = dict(channels=3, dtype='uint8')
 DEFAULTS = dict(loading={}, input=BGR, num_labels=256)  # of keys that older exports lack
-SUFFIXES = {'onnx': '.onnx', 'tensorrt': '.onnx', 'openvino': '.xml', 'openvino-int8': '.xml'}
 LONGEST_REPORT = 2**23  # bytes; 65536 classes take half of that
 LARGEST_FILE = 2**31  # bytes, as ONNX allows
 MOST_LABELS = 2**16
@@ -65,8 +64,13 @@ def is_flag(value: object) -> bool:
 
 
 def is_file_name(value: object) -> bool:
-    """Whether a value names a file in the folder itself."""
-    return isinstance(value, str) and bool(re.fullmatch(r'\w[\w.-]{0,99}', value, re.ASCII))
+    """Whether a value names a file in the folder, at most three folders deep."""
+    name = r'\w[\w.-]{0,99}'
+    return isinstance(value, str) and bool(re.fullmatch(f'{name}(/{name}){{0,3}}', value, re.ASCII))
+
+
+def is_backend(value: object) -> bool:
+    return isinstance(value, str) and bool(re.fullmatch('[a-z][a-z0-9-]{0,30}', value))
 
 
 def is_color(value: object) -> bool:
@@ -127,7 +131,7 @@ def are_files(value: object) -> bool:
 
 
 RULES: dict[str, tuple[str, Check]] = {  # key -> what it must be, in words and as a check
-    'backend': (f'one of {", ".join(SUFFIXES)}', one_of(*SUFFIXES)),
+    'backend': ('the name of a backend', is_backend),
     'model': ('the name of a file in the folder', is_file_name),
     'classes': ('a list of names', lambda value: is_list(value, is_text, 1, MOST_LABELS)),
     'palette': (
@@ -196,12 +200,6 @@ def check_report(report: dict, where: str) -> dict:
 
 def fault_of(report: Mapping) -> str | None:
     """What is wrong with values that are allowed each, but do not fit each other."""
-    model, files, suffix = report['model'], report['files'], SUFFIXES[report['backend']]
-    needed = {model, re.sub(r'\.xml$', '.bin', model)}
-    if not model.endswith(suffix):
-        return f'model must end with {suffix} for backend {report["backend"]}, got {model}'
-    if missing := sorted(needed - files.keys()):
-        return f'files must list {missing[0]}, of which the network is made'
     if len(report['palette']) != len(report['classes']):
         return f'palette must have {len(report["classes"])} colours, one for each of the classes'
     mean, std = (report['normalise'][key] for key in ('mean', 'std'))
@@ -211,16 +209,18 @@ def fault_of(report: Mapping) -> str | None:
     return None
 
 
-def check_file(path: Path, facts: Mapping) -> None:
+def check_file(folder: Path, name: str, facts: Mapping) -> None:
     """Raise a ``ValueError`` if a file is not as it was exported.
 
     Args:
-        path: The file.
+        folder: The exported folder.
+        name: The file's name in it.
         facts: Its ``bytes`` and ``sha256``.
     """
+    path = folder / name
     if not path.is_file():
         raise ValueError(f'{path}: no such file, but {REPORT} lists it')
-    if path.resolve().parent != path.parent.resolve():
+    if not path.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f'{path}: is a link out of the folder')
     digest = hashlib.sha256()
     if path.stat().st_size == facts['bytes']:

@@ -1,9 +1,13 @@
 """Replace operations of torch that exporters lack by others, while a network is traced."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from unittest import mock
 
 import numpy as np
 import torch
+from mmseg.models.decode_heads import decode_head
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
@@ -37,6 +41,11 @@ class PlainOperations(TorchFunctionMode):
         for dim, target in zip((3, 2), reversed(size), strict=True):
             x = pool(x, dim, target)
         return x
+
+
+def quiet_resize() -> AbstractContextManager:
+    """Let mmseg's heads resize without a warning: to find it, they make numbers of free sizes."""
+    return mock.patch.object(decode_head, 'resize', partial(decode_head.resize, warning=False))
 
 
 def windows(length: int, target: int) -> tuple[Tensor, Tensor]:

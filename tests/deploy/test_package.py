@@ -10,6 +10,7 @@ from exported import REPORT, write_export
 
 from mmseg_eff.deploy import fill_folder, new_folder, write_report
 from mmseg_eff.deploy import package as module
+from mmseg_eff.deploy.backends import onnx
 from mmseg_eff.errors import InputError
 
 HOLD = """
@@ -49,7 +50,11 @@ def content(folder):
 @pytest.fixture
 def fill(tmp_path, monkeypatch):
     """``fill_folder`` with a file in the place of the network, described with changes."""
-    monkeypatch.setattr(module, 'export_onnx', lambda _graph, path: path.write_bytes(b'network'))
+
+    def convert(_graph, folder):
+        (folder / 'model.onnx').write_bytes(b'network')
+
+    monkeypatch.setattr(onnx, 'convert', convert)
     known = ('size', 'resize', 'input', 'num_labels', 'normalise', 'align_corners', 'threshold')
 
     def fill(**changed):
@@ -66,7 +71,7 @@ def fill(tmp_path, monkeypatch):
 
 def test_a_filled_folder_has_network_and_runtime_and_no_report(fill, tmp_path):
     facts = fill()
-    names = {'model.onnx', 'runtime.py', 'runtime_checks.py'}
+    names = {'model.onnx', 'engine.py', 'engines.py', 'runtime.py', 'runtime_checks.py'}
     assert {path.name for path in tmp_path.iterdir()} == names == facts.pop('files').keys()
     assert facts == REPORT  # lists, as in the file
 
@@ -107,7 +112,7 @@ def add_unlisted_cache(path):
         pytest.param(lambda path: (path / 'link').symlink_to('/nowhere'), 'link', id='a link'),
         pytest.param(lambda path: os.mkfifo(path / 'pipe'), 'pipe', id='a pipe'),
         pytest.param(link_cache, '__pycache__', id="a link as Python's cache"),
-        pytest.param(add_unlisted_cache, '__pycache__', id="not only Python's cache"),
+        pytest.param(add_unlisted_cache, '__pycache__/mine.txt', id="not only Python's cache"),
         pytest.param(
             lambda path: (path / 'runtime.py').write_text('mine'), 'runtime.py', id='a changed file'
         ),
@@ -118,7 +123,7 @@ def add_unlisted_cache(path):
             id='report of check_dataset',
         ),
         pytest.param(lambda path: foreign_report(path, '[]'), 'report.json', id='a list'),
-        pytest.param(lambda path: (path / 'report.json').unlink(), 'model.onnx', id='no report'),
+        pytest.param(lambda path: (path / 'report.json').unlink(), 'engine.py', id='no report'),
     ],
 )
 def test_a_folder_with_anything_else_is_refused_before_the_work(out, spoil, named):

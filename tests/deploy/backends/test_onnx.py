@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import pytest
 import torch
 from helpers import build_segmentor
@@ -9,10 +7,9 @@ from torch import Tensor, nn
 from torch.export import Dim
 from torch.nn import functional as F
 
-from mmseg_eff.deploy import SegmentationGraph, export_onnx
-from mmseg_eff.deploy import backends as convert
-from mmseg_eff.deploy.backends import quiet_resize, save_openvino
-from mmseg_eff.deploy.trace_ops import PlainOperations
+from mmseg_eff.deploy import SegmentationGraph
+from mmseg_eff.deploy.backends import onnx
+from mmseg_eff.deploy.trace_ops import PlainOperations, quiet_resize
 from mmseg_eff.errors import InputError
 from mmseg_eff.models.layers import PooledDepthwise
 from mmseg_eff.models.necks.epp import EfficientPyramidPool
@@ -96,20 +93,5 @@ def test_what_cannot_be_exported_is_refused_in_one_line(tmp_path, monkeypatch, s
     model = build_segmentor(BACKBONE, HEAD).eval()
     model.cfg = ConfigDict(test_pipeline=[])
     with pytest.raises(InputError) as info:
-        export_onnx(SegmentationGraph(model, size=size), tmp_path / 'model.onnx')
+        onnx.convert(SegmentationGraph(model, size=size), tmp_path)
     assert str(info.value) == f'torch cannot export this network to ONNX: Constraints {message}'
-
-
-def test_openvino_that_cannot_write_says_why(tmp_path, monkeypatch):
-    def fail(*_args, **_options):
-        raise RuntimeError('basic_ios::clear: iostream error')
-
-    package = SimpleNamespace(save_model=fail)
-    monkeypatch.setattr(convert, 'deploy_package', lambda _name: package)
-    path = tmp_path / 'model.xml'
-    with pytest.raises(InputError, match='OpenVINO cannot write it: basic_ios'):
-        save_openvino(None, path)
-    path.with_suffix('.bin').unlink()
-    path.with_suffix('.bin').symlink_to('/dev/full')
-    with pytest.raises(OSError, match='No space left on device'):
-        save_openvino(None, path)

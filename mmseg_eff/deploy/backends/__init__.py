@@ -1,0 +1,124 @@
+"""Backends of the export, one file each, found by its name: convert a graph, load and run it.
+
+A backend is a module ``NAME.py`` in this folder with what ``Backend`` lists. A copy of it lies in
+each exported folder as ``engine.py``: at its top it imports the standard library and numpy alone,
+and what converts is imported by ``convert``.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Protocol, cast
+
+from numpy.typing import NDArray
+
+from ...errors import InputError
+from ...utils.names import backend_names
+from ..engines import disable_telemetry
+
+if TYPE_CHECKING:
+    from ..graph import SegmentationGraph
+
+Run = Callable[[dict[str, NDArray]], NDArray]  # inputs by name -> the output
+
+
+class Backend(Protocol):
+    """What the file of a backend defines.
+
+    Optional are ``RUNTIME`` (name of the backend whose file runs the network, if it is another),
+    ``ADDED`` (names of more files in the folder) with ``add_files(folder, report)``, which writes
+    them, and ``reduce``, which makes the network of a lower precision.
+
+    Attributes:
+        MODEL: File of the network in the exported folder.
+        FILES: All files that the network consists of.
+        ENGINE: Module that runs it, which ``load`` is given.
+        INSTALL: What pip must install to have ``ENGINE``.
+        NEEDS: Modules that converting and checking need.
+        EXTRA: Extra of this package that brings them.
+        INSIDE: What the graph does itself by default, of ``resize``, ``normalise``, ``labels``.
+        ALLOWED: What it can do itself.
+        FIXED: What must be one number: of ``size`` and ``batch``.
+        PRECISIONS: What it can compute in, ``f32`` first.
+    """
+
+    MODEL: str
+    FILES: tuple[str, ...]
+    ENGINE: str
+    INSTALL: str
+    NEEDS: tuple[str, ...]
+    EXTRA: str
+    INSIDE: tuple[str, ...]
+    ALLOWED: tuple[str, ...]
+    FIXED: tuple[str, ...]
+    PRECISIONS: tuple[str, ...]
+
+    def convert(self, graph: 'SegmentationGraph', folder: Path) -> None:
+        """Write ``FILES`` into a folder.
+
+        Raises:
+            InputError: If the network cannot be converted; it has the converter's reason.
+        """
+
+    def load(self, engine: ModuleType, path: Path, threads: int, report: dict) -> Run:
+        """Load the network in a file, to be run by several threads at once.
+
+        Args:
+            engine: The module ``ENGINE``.
+            path: The network.
+            threads: Threads of the CPU; the engine chooses with 0.
+            report: What the export says of the network.
+
+        Raises:
+            ImportError: If more than ``ENGINE`` is needed and not there.
+        """
+
+
+def find_backend(name: str) -> Backend:
+    """The backend of a name.
+
+    Raises:
+        InputError: If there is none; it names them.
+    """
+    name = EARLIER.get(name, name)
+    names = backend_names()
+    if name not in names:
+        raise InputError(f'backend must be one of {", ".join(names)}, got {name!r}')
+    return cast(Backend, import_module(f'.{name.replace("-", "_")}', __package__))
+
+
+EARLIER = {'openvino-int8': 'openvino'}  # names in earlier exports
+
+
+def engine_file(name: str) -> Path:
+    """The file that runs the networks of a backend, to be copied beside them."""
+    runs = getattr(find_backend(name), 'RUNTIME', name)
+    return Path(str(cast(ModuleType, find_backend(runs)).__file__))
+
+
+def check_backend(name: str) -> Backend:
+    """The backend of a name, whose packages are there.
+
+    Raises:
+        InputError: It names the backends, or the package and the extra.
+    """
+    backend = find_backend(name)
+    for package in backend.NEEDS:
+        deploy_package(package, backend.EXTRA)
+    return backend
+
+
+def deploy_package(name: str, extra: str = 'deploy') -> ModuleType:
+    """Import a package that the export needs.
+
+    Raises:
+        InputError: If it is not installed; it names the extra that brings it.
+    """
+    disable_telemetry()
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise InputError(
+            f'the export needs {name}; install the extra [{extra}]: pip install -e ".[{extra}]"'
+        ) from error

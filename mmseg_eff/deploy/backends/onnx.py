@@ -1,0 +1,98 @@
+"""ONNX, written by torch and run by ONNX Runtime on the CPU, or on the GPU through TensorRT."""
+
+import contextlib
+import io
+import logging
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import shorten
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ..graph import SegmentationGraph
+
+MODEL = 'model.onnx'
+FILES = (MODEL,)
+ENGINE = INSTALL = 'onnxruntime'
+NEEDS = ('onnx', 'onnxscript', 'onnxruntime')
+EXTRA = 'deploy'
+INSIDE = ('normalise', 'labels')
+ALLOWED = ('resize', 'normalise', 'labels')
+FIXED = ()
+PRECISIONS = ('f32',)
+
+EXAMPLE_SIZE = (360, 480)  # of the image to trace with, if any size is allowed
+TENSORRT = 'TensorrtExecutionProvider'
+
+
+def convert(graph: 'SegmentationGraph', folder: Path) -> None:
+    """Write ``graph`` as ONNX, with its weights in the same file.
+
+    Raises:
+        InputError: If the network cannot be exported; with free sizes, a fixed size may help.
+    """
+    import torch
+    from torch.export import Dim
+
+    from ...errors import InputError
+    from ..trace_ops import PlainOperations, quiet_resize
+
+    sides = None if graph.size else tuple({1: Dim.DYNAMIC, 2: Dim.DYNAMIC} for _ in graph.inputs)
+    logging.getLogger('torch.onnx').setLevel(logging.ERROR)  # torchvision is not needed
+    try:
+        with torch.no_grad(), PlainOperations(), quiet_resize(), warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            with contextlib.redirect_stdout(io.StringIO()):  # the exporter prints
+                program = torch.onnx.export(
+                    graph.eval(),
+                    graph.example(graph.size or EXAMPLE_SIZE),
+                    dynamo=True,
+                    dynamic_shapes=sides,
+                    input_names=graph.inputs,
+                    output_names=[graph.output],
+                    verbose=False,
+                )
+    except torch.onnx.errors.OnnxExporterError as error:
+        reason = shorten(str(error.__cause__ or error), 300)
+        hint = '' if graph.size else '; a fixed --size may work'
+        raise InputError(f'torch cannot export this network to ONNX: {reason}{hint}') from error
+    assert program is not None  # as it is with dynamo
+    program.save(folder / MODEL, external_data=False)
+
+
+def load(
+    engine: ModuleType, path: Path, threads: int, report: dict
+) -> Callable[[dict[str, NDArray]], NDArray]:
+    """Load the network: on the CPU, or compiled by TensorRT for the GPU.
+
+    TensorRT keeps its engines in the user's cache, for the next start on the same GPU: whoever
+    made the folder could put others into it.
+
+    Raises:
+        ImportError: If TensorRT is asked for and not there.
+    """
+    engine.disable_telemetry_events()  # Windows has no variable for it
+    options = engine.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4  # what it raises says the same
+    is_tensorrt = report['backend'] == 'tensorrt'
+    providers: list[str | tuple[str, dict]] = ['CPUExecutionProvider']
+    if is_tensorrt:
+        if TENSORRT not in engine.get_available_providers():
+            raise ImportError('tensorrt needs the packages onnxruntime-gpu and tensorrt')
+        home = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+        cache = Path(home, 'mmseg_eff_tensorrt', report['files'][path.name]['sha256'])
+        cache.mkdir(parents=True, exist_ok=True)
+        cached = dict(trt_engine_cache_enable=True, trt_engine_cache_path=str(cache))
+        providers = [(TENSORRT, cached), 'CUDAExecutionProvider', *providers]
+    session = engine.InferenceSession(
+        os.fspath(path), options, providers=providers, enable_fallback=int(is_tensorrt)
+    )
+    if is_tensorrt and TENSORRT not in session.get_providers():
+        raise ImportError("TensorRT's libraries or a GPU were not found by onnxruntime")
+    return lambda inputs: session.run(None, inputs)[0]

@@ -1,0 +1,33 @@
+"""TensorRT on a GPU, inside ONNX Runtime; it has not been run here."""
+
+from .onnx import (
+    ALLOWED,
+    ENGINE,
+    EXTRA,
+    FILES,
+    FIXED,
+    INSIDE,
+    INSTALL,
+    MODEL,
+    NEEDS,
+    PRECISIONS,
+    convert,
+    load,
+)
+
+__all__ = [
+    'ALLOWED',
+    'ENGINE',
+    'EXTRA',
+    'FILES',
+    'FIXED',
+    'INSIDE',
+    'INSTALL',
+    'MODEL',
+    'NEEDS',
+    'PRECISIONS',
+    'RUNTIME',
+    'convert',
+    'load',
+]
+RUNTIME = 'onnx'
