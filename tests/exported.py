@@ -15,6 +15,8 @@ from mmseg_eff.deploy.package import MODULES
 NUM_CLASSES = 9
 REPORT = dict(
     backend='onnx',
+    precision='f32',
+    inference_precision='f32',
     model='model.onnx',
     classes=[f'class {label}' for label in range(NUM_CLASSES)],
     palette=[[label, 2 * label, 255] for label in range(NUM_CLASSES)],
@@ -28,6 +30,14 @@ REPORT = dict(
     normalise=dict(mean=[0.0] * 3, std=[1.0] * 3, to_rgb=False),
     align_corners=False,
     threshold=None,
+    batch=1,
+    output='labels',
+    is_sigmoid=False,
+    tensors=None,
+    preprocessing=None,
+    config=None,
+    weights=None,
+    checkpoint_sha256=None,
 )
 
 

@@ -12,9 +12,9 @@ from mmengine.config import Config
 from .. import deploy
 from ..benchmarking.complexity import check_size
 from ..config.load import as_config
-from ..deploy import Agreement, Int8Data, Int8Figures, Latency
+from ..deploy import Agreement, Latency, PrecisionFigures
 from ..errors import InputError
-from ..hub import resolve
+from ..hub import resolve, weights_at
 from ..inference.inputs import SUFFIXES, collect_sources, suffixes_of
 from ..inference.segmentor import ImageSegmentor, load_segmentor
 from ..utils.numbers import check_at_least
@@ -40,20 +40,33 @@ class Export:
         return Agreement(**self.report['agreement'])
 
     @property
+    def score_difference(self) -> float | None:
+        """Largest difference of probabilities or logits, as a share of their range, if exported."""
+        return self.report.get('score_difference')
+
+    @property
     def latency_ms(self) -> Latency:
-        """Milliseconds from a loaded image to its labels, of the original and of the export."""
+        """Milliseconds from a loaded image to its labels, of the original and of the export.
+
+        Of an export for several images, the time of all divided by their number.
+        """
         return Latency(**self.report['latency_ms'])
 
     @property
-    def int8(self) -> Int8Figures | None:
-        """Accuracy and time of ``openvino-int8`` beside float32; ``None`` for other backends."""
-        figures = self.report.get('int8')
-        return figures and Int8Figures(
+    def reduced(self) -> PrecisionFigures | None:
+        """Accuracy and time of a lower precision beside float32's; ``None`` for float32."""
+        figures = self.report.get('precision_figures') or self.report.get('int8')  # earlier reports
+        return figures and PrecisionFigures(
             images=figures['images'],
             miou=tuple(figures['miou']),
             network_ms=tuple(figures['network_ms']),
             agreement=Agreement(**figures['agreement']),
         )
+
+    @property
+    def int8(self) -> PrecisionFigures | None:
+        """``reduced`` if the precision is int8."""
+        return self.reduced if self.report.get('precision', 'int8') == 'int8' else None
 
 
 def export(
@@ -62,21 +75,25 @@ def export(
     out: str | Path,
     *,
     backend: str = 'onnx',
+    precision: str = 'f32',
     size: Sequence[int] | None = None,
     any_size: bool = False,
     inside: Sequence[str] | None = None,
+    batch: int | None = 1,
+    output: str = 'labels',
     images: str | Path | Sequence[str | Path] | None = None,
     num_images: int = 8,
     threads: int = 0,
     calibration: int = 100,
     validation: int = 100,
-    max_drop: float = 0.5,
+    max_drop: float | None = None,
     options: Mapping[str, object] | None = None,
 ) -> Export:
     """Export a network into a folder that needs neither torch nor mmseg.
 
     The labels of the original and of the export are compared on images; the folder is written only
-    if 99.99 % of them are equal. An earlier export in its place is replaced.
+    if 99.99 % of them are equal, and scores differ by less than a thousandth of their range. An
+    earlier export in its place is replaced.
 
         result = mmseg_eff.export('espnet.py', 'espnet.pth', 'exported', images='images/')
         print(result.agreement.labels, result.latency_ms.export)
@@ -85,20 +102,25 @@ def export(
         config: Config, its file, or its name.
         checkpoint: Checkpoint of exactly this network, or ``hub:NAME``.
         out: Folder to make: a new or empty one, or an earlier export.
-        backend: ``onnx``, ``openvino``, ``openvino-int8``, ``tensorrt`` or another one of
-            ``mmseg_eff/deploy/backends``.
+        backend: ``onnx``, ``openvino``, ``tensorrt`` or another one of
+            ``mmseg_eff/deploy/backends``; ``openvino-int8`` is ``openvino`` with ``int8``.
+        precision: ``f32``, ``bf16``, ``f16`` or ``int8``, which not every backend has. A lower one
+            than ``f32`` must keep the accuracy and be faster.
         size: Height and width of all images in pixels; those of the first one by default.
         any_size: Take images of any size, which not every network allows.
         inside: What the graph does itself, not the runtime: of ``resize`` (to the network's
             input), ``normalise`` and ``labels`` (from the logits); the backend's choice by
             default, which is the last two for most.
+        batch: Number of images that run together; any number with ``None``.
+        output: What an image becomes: ``labels``, or ``probabilities`` or ``logits`` of its size,
+            of which the largest difference to the original's is measured, too.
         images: Files, folders and globs to compare the labels on; images of the test data by
             default.
         num_images: Number of images of the test data.
         threads: CPU threads; the engine chooses with 0.
-        calibration: Number of training images that ``openvino-int8`` takes ranges of values from.
-        validation: Number of test images that ``openvino-int8`` is validated on.
-        max_drop: Points of mean IoU that ``openvino-int8`` may lose.
+        calibration: Number of training images that ``int8`` takes ranges of values from.
+        validation: Number of labelled test images that a lower precision is judged on.
+        max_drop: Points of mean IoU that it may lose; 0.1 by default, and 0.5 for ``int8``.
         options: Settings of the config to override, by dotted key.
 
     Returns:
@@ -107,32 +129,27 @@ def export(
     Raises:
         InputError: If an argument is wrong, a package is missing, ``out`` holds anything but an
             earlier export, the network cannot be exported, its labels are not the original's, or
-            ``openvino-int8`` loses more than ``max_drop`` or is not faster.
+            a lower precision loses more than ``max_drop`` or is not faster.
         ValueError: If the engine refuses the network.
     """
     check_at_least(1, num_images=num_images, calibration=calibration, validation=validation)
     check_at_least(0, threads=threads)
-    if not math.isfinite(max_drop):
+    if batch is not None:
+        check_at_least(1, batch=batch)
+    if max_drop is not None and not math.isfinite(max_drop):
         raise InputError(f'max_drop must be a finite number, got {max_drop}')
     if any_size and size:
         raise InputError('size and any_size exclude each other: give one of them')
+    backend, precision = deploy.check_precision(backend, precision)
     module = deploy.find_backend(backend)
-    inside = check_limits(backend, module, inside, any_size)
-    if backend == 'openvino-int8' and 'labels' not in inside:
-        raise InputError(f'openvino-int8 needs labels inside, got {list(inside)}')
+    inside = check_limits(backend, module, inside, any_size, batch)
     size = check_size(size) if size else None
     deploy.check_backend(backend)
     out = Path(out)
     with deploy.new_folder(out) as folder, torch_threads(threads):
         config, checkpoint = as_config(config, options), resolve(str(checkpoint))
         paths = choose_images(config, images, num_images)
-        int8 = None
-        if backend == 'openvino-int8':
-            int8 = Int8Data(
-                calibration=deploy.select_images(config, 'train_dataloader', calibration),
-                validation=deploy.select_images(config, 'test_dataloader', validation),
-                max_drop=max_drop,
-            )
+        reduction = deploy.reduction_of(config, precision, calibration, validation, max_drop)
         model = load_segmentor(config, checkpoint, 'cpu')
         report = deploy.export_to_folder(
             folder,
@@ -144,25 +161,40 @@ def export(
             size=size,
             any_size=any_size,
             inside=inside,
-            int8=int8,
+            batch=batch,
+            output=output,
+            weights=weights_facts(checkpoint),
+            reduction=reduction,
             threads=threads,
         )
     return Export(out, report)
 
 
+def weights_facts(checkpoint: str) -> dict | None:
+    """Name, licence and dataset of a checkpoint that is published; ``None`` for another."""
+    weights = weights_at(checkpoint)
+    return weights and dict(name=weights.name, licence=weights.licence, dataset=weights.dataset)
+
+
 def check_limits(
-    name: str, backend: deploy.Backend, inside: Sequence[str] | None, any_size: bool
+    name: str,
+    backend: deploy.Backend,
+    inside: Sequence[str] | None,
+    any_size: bool,
+    batch: int | None = 1,
 ) -> tuple[str, ...]:
     """What the graph does itself: what is asked for, or the backend's choice.
 
     Raises:
-        InputError: If the backend cannot do that, or takes one size alone.
+        InputError: If the backend cannot do that, or takes one size or number of images alone.
     """
     if refused := sorted(set(inside or ()) & set(deploy.PARTS) - set(backend.ALLOWED)):
         allowed = ', '.join(backend.ALLOWED) or 'nothing'
         raise InputError(f'backend {name} cannot do {refused[0]} inside; it can do {allowed}')
     if any_size and 'size' in backend.FIXED:
         raise InputError(f'backend {name} exports for one size: any_size is not possible')
+    if batch is None and 'batch' in backend.FIXED:
+        raise InputError(f'backend {name} exports for one number of images: name it by batch')
     return backend.INSIDE if inside is None else tuple(inside)
 
 

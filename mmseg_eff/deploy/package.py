@@ -14,14 +14,31 @@ from mmseg.models import BaseSegmentor
 
 from ..errors import InputError
 from ..utils.atomic_io import is_other_process, lock, sha256_of
-from . import engines, runtime, runtime_checks
+from . import (
+    engines,
+    runtime,
+    runtime_checks,
+    runtime_images,
+    runtime_scores,
+    runtime_segmenter,
+)
 from .backends import backend_names, engine_file, find_backend
 from .graph import SegmentationGraph
 from .runtime_checks import REPORT, check_file, check_report, read_report
 
 PACKAGES = ('mmseg_eff', 'torch', 'onnx', 'onnxruntime', 'openvino', 'nncf')
 ENGINE = 'engine.py'  # the backend's own file in an exported folder
-MODULES = tuple(Path(str(module.__file__)) for module in (runtime, runtime_checks, engines))
+MODULES = tuple(  # copied into the folder
+    Path(str(module.__file__))
+    for module in (
+        engines,
+        runtime,
+        runtime_checks,
+        runtime_images,
+        runtime_scores,
+        runtime_segmenter,
+    )
+)
 
 
 def written() -> set[str]:
@@ -31,7 +48,7 @@ def written() -> set[str]:
         names.update(backend.FILES, getattr(backend, 'ADDED', ()))
         for precision in backend.PRECISIONS:
             names.update(f'{precision}{Path(file).suffix}' for file in backend.FILES)
-    return names | {'int8.xml', 'int8.bin'}
+    return names
 
 
 @contextmanager
@@ -227,6 +244,8 @@ def fill_folder(
     (folder / ENGINE).write_bytes(engine_file(backend).read_bytes())
     facts = dict(
         backend=backend,
+        precision='f32',
+        inference_precision='f32',  # what to ask an engine for that would choose by the processor
         model=module.MODEL,
         classes=model.dataset_meta['classes'],
         palette=model.dataset_meta['palette'],

@@ -4,8 +4,9 @@ import contextlib
 import io
 import logging
 import os
+import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from textwrap import shorten
 from types import ModuleType
@@ -24,7 +25,7 @@ EXTRA = 'deploy'
 INSIDE = ('normalise', 'labels')
 ALLOWED = ('resize', 'normalise', 'labels')
 FIXED = ()
-PRECISIONS = ('f32',)
+PRECISIONS = ('f32', 'f16', 'int8')
 
 EXAMPLE_SIZE = (360, 480)  # of the image to trace with, if any size is allowed
 TENSORRT = 'TensorrtExecutionProvider'
@@ -37,12 +38,10 @@ def convert(graph: 'SegmentationGraph', folder: Path) -> None:
         InputError: If the network cannot be exported; with free sizes, a fixed size may help.
     """
     import torch
-    from torch.export import Dim
 
     from ...errors import InputError
     from ..trace_ops import PlainOperations, quiet_resize
 
-    sides = None if graph.size else tuple({1: Dim.DYNAMIC, 2: Dim.DYNAMIC} for _ in graph.inputs)
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)  # torchvision is not needed
     try:
         with torch.no_grad(), PlainOperations(), quiet_resize(), warnings.catch_warnings():
@@ -52,7 +51,7 @@ def convert(graph: 'SegmentationGraph', folder: Path) -> None:
                     graph.eval(),
                     graph.example(graph.size or EXAMPLE_SIZE),
                     dynamo=True,
-                    dynamic_shapes=sides,
+                    dynamic_shapes=graph.free_axes,
                     input_names=graph.inputs,
                     output_names=[graph.output],
                     verbose=False,
@@ -60,9 +59,63 @@ def convert(graph: 'SegmentationGraph', folder: Path) -> None:
     except torch.onnx.errors.OnnxExporterError as error:
         reason = shorten(str(error.__cause__ or error), 300)
         hint = '' if graph.size else '; a fixed --size may work'
+        hint = hint if graph.batch else '; a fixed --batch may work'
         raise InputError(f'torch cannot export this network to ONNX: {reason}{hint}') from error
     assert program is not None  # as it is with dynamo
+    program.model.metadata_props.update(graph.metadata)
     program.save(folder / MODEL, external_data=False)
+
+
+def reduce(
+    graph: 'SegmentationGraph',
+    folder: Path,
+    report: dict,
+    precision: str,
+    calibration: Sequence[dict[str, NDArray]],
+) -> dict:
+    """Write the network with weights and arithmetic in float16, or in 8 bits; see ``Backend``.
+
+    Its inputs and its output stay as they are.
+    """
+    import onnx
+
+    original, path = folder / report['model'], folder / f'{precision}.onnx'
+    if precision == 'f16':
+        from onnxruntime.transformers.float16 import convert_float_to_float16
+
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # of weights that become 0 or infinite
+            network = convert_float_to_float16(onnx.load(original), keep_io_types=True)
+        onnx.save(network, path)
+    else:
+        quantize(original, path, calibration)
+    return dict(model=path.name)
+
+
+def quantize(original: Path, path: Path, calibration: Sequence[dict[str, NDArray]]) -> None:
+    """Write a network in 8 bits: weights a channel, activations by their range on images."""
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(quantization.CalibrationDataReader):
+        def __init__(self) -> None:
+            self.inputs = iter(calibration)
+
+        def get_next(self) -> dict[str, NDArray] | None:
+            return next(self.inputs, None)
+
+    with tempfile.TemporaryDirectory() as temporary:
+        simplified = os.path.join(temporary, 'simplified.onnx')
+        quant_pre_process(os.fspath(original), simplified, skip_symbolic_shape=True)
+        quantization.quantize_static(
+            simplified,
+            os.fspath(path),
+            Reader(),
+            quant_format=quantization.QuantFormat.QDQ,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+            per_channel=True,
+        )
 
 
 def load(
