@@ -30,8 +30,8 @@ int main(int argc, char** argv) try {
         image.bgr.size(), shape, std::size(shape));
     // another size than the network's throws
     const auto labels = session.Run(Ort::RunOptions{}, inputs, &pixels, 1, outputs, 1);
-
-    write_pgm(argv[3], labels[0].GetTensorData<std::uint8_t>(), image.height, image.width);
+    const auto given = labels[0].GetTensorTypeAndShapeInfo().GetShape();  // 1, height, width
+    write_pgm(argv[3], labels[0].GetTensorData<std::uint8_t>(), given.at(1), given.at(2));
 } catch (const std::exception& error) {
     std::cerr << "error: " << error.what() << '\n';
     return 1;

@@ -20,15 +20,17 @@ int main(int argc, char** argv) try {
     const ov::Shape shape{1, image.height, image.width, 3};
     const ov::PartialShape taken = network.input().get_partial_shape();
     if (!taken.compatible(shape) || network.input().get_element_type() != ov::element::u8) {
-        throw std::runtime_error(std::string(argv[2]) + ": is " + ov::PartialShape(shape).to_string() +
-                                 ", the network takes " + taken.to_string());
+        throw std::runtime_error(std::string(argv[2]) + ": is " +
+                                 ov::PartialShape(shape).to_string() + ", the network takes " +
+                                 taken.to_string());
     }
     ov::InferRequest request = network.create_infer_request();
     request.set_input_tensor(ov::Tensor(ov::element::u8, shape, image.bgr.data()));
     request.infer();
 
-    const ov::Tensor labels = request.get_output_tensor();  // (1, height, width)
-    write_pgm(argv[3], labels.data<std::uint8_t>(), image.height, image.width);
+    const ov::Tensor labels = request.get_output_tensor();
+    const ov::Shape given = labels.get_shape();  // 1, height, width
+    write_pgm(argv[3], labels.data<std::uint8_t>(), given.at(1), given.at(2));
 } catch (const std::exception& error) {
     std::cerr << "error: " << error.what() << '\n';
     return 1;

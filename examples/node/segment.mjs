@@ -20,10 +20,10 @@ async function main(folder, photo, out) {
   }
   const image = new ort.Tensor('uint8', pixels, [1, height, width, 3]);
   const outputs = await session.run({ image });
-  const labels = outputs[session.outputNames[0]].data; // height * width, row by row
+  const { data: labels, dims } = outputs[session.outputNames[0]]; // 1, height, width
 
-  const png = PNG.sync.write({ width, height, data: labels }, { colorType: 0, inputColorType: 0 });
-  fs.writeFileSync(out, png);
+  const grey = { colorType: 0, inputColorType: 0 };
+  fs.writeFileSync(out, PNG.sync.write({ width: dims[2], height: dims[1], data: labels }, grey));
   report.classes.forEach((name, label) => {
     const count = labels.reduce((sum, value) => sum + (value === label), 0);
     if (count) console.log(`${name}: ${((100 * count) / labels.length).toFixed(1)} %`);

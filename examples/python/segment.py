@@ -13,13 +13,12 @@ from PIL import Image
 
 folder, photo, out = sys.argv[1:]
 sys.path.insert(0, folder)
-from runtime import load_runtime  # noqa: E402
+from runtime import load_runtime, read_image  # noqa: E402
 
 segmenter = load_runtime(folder)
-image = np.asarray(Image.open(photo).convert('RGB'))
-labels = segmenter.segment(image[..., ::-1])  # takes BGR, gives (H, W)
+labels = segmenter.segment(read_image(photo, segmenter.report['loading']))  # (H, W)
 
 Image.fromarray(labels).save(out)
 for label, name in enumerate(segmenter.classes):
-    if share := (labels == label).mean():
+    if share := np.mean(labels == label):
         print(f'{name}: {share:.1%}')
