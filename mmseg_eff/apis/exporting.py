@@ -1,6 +1,7 @@
 """Export a network to ONNX, OpenVINO or TensorRT, checked against the original on images."""
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from mmengine.config import Config
 from .. import deploy
 from ..benchmarking.complexity import check_size
 from ..config.load import as_config
-from ..deploy import Agreement, Int8Data, Int8Figures, Latency
+from ..deploy import Agreement, Latency, PrecisionFigures
 from ..errors import InputError
 from ..hub import resolve, weights_at
 from ..inference.inputs import SUFFIXES, collect_sources, suffixes_of
@@ -53,15 +54,20 @@ class Export:
         return Latency(**self.report['latency_ms'])
 
     @property
-    def int8(self) -> Int8Figures | None:
-        """Accuracy and time of ``openvino-int8`` beside float32; ``None`` for other backends."""
-        figures = self.report.get('int8')
-        return figures and Int8Figures(
+    def reduced(self) -> PrecisionFigures | None:
+        """Accuracy and time of a lower precision beside float32's; ``None`` for float32."""
+        figures = self.report.get('precision_figures') or self.report.get('int8')  # earlier reports
+        return figures and PrecisionFigures(
             images=figures['images'],
             miou=tuple(figures['miou']),
             network_ms=tuple(figures['network_ms']),
             agreement=Agreement(**figures['agreement']),
         )
+
+    @property
+    def int8(self) -> PrecisionFigures | None:
+        """``reduced`` if the precision is int8."""
+        return self.reduced if self.report.get('precision', 'int8') == 'int8' else None
 
 
 def export(
@@ -70,6 +76,7 @@ def export(
     out: str | Path,
     *,
     backend: str = 'onnx',
+    precision: str = 'f32',
     size: Sequence[int] | None = None,
     any_size: bool = False,
     inside: Sequence[str] | None = None,
@@ -78,9 +85,10 @@ def export(
     images: str | Path | Sequence[str | Path] | None = None,
     num_images: int = 8,
     threads: int = 0,
+    layout: str = 'folder',
     calibration: int = 100,
     validation: int = 100,
-    max_drop: float = 0.5,
+    max_drop: float | None = None,
     options: Mapping[str, object] | None = None,
 ) -> Export:
     """Export a network into a folder that needs neither torch nor mmseg.
@@ -96,8 +104,10 @@ def export(
         config: Config, its file, or its name.
         checkpoint: Checkpoint of exactly this network, or ``hub:NAME``.
         out: Folder to make: a new or empty one, or an earlier export.
-        backend: ``onnx``, ``openvino``, ``openvino-int8``, ``tensorrt`` or another one of
-            ``mmseg_eff/deploy/backends``.
+        backend: ``onnx``, ``openvino``, ``tensorrt`` or another one of
+            ``mmseg_eff/deploy/backends``; ``openvino-int8`` is ``openvino`` with ``int8``.
+        precision: ``f32``, ``bf16``, ``f16`` or ``int8``, which not every backend has. A lower one
+            than ``f32`` must keep the accuracy and be faster.
         size: Height and width of all images in pixels; those of the first one by default.
         any_size: Take images of any size, which not every network allows.
         inside: What the graph does itself, not the runtime: of ``resize`` (to the network's
@@ -110,9 +120,12 @@ def export(
             default.
         num_images: Number of images of the test data.
         threads: CPU threads; the engine chooses with 0.
-        calibration: Number of training images that ``openvino-int8`` takes ranges of values from.
-        validation: Number of test images that ``openvino-int8`` is validated on.
-        max_drop: Points of mean IoU that ``openvino-int8`` may lose.
+        layout: ``folder``, or a model of NVIDIA Triton, whose repository is the folder above
+            ``out``: ``triton``, which OpenVINO Model Server takes too, or ``triton-python``, run
+            by Triton's Python backend.
+        calibration: Number of training images that ``int8`` takes ranges of values from.
+        validation: Number of labelled test images that a lower precision is judged on.
+        max_drop: Points of mean IoU that it may lose; 0.1 by default, and 0.5 for ``int8``.
         options: Settings of the config to override, by dotted key.
 
     Returns:
@@ -121,34 +134,29 @@ def export(
     Raises:
         InputError: If an argument is wrong, a package is missing, ``out`` holds anything but an
             earlier export, the network cannot be exported, its labels are not the original's, or
-            ``openvino-int8`` loses more than ``max_drop`` or is not faster.
+            a lower precision loses more than ``max_drop`` or is not faster.
         ValueError: If the engine refuses the network.
     """
     check_at_least(1, num_images=num_images, calibration=calibration, validation=validation)
     check_at_least(0, threads=threads)
     if batch is not None:
         check_at_least(1, batch=batch)
-    if not math.isfinite(max_drop):
+    if max_drop is not None and not math.isfinite(max_drop):
         raise InputError(f'max_drop must be a finite number, got {max_drop}')
     if any_size and size:
         raise InputError('size and any_size exclude each other: give one of them')
+    backend, precision = deploy.check_precision(backend, precision)
     module = deploy.find_backend(backend)
     inside = check_limits(backend, module, inside, any_size, batch)
-    if backend == 'openvino-int8' and ('labels' not in inside or output != 'labels'):
-        raise InputError(f'openvino-int8 needs labels inside, got {list(inside)} and {output}')
     size = check_size(size) if size else None
-    deploy.check_backend(backend)
     out = Path(out)
+    name = Path(os.path.abspath(out)).name
+    deploy.check_layout(layout, backend, name)
+    deploy.check_backend(backend)
     with deploy.new_folder(out) as folder, torch_threads(threads):
         config, checkpoint = as_config(config, options), resolve(str(checkpoint))
         paths = choose_images(config, images, num_images)
-        int8 = None
-        if backend == 'openvino-int8':
-            int8 = Int8Data(
-                calibration=deploy.select_images(config, 'train_dataloader', calibration),
-                validation=deploy.select_images(config, 'test_dataloader', validation),
-                max_drop=max_drop,
-            )
+        reduction = deploy.reduction_of(config, precision, calibration, validation, max_drop)
         model = load_segmentor(config, checkpoint, 'cpu')
         report = deploy.export_to_folder(
             folder,
@@ -163,8 +171,10 @@ def export(
             batch=batch,
             output=output,
             weights=weights_facts(checkpoint),
-            int8=int8,
+            reduction=reduction,
             threads=threads,
+            layout=layout,
+            name=name,
         )
     return Export(out, report)
 

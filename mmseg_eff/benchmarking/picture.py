@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..utils.atomic_io import replacing
+from ..utils.names import PRECISIONS
 from .report import Figures
 from .stages import TORCH
 from .titles import title_of
@@ -31,7 +32,6 @@ OTHERS = '#555555'
 ENGINES = {
     'onnx': 'ONNX Runtime',
     'openvino': 'OpenVINO',
-    'openvino-int8': 'OpenVINO, int8',
     'tensorrt': 'TensorRT',
 }
 FONT_SIZE = 9  # of the names
@@ -59,6 +59,15 @@ class Network:
     def color(self) -> str:
         """That of its family."""
         return next((COLORS[word] for word in COLORS if self.title.startswith(word)), OTHERS)
+
+
+def name_of(engine: str) -> str:
+    """Name for people of an engine, with its precision if that is below f32."""
+    for precision in PRECISIONS:
+        backend = engine.removesuffix(f'-{precision}')
+        if backend != engine:
+            return f'{ENGINES.get(backend, backend)}, {precision}'
+    return ENGINES.get(engine, engine)
 
 
 def networks_of(figures: Sequence[Figures]) -> list[Network]:
@@ -103,7 +112,7 @@ def plot(path: Path, figures: Sequence[Figures]) -> None:
     axes.set_xlabel(f'time from image file to label file, {figures[0].conditions.threads} threads')
     engines = sorted({engine for network in networks for engine in network.times} - {TORCH})
     if engines:
-        names = ', '.join(ENGINES.get(engine, engine) for engine in engines)
+        names = ', '.join(map(name_of, engines))
         marks = f'● in torch    ◆ exported ({names})'
         axes.set_title(marks, loc='left', fontsize='medium', color=OTHERS)
     axes.spines[['top', 'right']].set_visible(False)

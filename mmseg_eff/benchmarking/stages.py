@@ -71,7 +71,7 @@ class Clock:
     Attributes:
         laps: Seconds by stage, since ``start``.
         input_shape: H and W of the network's input; ``None`` in an exported folder.
-        engine: ``TORCH``, or the backend of an exported folder.
+        engine: ``TORCH``, or the backend of an exported folder and its precision below f32.
     """
 
     input_shape: tuple[int, int] | None = None
@@ -87,6 +87,17 @@ class Clock:
         now = time.perf_counter()
         self.laps[stage] += now - self.last
         self.last = now
+
+
+def engine_of(report: dict) -> str:
+    """The backend of an exported folder, as ``openvino``, or with its precision, as ``onnx-int8``.
+
+    Args:
+        report: What the folder says of itself.
+    """
+    backend, precision = report['backend'], report.get('precision', 'f32')
+    is_named = precision == 'f32' or backend.endswith(f'-{precision}')  # as earlier exports did
+    return backend if is_named else f'{backend}-{precision}'
 
 
 def load_candidate(
@@ -107,7 +118,7 @@ def load_candidate(
     if candidate.is_export:
         exported = load_export(candidate.path, threads)
         run = exported.runtime.run
-        clock.engine = exported.runtime.report['backend']
+        clock.engine = engine_of(exported.runtime.report)
 
         def run_timed(inputs: dict) -> np.ndarray:
             clock.lap('preprocess')

@@ -70,6 +70,9 @@ def checkpoint(text: str) -> str:
     """The type of an argument that is a checkpoint: a file, or ``hub:NAME``, which is fetched."""
     if not text.startswith(HUB):
         return text
+    from ..registration import register
+
+    register()  # or mmseg, which the hub's converters need, cannot be imported
     from ..hub import resolve
 
     try:

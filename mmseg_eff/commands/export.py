@@ -3,12 +3,13 @@
 import argparse
 from pathlib import Path
 
-from ..utils.names import backend_names
+from ..utils.names import PRECISIONS, backend_names
 from ._arguments import ToolParser, finite_number, whole_number
 from ._cli import add_config_arguments, add_output_stride, command, read_config_of
 from ._network import add_checkpoint_arguments, find_network
 
 BACKENDS = (*backend_names(), 'openvino-int8')
+LAYOUTS = ('folder', 'triton', 'triton-python')  # of deploy.LAYOUTS
 PARTS = ('resize', 'normalise', 'labels')  # of deploy.PARTS
 OUTPUTS = ('labels', 'probabilities', 'logits')  # of deploy.OUTPUTS
 
@@ -24,6 +25,12 @@ def add_arguments(parser: ToolParser) -> None:
     add_checkpoint_arguments(parser)
     parser.add_argument('--out', type=Path, required=True, help='folder to make')
     parser.add_argument('--backend', choices=BACKENDS, default='onnx')
+    parser.add_argument(
+        '--precision',
+        choices=PRECISIONS,
+        default='f32',
+        help='a lower one than f32 must keep the mIoU and be faster; not every backend has all',
+    )
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument(
         '--size', nargs=2, metavar=('H', 'W'), help="of all images; the first image's without"
@@ -48,14 +55,22 @@ def add_arguments(parser: ToolParser) -> None:
     parser.add_argument(
         '--threads', type=whole_number(0), default=0, help='CPU threads; the engine chooses'
     )
-    int8 = parser.add_argument_group('openvino-int8')
-    int8.add_argument(
-        '--calibration', type=whole_number(1), default=100, help='training images (100)'
+    parser.add_argument(
+        '--layout',
+        choices=LAYOUTS,
+        default='folder',
+        help='or a model for a server: out is REPOSITORY/NAME',
     )
-    int8.add_argument(
+    lower = parser.add_argument_group('precision below f32')
+    lower.add_argument(
+        '--calibration', type=whole_number(1), default=100, help='training images for int8 (100)'
+    )
+    lower.add_argument(
         '--validation', type=whole_number(1), default=100, help='test images with labels (100)'
     )
-    int8.add_argument('--max-drop', type=finite_number, default=0.5, help='mIoU it may lose (0.5)')
+    lower.add_argument(
+        '--max-drop', type=finite_number, help='mIoU that it may lose (0.1; 0.5 of int8)'
+    )
     add_output_stride(parser)
 
 
@@ -70,6 +85,7 @@ def main(args: argparse.Namespace) -> None:
         args.checkpoint,
         args.out,
         backend=args.backend,
+        precision=args.precision,
         size=args.size,
         any_size=args.any_size,
         inside=args.inside,
@@ -78,6 +94,7 @@ def main(args: argparse.Namespace) -> None:
         images=args.images,
         num_images=args.num_images,
         threads=args.threads,
+        layout=args.layout,
         calibration=args.calibration,
         validation=args.validation,
         max_drop=args.max_drop,
@@ -86,7 +103,8 @@ def main(args: argparse.Namespace) -> None:
     print(f'{agreement.labels:.4%} of the labels on {agreement.images} images are equal')
     if result.score_difference is not None:
         print(f'{args.output} differ by {result.score_difference:.2g} of their range at most')
-    if result.int8:
-        print(f'float32 -> int8 on {result.int8.images} images: {result.int8}')
+    if result.reduced:
+        precision, images = result.report['precision'], result.reduced.images
+        print(f'f32 -> {precision} on {images} images: {result.reduced}')
     times = f'{latency.original:.1f} -> {latency.export:.1f} ms'
     print(f'image to labels: {times}; {args.out}/report.json')

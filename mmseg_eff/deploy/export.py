@@ -10,9 +10,10 @@ from ..utils.atomic_io import sha256_of
 from .backends import find_backend
 from .graph import SegmentationGraph
 from .package import fill_folder, versions, write_report
-from .quantize import Int8Data, quantize
+from .precision import Reduction, reduce_precision
 from .runtime import load_network
 from .segmentor import ExportedSegmentor
+from .triton import arrange
 from .verify import (
     Latency,
     ScoresImages,
@@ -40,8 +41,10 @@ def export_to_folder(
     batch: int | None = 1,
     output: str = 'labels',
     weights: Mapping | None = None,
-    int8: Int8Data | None = None,
+    reduction: Reduction | None = None,
     threads: int = 0,
+    layout: str = 'folder',
+    name: str = '',
 ) -> dict:
     """Fill an empty folder with an exported network and its report.
 
@@ -58,19 +61,19 @@ def export_to_folder(
         batch: Number of images that run together; any number with ``None``.
         output: What an image becomes: ``labels``, ``probabilities`` or ``logits``.
         weights: Name, licence and dataset of the weights, where known.
-        int8: For ``openvino-int8``, which needs it: what to quantize with.
+        reduction: A lower precision than float32, and what to make and to judge it with.
         threads: Threads of the CPU; the engine chooses with 0.
+        layout: Of ``LAYOUTS``: ``folder``, or a model of Triton's.
+        name: What a server calls the model, for the other layouts.
 
     Returns:
         The content of ``report.json``.
 
     Raises:
-        InputError: If the network cannot be exported, or its labels or scores are not the
-            original's, or int8 is not accurate enough or not faster.
+        InputError: If the network cannot be exported, its labels or scores are not the
+            original's, or in the lower precision it is not accurate enough or not faster.
         ValueError: If an engine refuses the network.
     """
-    if (backend == 'openvino-int8') != (int8 is not None):
-        raise ValueError(f'int8 is for the backend openvino-int8, which needs it; got {backend}')
     first = original.reader.read(images[0])
     pixels = first['img']
     if any_size:
@@ -97,10 +100,12 @@ def export_to_folder(
     if output != 'labels':
         figures['score_difference'] = compare_scores(images, original, exported, output)
         check_scores(figures['score_difference'], backend)
-    if int8:
-        runtime, of_int8 = quantize(folder, runtime, original, images, int8, threads)
+    if reduction:
+        runtime, of_both = reduce_precision(
+            folder, graph, runtime, original, images, reduction, threads
+        )
         exported = ExportedSegmentor(runtime, original.reader)
-        figures['int8'] = asdict(of_int8)
+        figures['precision_figures'] = asdict(of_both)
     several = [first] * (batch or 1)
     before, after = latencies(
         lambda: original.segment(first), lambda: exported.segment_batch(several)
@@ -110,9 +115,11 @@ def export_to_folder(
         agreement=asdict(agreement),
         **figures,
         latency_ms=asdict(Latency(before, round(after / len(several), 3))),
-        versions=versions(),
+        versions=versions(backend),
     )
     add_files = getattr(find_backend(backend), 'add_files', None)
     if add_files:
         add_files(folder, report)
+    if layout != 'folder':
+        report = arrange(folder, report, layout, name)
     return write_report(folder, report)

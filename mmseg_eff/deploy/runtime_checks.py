@@ -25,6 +25,7 @@ DEFAULTS = dict(  # of keys that older exports lack
     config=None,
     weights=None,
     checkpoint_sha256=None,
+    inference_precision='f32',
 )
 LONGEST_REPORT = 2**23  # bytes; 65536 classes take half of that
 LARGEST_FILE = 2**31  # bytes, as ONNX allows
@@ -190,6 +191,8 @@ def are_files(value: object) -> bool:
 
 RULES: dict[str, tuple[str, Check]] = {  # key -> what it must be, in words and as a check
     'backend': ('the name of a backend', is_backend),
+    'precision': ('one of f32, bf16, f16, int8', one_of('f32', 'bf16', 'f16', 'int8')),
+    'inference_precision': ('one of f32, bf16, f16', one_of('f32', 'bf16', 'f16')),
     'model': ('the name of a file in the folder', is_file_name),
     'classes': ('a list of names', lambda value: is_list(value, is_text, 1, MOST_LABELS)),
     'palette': (
@@ -256,7 +259,9 @@ def check_report(report: dict, where: str) -> dict:
     Raises:
         ValueError: If a key is missing or wrong; the message names it.
     """
-    report = {**report, **{key: DEFAULTS[key] for key in DEFAULTS if key not in report}}
+    precision = 'int8' if report.get('backend') == 'openvino-int8' else 'f32'
+    known = {**DEFAULTS, 'precision': precision}
+    report = {**report, **{key: known[key] for key in known if key not in report}}
     for key, (allowed, is_allowed) in RULES.items():
         if key not in report:
             raise ValueError(f'{where}: it has no {key}')

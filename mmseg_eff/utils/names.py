@@ -4,6 +4,7 @@ from pathlib import Path
 
 HUB = 'hub:'  # what the name of published weights begins with where a checkpoint is expected
 TRACEBACK_VARIABLE = 'MMSEG_EFF_TRACEBACK'  # set in the environment: errors keep their traceback
+PRECISIONS = ('f32', 'bf16', 'f16', 'int8')  # of exported networks
 BACKENDS = Path(__file__).parent.parent / 'deploy/backends'
 
 

@@ -19,7 +19,7 @@ from mmseg_eff.apis import exporting
 from mmseg_eff.apis.exporting import Export, choose_images
 from mmseg_eff.config.load import load_config
 from mmseg_eff.converters import save_checkpoint
-from mmseg_eff.deploy import Agreement, Int8Figures, Latency
+from mmseg_eff.deploy import Agreement, Latency, PrecisionFigures
 from mmseg_eff.deploy import export as to_folder
 from mmseg_eff.errors import InputError
 from mmseg_eff.inference.segmentor import load_segmentor, segment_image
@@ -119,7 +119,8 @@ def test_what_was_measured_is_returned_and_reported(exported, checkpoint):
     assert exported.agreement == Agreement(images=1, labels=1.0, worst_image=1.0)
     assert exported.latency_ms == Latency(**report['latency_ms'])
     assert min(report['latency_ms'].values()) > 0
-    assert exported.int8 is None
+    assert exported.reduced is None and exported.int8 is None
+    assert (report['precision'], report['inference_precision']) == ('f32', 'f32')
     assert report['size'] == [64, 128]
     names = {'model.onnx', 'engine.py', *(path.name for path in deploy.package.MODULES)}
     assert set(report['files']) == names
@@ -129,11 +130,21 @@ def test_what_was_measured_is_returned_and_reported(exported, checkpoint):
     assert report['checkpoint_sha256'] == sha256_of(checkpoint)
 
 
-def test_figures_of_int8_are_in_the_report():
+@pytest.mark.parametrize(
+    ('report', 'key', 'is_int8'),
+    [
+        (dict(), 'int8', True),  # as of earlier exports
+        (dict(precision='int8'), 'precision_figures', True),
+        (dict(precision='bf16'), 'precision_figures', False),
+    ],
+)
+def test_figures_of_a_lower_precision_are_in_the_report(report, key, is_int8):
     agreement = dict(images=2, labels=0.9, worst_image=0.8)
     figures = dict(images=5, miou=[60.0, 59.8], network_ms=[2.0, 1.0], agreement=agreement)
-    result = Export(Path('out'), dict(int8=figures))
-    assert result.int8 == Int8Figures(5, (60.0, 59.8), (2.0, 1.0), Agreement(2, 0.9, 0.8))
+    result = Export(Path('out'), {**report, key: figures})
+    expected = PrecisionFigures(5, (60.0, 59.8), (2.0, 1.0), Agreement(2, 0.9, 0.8))
+    assert result.reduced == expected
+    assert result.int8 == (expected if is_int8 else None)
 
 
 def test_broken_network_is_refused(export, tmp_path, broken):
@@ -195,7 +206,12 @@ def test_other_folders_are_refused_before_the_work(export, tmp_path, monkeypatch
         (dict(images='none.png'), 'none.png: no such file or folder'),
         (dict(images=[]), 'hold no image'),
         (dict(inside=('resize', 'normalise')), 'the test pipeline has none'),
-        (dict(backend='openvino-int8', inside=['normalise']), 'openvino-int8 needs labels inside'),
+        (dict(precision='int4'), "onnx has no precision 'int4'; precision must be one of f32, f16"),
+        (dict(precision='bf16'), "onnx has no precision 'bf16'; precision must be one of f32, f16"),
+        (
+            dict(backend='openvino-int8', precision='f16'),
+            'backend openvino-int8 means precision int8, got f16',
+        ),
     ],
 )
 def test_wrong_arguments(export, tmp_path, exported, options, message):
@@ -229,18 +245,30 @@ def arguments(monkeypatch):
     return found
 
 
+@pytest.mark.parametrize(
+    'asked', [dict(backend='openvino-int8'), dict(backend='openvino', precision='int8')]
+)
 def test_int8_is_calibrated_on_training_and_validated_on_test_images(
-    export, arguments, tmp_path, data_root
+    export, arguments, tmp_path, data_root, asked
 ):
-    export(tmp_path / 'out', backend='openvino-int8', calibration=3, validation=2, max_drop=0.25)
+    export(tmp_path / 'out', calibration=3, validation=2, max_drop=0.25, **asked)
+    assert arguments['backend'] == 'openvino'
+    reduction = arguments['reduction']
+    assert (reduction.precision, reduction.max_drop) == ('int8', 0.25)
     images = data_root / 'toystreet/images'
     calibration, validation = (
         [image.path for image in selected]
-        for selected in (arguments['int8'].calibration, arguments['int8'].validation)
+        for selected in (reduction.calibration, reduction.validation)
     )
     assert len(calibration) == 3 and {path.parent for path in calibration} == {images / 'train'}
     assert len(validation) == 2 and {path.parent for path in validation} == {images / 'val'}
-    assert arguments['int8'].max_drop == 0.25
+
+
+def test_a_lower_precision_without_calibration(export, arguments, tmp_path):
+    export(tmp_path / 'out', backend='openvino', precision='bf16')
+    reduction = arguments['reduction']
+    assert (reduction.precision, reduction.max_drop) == ('bf16', 0.1)
+    assert (len(reduction.calibration), len(reduction.validation)) == (0, 2)
 
 
 def test_arguments_reach_the_export(export, arguments, tmp_path, data_root, checkpoint):
@@ -259,7 +287,7 @@ def test_arguments_reach_the_export(export, arguments, tmp_path, data_root, chec
         size=None,
         any_size=True,
         inside=('labels',),
-        int8=None,
+        reduction=None,
         threads=1,
         torch_threads=1,
     )
@@ -280,18 +308,31 @@ def test_images_to_compare_on(config, data_root, tmp_path, make_image):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ('backend', 'options'),
-    [('onnx', dict(any_size=True)), ('openvino', {}), ('openvino-int8', dict(max_drop=100))],
+    ('backend', 'precision', 'options'),
+    [
+        ('onnx', 'f32', dict(any_size=True)),
+        ('onnx', 'f16', dict(any_size=True)),
+        ('onnx', 'int8', {}),
+        ('openvino', 'f32', {}),
+        ('openvino', 'f16', {}),
+        ('openvino', 'int8', {}),
+    ],
 )
-def test_whole_export(data_root, config, checkpoint, tmp_path, monkeypatch, backend, options):
-    if backend.startswith('openvino'):
+def test_whole_export(
+    data_root, config, checkpoint, tmp_path, monkeypatch, backend, precision, options
+):
+    if backend == 'openvino':
         pytest.importorskip('nncf', reason='needs the extra [deploy]')
-        # say it is faster
-        monkeypatch.setattr('mmseg_eff.deploy.quantize.latencies', lambda *_runs: (2.0, 1.0))
+    # say it is faster
+    monkeypatch.setattr('mmseg_eff.deploy.precision.latencies', lambda *_runs: (2.0, 1.0))
     out = tmp_path / 'out'
-    result = mmseg_eff.export(config, checkpoint, out, backend=backend, num_images=2, **options)
+    options = dict(options, backend=backend, precision=precision, num_images=2, max_drop=100)
+    result = mmseg_eff.export(config, checkpoint, out, **options)
     assert result.agreement.labels >= 0.9999
-    assert (result.int8 is not None) == (backend == 'openvino-int8')
+    assert result.report['precision'] == precision
+    assert (result.reduced is not None) == (precision != 'f32')
+    assert (result.int8 is not None) == (precision == 'int8')
+    assert precision != 'f16' or result.reduced.agreement.labels > 0.99
     segmenter = deploy.load_runtime(out)
     size = (50, 70) if 'any_size' in options else (64, 128)
     assert segmenter.segment(np.zeros((*size, 3), np.uint8)).shape == size

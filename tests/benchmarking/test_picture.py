@@ -6,7 +6,7 @@ from helpers import read_image
 from matplotlib.figure import Figure
 
 from mmseg_eff.benchmarking import picture as module
-from mmseg_eff.benchmarking.picture import duration, networks_of, place_names, plot
+from mmseg_eff.benchmarking.picture import duration, name_of, networks_of, place_names, plot
 from mmseg_eff.benchmarking.report import STAGES, Figures
 from mmseg_eff.benchmarking.timing import Conditions
 
@@ -68,6 +68,19 @@ def test_an_export_joins_its_config(figures):
     assert network.times['onnx'] == pytest.approx((208, 200 * 1.076))
     assert networks['BiSeNetV2'].times.keys() == {'torch'}
     assert networks['BiSeNetV2'].color == networks['STDC1'].color != networks['ESeg-S'].color
+
+
+@pytest.mark.parametrize(
+    ('engine', 'name'),
+    [
+        ('onnx', 'ONNX Runtime'),
+        ('openvino-int8', 'OpenVINO, int8'),
+        ('openvino-bf16', 'OpenVINO, bf16'),
+        ('phone', 'phone'),
+    ],
+)
+def test_names_of_engines(engine, name):
+    assert name_of(engine) == name
 
 
 def test_equal_titles_stay_apart():

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from helpers import read_image
 
-from mmseg_eff.benchmarking.stages import STAGES, Candidate, load_candidate, run_once
+from mmseg_eff.benchmarking.stages import STAGES, Candidate, engine_of, load_candidate, run_once
 from mmseg_eff.converters import save_checkpoint
 from mmseg_eff.datasets.image_reader import ImageReader
 from mmseg_eff.deploy import segmentor as inference
@@ -55,6 +55,18 @@ def test_stages_of_an_exported_folder(tmp_path, make_image, monkeypatch):
     assert tuple(laps) == STAGES and min(laps.values()) > 0
     labels = cv2.imread(str(tmp_path / 'labels.png'), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(labels, read_image(image)[..., 0] // 64)
+
+
+@pytest.mark.parametrize(
+    ('report', 'engine'),
+    [
+        (dict(backend='openvino', precision='f32'), 'openvino'),
+        (dict(backend='openvino', precision='bf16'), 'openvino-bf16'),
+        (dict(backend='openvino-int8', precision='int8'), 'openvino-int8'),
+    ],
+)
+def test_engines_are_named_by_backend_and_precision(report, engine):
+    assert engine_of(report) == engine
 
 
 def test_weights_of_a_checkpoint(tmp_path, make_image):

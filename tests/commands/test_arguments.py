@@ -1,4 +1,6 @@
 import importlib
+import subprocess
+import sys
 
 import pytest
 
@@ -84,3 +86,12 @@ def test_usage_is_argparses(capsys):
     with pytest.raises(SystemExit, match='2'):
         ToolParser().parse_args(['--unknown'])
     assert 'usage: ' in capsys.readouterr().err
+
+
+def test_a_process_of_its_own_finds_published_weights():
+    """mmseg is imported while the arguments are read; without compiled mmcv this fails."""
+    command = [sys.executable, '-m', 'mmseg_eff', 'test', LEAF, 'hub:none']
+    process = subprocess.run(command, capture_output=True, text=True)
+    assert process.returncode == 1
+    assert process.stderr.startswith('error: CHECKPOINT must be a file or published weights: none')
+    assert process.stderr.count('\n') == 1

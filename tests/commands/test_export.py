@@ -17,7 +17,7 @@ REPORT = dict(
     agreement=dict(images=2, labels=0.99999, worst_image=0.9999),
     latency_ms=dict(original=8.04, export=4.06),
 )
-INT8 = dict(
+LOWER = dict(
     images=5,
     miou=[60.0, 59.8],
     network_ms=[2.0, 1.0],
@@ -37,7 +37,9 @@ def calls(monkeypatch):
 
     def export(config, checkpoint, out, **options):
         calls.append((config, checkpoint, out, options))
-        return Export(out, {**REPORT, **({'int8': INT8} if '8' in options['backend'] else {})})
+        precision = options['precision']
+        figures = {} if precision == 'f32' else dict(precision_figures=LOWER)
+        return Export(out, {**REPORT, 'precision': precision, **figures})
 
     monkeypatch.setattr(exporting, 'export', export)
     return calls
@@ -47,6 +49,7 @@ def test_choices_are_those_of_the_package():
     for name in module.BACKENDS:
         assert deploy.find_backend(name).PRECISIONS[0] == 'f32'
     assert module.PARTS == deploy.PARTS
+    assert module.LAYOUTS == deploy.LAYOUTS
     assert module.OUTPUTS == deploy.OUTPUTS
 
 
@@ -63,6 +66,7 @@ def test_every_option_reaches_the_function(calls):
     argv += ['--backend', 'openvino', '--size', '64', '128', '--inside', 'resize', '--threads', '2']
     argv += ['--images', 'a.png', 'b', '--num-images', '3', '--calibration', '4']
     argv += ['--validation', '5', '--max-drop', '0.25', '--batch', '4', '--output', 'logits']
+    argv += ['--precision', 'bf16', '--layout', 'triton-python']
     assert main(argv) == 0
     assert (
         main([LEAF, 'weights.pth', '--out', 'new', '--any-size', '--batch', 'any', '--inside']) == 0
@@ -71,6 +75,7 @@ def test_every_option_reaches_the_function(calls):
     assert config.model.backbone.num_blocks == (1, 1)
     assert options == dict(
         backend='openvino',
+        precision='bf16',
         size=['64', '128'],  # read by the function, which says what is wrong with them
         any_size=False,
         inside=['resize'],
@@ -82,17 +87,18 @@ def test_every_option_reaches_the_function(calls):
         calibration=4,
         validation=5,
         max_drop=0.25,
+        layout='triton-python',
     )
     assert (others['any_size'], others['inside']) == (True, [])
 
 
-@pytest.mark.parametrize('backend', ['onnx', 'openvino-int8'])
-def test_what_is_printed(calls, capsys, backend):
-    assert main([LEAF, 'weights.pth', '--out', 'new', '--backend', backend]) == 0
-    int8 = 'float32 -> int8 on 5 images: mIoU 60.00 -> 59.80, 2.0 -> 1.0 ms\n'
+@pytest.mark.parametrize('precision', ['f32', 'bf16'])
+def test_what_is_printed(calls, capsys, precision):
+    assert main([LEAF, 'weights.pth', '--out', 'new', '--precision', precision]) == 0
+    lower = 'f32 -> bf16 on 5 images: mIoU 60.00 -> 59.80, 2.0 -> 1.0 ms\n'
     assert capsys.readouterr().out.endswith(
         '99.9990% of the labels on 2 images are equal\n'
-        f'{int8 if backend == "openvino-int8" else ""}'
+        f'{lower if precision == "bf16" else ""}'
         'image to labels: 8.0 -> 4.1 ms; new/report.json\n'
     )
 
@@ -114,7 +120,10 @@ def test_a_refusal_is_one_line_with_the_figure(calls, monkeypatch, capsys):
         (['--max-drop', 'nan'], '--max-drop must be a finite number'),
         (['--size', '0', '8'], 'size must be two whole numbers'),
         (['--images', 'none.png'], 'none.png: no such file or folder'),
-        (['--backend', 'openvino-int8', '--inside'], 'openvino-int8 needs labels inside, got []'),
+        (
+            ['--backend', 'tensorrt', '--precision', 'int8'],
+            "backend tensorrt has no precision 'int8'; precision must be one of f32\n",
+        ),
     ],
 )
 def test_wrong_options(tmp_path, monkeypatch, options, message, capsys):

@@ -9,7 +9,7 @@ import pytest
 from exported import NUM_CLASSES, REPORT
 from helpers import FunctionSegmentor
 
-from mmseg_eff.deploy import Int8Data, Int8Figures, export_to_folder, verify
+from mmseg_eff.deploy import PrecisionFigures, Reduction, export_to_folder, verify
 from mmseg_eff.deploy import export as module
 from mmseg_eff.deploy.runtime import Segmenter
 from mmseg_eff.deploy.verify import Agreement
@@ -17,7 +17,7 @@ from mmseg_eff.errors import InputError
 from mmseg_eff.utils.atomic_io import sha256_of
 
 SIZE = (100, 200)
-INT8 = Int8Data([], [])
+INT8 = Reduction('int8', [], [], 0.5)
 AGREEMENT = Agreement(images=2, labels=0.9, worst_image=0.8)
 
 
@@ -163,24 +163,27 @@ def test_scores_are_compared_too(export, monkeypatch, error):
     assert report['score_difference'] == pytest.approx(error)
 
 
-def test_int8_takes_the_place_of_float32(export, monkeypatch):
-    figures = Int8Figures(images=5, miou=(60.0, 59.8), network_ms=(2.0, 1.0), agreement=AGREEMENT)
+def test_a_lower_precision_takes_the_place_of_float32(export, monkeypatch):
+    figures = PrecisionFigures(
+        images=5, miou=(60.0, 59.8), network_ms=(2.0, 1.0), agreement=AGREEMENT
+    )
     calls = []
 
-    def quantize(folder, float32, original, images, data, threads):
-        calls.append((folder, float32.report['backend'], len(images), data, threads))
-        report = {**float32.report, 'model': 'int8.xml'}
+    def reduce_precision(folder, graph, float32, original, images, reduction, threads):
+        assert graph.size == SIZE
+        calls.append((folder, float32.report['backend'], len(images), reduction, threads))
+        report = {**float32.report, 'model': 'int8.xml', 'precision': 'int8'}
         return Segmenter(
             report, lambda inputs: calls.append('int8') or labels_of(inputs['image'])
         ), figures
 
-    monkeypatch.setattr(module, 'quantize', quantize)
-    report = export.run(backend='openvino-int8', int8=INT8, threads=3)
-    assert calls[0] == (export.folder, 'openvino-int8', 2, INT8, 3)
+    monkeypatch.setattr(module, 'reduce_precision', reduce_precision)
+    report = export.run(backend='openvino', reduction=INT8, threads=3)
+    assert calls[0] == (export.folder, 'openvino', 2, INT8, 3)
     assert calls[1:] == ['int8', 'int8']  # timed, after a warm-up
-    assert report['model'] == 'int8.xml'
+    assert (report['model'], report['precision']) == ('int8.xml', 'int8')
     assert report['agreement']['labels'] == 1  # of float32
-    assert report['int8'] == dict(
+    assert report['precision_figures'] == dict(
         images=5,
         miou=[60.0, 59.8],
         network_ms=[2.0, 1.0],
@@ -188,15 +191,9 @@ def test_int8_takes_the_place_of_float32(export, monkeypatch):
     )
 
 
-def test_float32_is_compared_before_it_is_quantized(export, monkeypatch):
-    monkeypatch.setattr(module, 'quantize', lambda *_args: pytest.fail('it began'))
-    with pytest.raises(InputError, match=r'openvino-int8: .*% of the labels are those'):
+def test_float32_is_compared_before_its_precision_is_lowered(export, monkeypatch):
+    monkeypatch.setattr(module, 'reduce_precision', lambda *_args: pytest.fail('it began'))
+    with pytest.raises(InputError, match=r'openvino: .*% of the labels are those'):
         export.run(
-            lambda inputs: labels_of(inputs['image'] + 1), backend='openvino-int8', int8=INT8
+            lambda inputs: labels_of(inputs['image'] + 1), backend='openvino', reduction=INT8
         )
-
-
-@pytest.mark.parametrize('options', [dict(int8=INT8), dict(backend='openvino-int8')])
-def test_int8_data_are_for_int8(export, options):
-    with pytest.raises(ValueError, match='int8 is for the backend openvino-int8, which needs it'):
-        export.run(**options)

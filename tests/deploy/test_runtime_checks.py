@@ -67,6 +67,7 @@ def test_report_that_is_none(folder, text, words):
 
 
 HUGE = 10**400
+OLDER = {*DEFAULTS, 'precision'}  # exports lack them
 FACTS = dict(bytes=1, sha256='0' * 64)
 TENSOR = dict(name='image', dtype='uint8', layout='NHWC', shape=[1, None, None, 3])
 
@@ -118,6 +119,8 @@ TENSOR = dict(name='image', dtype='uint8', layout='NHWC', shape=[1, None, None, 
         pytest.param('input', dict(channels=10**9, dtype='uint8'), id='many channels'),
         pytest.param('input', dict(channels=3, dtype='object'), id='objects as pixels'),
         pytest.param('input', dict(channels=True, dtype='uint8'), id='flag as channels'),
+        pytest.param('precision', 'int4', id='another precision'),
+        pytest.param('inference_precision', 'int8', id='precision of no arithmetic'),
         pytest.param('num_labels', 0, id='no labels'),
         pytest.param('num_labels', 2**16 + 1, id='too many labels'),
         pytest.param('num_labels', '9', id='labels as text'),
@@ -175,7 +178,7 @@ def test_value_that_no_export_writes(folder, key, value):
     assert_refused(folder, words)
 
 
-@pytest.mark.parametrize('key', sorted(set(RULES) - set(DEFAULTS)))
+@pytest.mark.parametrize('key', sorted(RULES.keys() - OLDER))
 def test_missing_key(folder, key):
     path = folder / 'report.json'
     report = json.loads(path.read_text())
@@ -184,12 +187,21 @@ def test_missing_key(folder, key):
     assert_refused(folder, f'it has no {key}')
 
 
-@pytest.mark.parametrize('keys', [('loading', 'input', 'num_labels'), ('latency_ms', 'versions')])
+@pytest.mark.parametrize('keys', [OLDER, ('latency_ms', 'versions')])
 def test_older_and_newer_exports_load(folder, keys):
     path = folder / 'report.json'
     report = {**json.loads(path.read_text()), 'note': float('nan')}
     path.write_text(json.dumps({k: v for k, v in report.items() if k not in keys}))
     assert load_export(folder).label_dtype == 'uint8'
+
+
+@pytest.mark.parametrize(('backend', 'precision'), [('openvino-int8', 'int8'), ('onnx', 'f32')])
+def test_the_precision_of_older_exports(folder, backend, precision):
+    path = folder / 'report.json'
+    report = {**json.loads(path.read_text()), 'backend': backend}
+    path.write_text(json.dumps({k: v for k, v in report.items() if k not in OLDER}))
+    report = read_report(path)
+    assert (report['precision'], report['inference_precision']) == (precision, 'f32')
 
 
 def test_a_loader_named_in_the_report_is_not_run(folder, tmp_path, monkeypatch):

@@ -28,9 +28,9 @@ load_runtime('.', threads=1).segment(np.zeros((16, 24, 3), np.uint8))
 """
 EXPORT = """
 from mmseg_eff.commands import export
-from mmseg_eff.deploy import quantize
-if 'openvino-int8' in sys.argv:  # say it is faster
-    quantize.latencies = lambda *runs: (2.0, 1.0)
+from mmseg_eff.deploy import precision
+if 'int8' in sys.argv:  # say it is faster
+    precision.latencies = lambda *runs: (2.0, 1.0)
 raise SystemExit(export.main(sys.argv[2:]))
 """
 LEAF = 'mmseg_eff::espnet/espnet-p2q3_1xb8-0.6k_toystreet-128x256.py'
@@ -58,14 +58,18 @@ def test_an_exported_folder_alone(tmp_path, monkeypatch, backend):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('backend', ['onnx', 'openvino', 'openvino-int8'])
-def test_an_export(tmp_path, monkeypatch, data_root, backend):
+@pytest.mark.parametrize(
+    ('backend', 'precision'),
+    [('onnx', 'f32'), ('onnx', 'int8'), ('openvino', 'f32'), ('openvino', 'int8')],
+)
+def test_an_export(tmp_path, monkeypatch, data_root, backend, precision):
     for package in ('onnx', 'onnxscript', 'onnxruntime', 'openvino', 'nncf'):
         pytest.importorskip(package, reason='needs the extra [deploy]')
     config = Config.fromfile(compat.PACKAGE_ROOT / '.mim/configs' / LEAF.partition('::')[2])
     weights, out, log = (tmp_path / name for name in ('weights.pth', 'out', 'log'))
     save_checkpoint(dict(state_dict=MODELS.build(config.model).state_dict(), meta={}), weights)
     options = ['--num-images', '2', '--max-drop', '100', '--backend', backend]
+    options += ['--precision', precision]
     command = [sys.executable, '-c', WATCH + EXPORT, log, LEAF, weights, '--out', out, *options]
     home = tmp_path / 'home'
     new_home(home, monkeypatch)

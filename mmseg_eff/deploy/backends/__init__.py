@@ -5,6 +5,7 @@ each exported folder as ``engine.py``: at its top it imports the standard librar
 and what converts is imported by ``convert``.
 """
 
+import logging
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -28,7 +29,15 @@ class Backend(Protocol):
 
     Optional are ``RUNTIME`` (name of the backend whose file runs the network, if it is another),
     ``ADDED`` (names of more files in the folder) with ``add_files(folder, report)``, which writes
-    them, and ``reduce``, which makes the network of a lower precision.
+    them, and, where ``PRECISIONS`` has more than one,
+
+        reduce(graph, folder, report, precision, calibration) -> dict
+
+    which writes the network in a lower precision beside that in float32, as ``FILES`` with the
+    precision in place of ``model``, or nothing if it is only asked of the engine, and returns the
+    changed keys of the report: ``dict(model='int8.xml')``. ``calibration`` has prepared inputs, as
+    the engine takes them, for int8. Neither accuracy nor time is judged there. Where that loses too
+    much, ``reduce_accurately(…, validation)`` is tried, with a ``precision.Validation``.
 
     Attributes:
         MODEL: File of the network in the exported folder.
@@ -81,14 +90,14 @@ def find_backend(name: str) -> Backend:
     Raises:
         InputError: If there is none; it names them.
     """
-    name = EARLIER.get(name, name)
+    name = EARLIER.get(name, (name,))[0]
     names = backend_names()
     if name not in names:
         raise InputError(f'backend must be one of {", ".join(names)}, got {name!r}')
     return cast(Backend, import_module(f'.{name.replace("-", "_")}', __package__))
 
 
-EARLIER = {'openvino-int8': 'openvino'}  # names in earlier exports
+EARLIER = {'openvino-int8': ('openvino', 'int8')}  # earlier names, with the precision meant
 
 
 def engine_file(name: str) -> Path:
@@ -116,9 +125,12 @@ def deploy_package(name: str, extra: str = 'deploy') -> ModuleType:
         InputError: If it is not installed; it names the extra that brings it.
     """
     disable_telemetry()
+    logging.disable(logging.WARNING)  # some log which of their optional parts are missing
     try:
         return import_module(name)
     except ImportError as error:
         raise InputError(
             f'the export needs {name}; install the extra [{extra}]: pip install -e ".[{extra}]"'
         ) from error
+    finally:
+        logging.disable(logging.NOTSET)

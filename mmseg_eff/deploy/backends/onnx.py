@@ -4,8 +4,9 @@ import contextlib
 import io
 import logging
 import os
+import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from textwrap import shorten
 from types import ModuleType
@@ -24,7 +25,7 @@ EXTRA = 'deploy'
 INSIDE = ('normalise', 'labels')
 ALLOWED = ('resize', 'normalise', 'labels')
 FIXED = ()
-PRECISIONS = ('f32',)
+PRECISIONS = ('f32', 'f16', 'int8')
 
 EXAMPLE_SIZE = (360, 480)  # of the image to trace with, if any size is allowed
 TENSORRT = 'TensorrtExecutionProvider'
@@ -63,6 +64,58 @@ def convert(graph: 'SegmentationGraph', folder: Path) -> None:
     assert program is not None  # as it is with dynamo
     program.model.metadata_props.update(graph.metadata)
     program.save(folder / MODEL, external_data=False)
+
+
+def reduce(
+    graph: 'SegmentationGraph',
+    folder: Path,
+    report: dict,
+    precision: str,
+    calibration: Sequence[dict[str, NDArray]],
+) -> dict:
+    """Write the network with weights and arithmetic in float16, or in 8 bits; see ``Backend``.
+
+    Its inputs and its output stay as they are.
+    """
+    import onnx
+
+    original, path = folder / report['model'], folder / f'{precision}.onnx'
+    if precision == 'f16':
+        from onnxruntime.transformers.float16 import convert_float_to_float16
+
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # of weights that become 0 or infinite
+            network = convert_float_to_float16(onnx.load(original), keep_io_types=True)
+        onnx.save(network, path)
+    else:
+        quantize(original, path, calibration)
+    return dict(model=path.name)
+
+
+def quantize(original: Path, path: Path, calibration: Sequence[dict[str, NDArray]]) -> None:
+    """Write a network in 8 bits: weights a channel, activations by their range on images."""
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(quantization.CalibrationDataReader):
+        def __init__(self) -> None:
+            self.inputs = iter(calibration)
+
+        def get_next(self) -> dict[str, NDArray] | None:
+            return next(self.inputs, None)
+
+    with tempfile.TemporaryDirectory() as temporary:
+        simplified = os.path.join(temporary, 'simplified.onnx')
+        quant_pre_process(os.fspath(original), simplified, skip_symbolic_shape=True)
+        quantization.quantize_static(
+            simplified,
+            os.fspath(path),
+            Reader(),
+            quant_format=quantization.QuantFormat.QDQ,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+            per_channel=True,
+        )
 
 
 def load(

@@ -1,7 +1,10 @@
 """OpenVINO's own format, made of ONNX."""
 
+import logging
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from textwrap import shorten
 from types import ModuleType
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     import openvino
 
     from ..graph import SegmentationGraph
+    from ..precision import Validation
 
 MODEL = 'model.xml'
 FILES = (MODEL, 'model.bin')
@@ -22,7 +26,8 @@ EXTRA = 'deploy'
 INSIDE = ('normalise', 'labels')
 ALLOWED = ('resize', 'normalise', 'labels')
 FIXED = ()
-PRECISIONS = ('f32',)
+PRECISIONS = ('f32', 'bf16', 'f16', 'int8')
+RANKING_IMAGES = 16  # of the validation, to find the operations that cost accuracy
 INFO = 'mmseg_eff'  # section of the network's rt_info with what it says of itself
 
 
@@ -44,8 +49,101 @@ def convert(graph: 'SegmentationGraph', folder: Path) -> None:
     of_onnx.unlink()
 
 
-def save(model: 'openvino.Model', path: Path) -> None:
-    """Write a model as ``.xml`` and ``.bin``, its weights as they are.
+def reduce(
+    graph: 'SegmentationGraph',
+    folder: Path,
+    report: dict,
+    precision: str,
+    calibration: Sequence[dict[str, NDArray]],
+) -> dict:
+    """Make the network in a lower precision; see ``Backend``.
+
+    bfloat16 is asked of the engine alone. float16 halves the weights, and is asked of the engine
+    where the processor has it. int8 is NNCF's.
+
+    Raises:
+        InputError: If the processor has no bfloat16.
+    """
+    from ...errors import InputError
+    from . import deploy_package
+
+    core = deploy_package('openvino').Core()
+    can = core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
+    if precision == 'bf16':
+        if 'BF16' not in can:
+            raise InputError(
+                'bf16: this processor has no bf16 (avx512_bf16 or amx_bf16), OpenVINO would '
+                'compute in f32; nothing was written'
+            )
+        return dict(inference_precision='bf16')
+    model = core.read_model(folder / report['model'])
+    path = folder / f'{precision}.xml'
+    if precision == 'f16':
+        save(model, path, is_half=True)
+        return dict(model=path.name, inference_precision='f16' if 'FP16' in can else 'f32')
+    nncf = quiet_nncf()
+    with redirect_stdout(sys.stderr):  # the progress
+        quantized = nncf.quantize(
+            model,
+            nncf.Dataset(calibration),
+            subset_size=len(calibration),
+            preset=nncf.QuantizationPreset.MIXED,
+        )
+    save(quantized, path)
+    return dict(model=path.name)
+
+
+def reduce_accurately(
+    graph: 'SegmentationGraph',
+    folder: Path,
+    report: dict,
+    precision: str,
+    calibration: Sequence[dict[str, NDArray]],
+    validation: 'Validation',
+) -> dict:
+    """Make the network in 8 bits, but for the operations that cost too much accuracy.
+
+    Finding these takes minutes: each is returned to float32 by itself and measured.
+    """
+    from . import deploy_package
+
+    model = deploy_package('openvino').Core().read_model(folder / report['model'])
+    nncf = quiet_nncf()
+
+    def score(
+        compiled: 'openvino.CompiledModel', indices: Iterable[int]
+    ) -> tuple[float, list[float]]:
+        return validation.score(lambda inputs: compiled(inputs)[0], indices)
+
+    with redirect_stdout(sys.stderr):
+        quantized = nncf.quantize_with_accuracy_control(
+            model,
+            nncf.Dataset(calibration),
+            nncf.Dataset(range(len(validation.inputs)), validation.inputs.__getitem__),
+            score,
+            max_drop=validation.max_drop,
+            subset_size=len(calibration),
+            preset=nncf.QuantizationPreset.MIXED,
+            advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
+                ranking_subset_size=RANKING_IMAGES
+            ),
+        )
+    path = folder / f'{precision}.xml'
+    save(quantized, path)
+    return dict(model=path.name)
+
+
+def quiet_nncf() -> ModuleType:
+    """NNCF, which logs errors only."""
+    from . import deploy_package
+
+    nncf = deploy_package('nncf')
+    logging.getLogger('nncf').setLevel(logging.ERROR)
+    return nncf
+
+
+def save(model: 'openvino.Model', path: Path, is_half: bool = False) -> None:
+    """Write a model as ``.xml`` and ``.bin``, its weights as they are or in float16.
 
     Raises:
         OSError: If the disk is full.
@@ -55,7 +153,7 @@ def save(model: 'openvino.Model', path: Path) -> None:
     from . import deploy_package
 
     try:
-        deploy_package('openvino').save_model(model, path, compress_to_fp16=False)
+        deploy_package('openvino').save_model(model, path, compress_to_fp16=is_half)
     except RuntimeError as error:
         with path.with_suffix('.bin').open('ab') as file:
             file.write(bytes(2**20))  # the system says what OpenVINO does not
@@ -66,7 +164,9 @@ def save(model: 'openvino.Model', path: Path) -> None:
 def load(
     engine: ModuleType, path: Path, threads: int, report: dict
 ) -> Callable[[dict[str, NDArray]], NDArray]:
-    """Load the network in float32 (some CPUs would silently take bfloat16).
+    """Load the network, to compute in ``report['inference_precision']``.
+
+    Without that, OpenVINO silently computes in bfloat16 where the CPU has it.
 
     A request of OpenVINO's serves one thread at a time, so each call takes one that no other uses.
     The file is read as OpenVINO's own format, or it would be tried as other programs' too.
@@ -75,7 +175,7 @@ def load(
     model = frontend.convert(frontend.load(os.fspath(path)))
     settings: dict[str, str | int] = {
         'PERFORMANCE_HINT': 'LATENCY',
-        'INFERENCE_PRECISION_HINT': 'f32',
+        'INFERENCE_PRECISION_HINT': report.get('inference_precision', 'f32'),
     }
     if threads:
         settings['INFERENCE_NUM_THREADS'] = threads

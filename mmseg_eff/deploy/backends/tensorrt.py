@@ -10,7 +10,6 @@ from .onnx import (
     INSTALL,
     MODEL,
     NEEDS,
-    PRECISIONS,
     convert,
     load,
 )
@@ -30,4 +29,5 @@ __all__ = [
     'convert',
     'load',
 ]
+PRECISIONS = ('f32',)
 RUNTIME = 'onnx'

@@ -10,7 +10,7 @@ import pytest
 from mmseg_eff.deploy import PARTS, backends
 from mmseg_eff.deploy.backends import Backend, check_backend, engine_file, find_backend
 from mmseg_eff.errors import InputError
-from mmseg_eff.utils.names import backend_names
+from mmseg_eff.utils.names import PRECISIONS, backend_names
 
 NAMES = backend_names()
 
@@ -31,7 +31,16 @@ def test_each_has_all_of_the_protocol(name):
     assert set(backend.INSIDE) <= set(backend.ALLOWED) <= set(PARTS)
     assert set(backend.FIXED) <= {'size', 'batch'}
     assert backend.PRECISIONS[0] == 'f32'
+    assert set(backend.PRECISIONS) <= set(PRECISIONS)
     assert (Path(__file__).parents[3] / f'requirements/{backend.EXTRA}.txt').is_file()
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if len(find_backend(name).PRECISIONS) > 1])
+def test_what_makes_lower_precisions_takes_what_it_is_given(name):
+    wanted = ['graph', 'folder', 'report', 'precision', 'calibration']
+    assert list(inspect.signature(find_backend(name).reduce).parameters) == wanted
+    again = getattr(find_backend(name), 'reduce_accurately', None)
+    assert not again or list(inspect.signature(again).parameters) == [*wanted, 'validation']
 
 
 @pytest.mark.parametrize('name', NAMES)

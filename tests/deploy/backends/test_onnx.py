@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 import torch
 from helpers import build_segmentor
@@ -114,3 +115,29 @@ def test_the_file_describes_itself(tmp_path):
     (described,) = metadata['tensors']['inputs']
     assert described == dict(name=image.name, dtype='uint8', layout='NHWC', shape=sides)
     assert sides == [None, 32, 32, 3]
+
+
+@pytest.mark.parametrize('precision', ['f16', 'int8'])
+def test_a_lower_precision_of_any_size(reduce_exported, precision):
+    """Each loses little beside float32's own labels; shapes and types of image and labels stay."""
+    folder, network, figures = reduce_exported('onnx', precision)
+    assert [path.name for path in folder.iterdir()] == [f'{precision}.onnx']
+    assert network.report['model'] == f'{precision}.onnx'
+    assert figures.miou[0] == 100 and 70 < figures.miou[1] < 100
+    for size in ((40, 60), (33, 50)):
+        assert network.segment(np.zeros((*size, 3), np.uint8)).shape == size
+
+
+def test_a_broken_network_of_lower_precision_is_refused(reduce_exported):
+    """The outputs of the last convolution are in another order."""
+
+    def roll(path):
+        package = pytest.importorskip('onnx')
+        network = package.load(path)
+        (tensor,) = (x for x in network.graph.initializer if x.name.startswith('wide'))
+        weight = package.numpy_helper.to_array(tensor)
+        tensor.CopyFrom(package.numpy_helper.from_array(np.roll(weight, 1, axis=0), tensor.name))
+        package.save(network, path)
+
+    with pytest.raises(InputError, match=r'^f16 loses more than 30 mIoU: mIoU 100\.00 -> \d\.'):
+        reduce_exported('onnx', 'f16', spoil=roll)

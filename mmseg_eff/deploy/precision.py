@@ -1,0 +1,278 @@
+"""Accept a network of lower precision only if it keeps its accuracy and is faster.
+
+How such a network is made is the backend's own affair, in its functions ``reduce`` and, optionally,
+``reduce_accurately``.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmseg.evaluation import IoUMetric
+from numpy.typing import NDArray
+
+from ..datasets.image_reader import ImageReader, LabelsImages
+from ..errors import InputError
+from ..utils.image_io import Label
+from .backends import EARLIER, Backend, Run, find_backend
+from .dataset_images import IGNORED, DatasetImage, select_images
+from .graph import SegmentationGraph
+from .package import file_facts
+from .runtime import Segmenter, load_network
+from .segmentor import ExportedSegmentor
+from .verify import Agreement, compare, latencies
+
+MAX_DROP = {'bf16': 0.1, 'f16': 0.1, 'int8': 0.5}  # points of mean IoU that may be lost
+MOST_TIME = 0.97  # of float32's; a smaller gain is no more than two measurements differ
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """A lower precision, and what a network in it is made with and judged by.
+
+    Attributes:
+        precision: Key of ``MAX_DROP``.
+        calibration: Training images, which give the ranges of the values; for int8.
+        validation: Test images, to measure the accuracy on.
+        max_drop: What the mean IoU on ``validation`` may lose, in points.
+    """
+
+    precision: str
+    calibration: Sequence[DatasetImage]
+    validation: Sequence[DatasetImage]
+    max_drop: float
+
+
+@dataclass(frozen=True)
+class PrecisionFigures:
+    """What a lower precision costs and gains.
+
+    Attributes:
+        images: Number of test images that the mean IoU is measured on.
+        miou: Mean IoU in percent, of float32 and of the lower precision.
+        network_ms: Milliseconds of the network for one image, of both.
+        agreement: Labels of the lower precision compared with those of the original.
+    """
+
+    images: int
+    miou: tuple[float, float]
+    network_ms: tuple[float, float]
+    agreement: Agreement
+
+    def __str__(self) -> str:
+        miou, times = self.miou, self.network_ms
+        return f'mIoU {miou[0]:.2f} -> {miou[1]:.2f}, {times[0]:.1f} -> {times[1]:.1f} ms'
+
+    def is_accurate(self, max_drop: float) -> bool:
+        """Whether the mean IoU loses at most ``max_drop`` points."""
+        return self.miou[0] - self.miou[1] <= max_drop
+
+    @property
+    def is_faster(self) -> bool:
+        """Whether the time is at most ``MOST_TIME`` of that of float32."""
+        return self.network_ms[1] <= MOST_TIME * self.network_ms[0]
+
+    def check(self, precision: str, max_drop: float) -> None:
+        """Refuse what is not accurate enough or not faster.
+
+        Raises:
+            InputError: It names both figures.
+        """
+        if not self.is_accurate(max_drop):
+            raise InputError(
+                f'{precision} loses more than {max_drop} mIoU: {self}; nothing was written'
+            )
+        if not self.is_faster:
+            raise InputError(f'{precision} is not faster than f32: {self}; nothing was written')
+
+
+def check_precision(backend: str, precision: str) -> tuple[str, str]:
+    """The names of a backend and of a precision that it has.
+
+    Args:
+        backend: Name of a backend, or an earlier one that means a precision, too.
+        precision: ``f32`` or key of ``MAX_DROP``.
+
+    Raises:
+        InputError: If there is no such backend, or it has no such precision.
+    """
+    name, meant = EARLIER.get(backend, (backend, precision))
+    if precision not in ('f32', meant):
+        raise InputError(f'backend {backend} means precision {meant}, got {precision}')
+    allowed = find_backend(name).PRECISIONS
+    if meant not in allowed:
+        raise InputError(
+            f'backend {name} has no precision {meant!r}; precision must be one of '
+            f'{", ".join(allowed)}'
+        )
+    return name, meant
+
+
+def reduction_of(
+    config: Config, precision: str, calibration: int, validation: int, max_drop: float | None
+) -> Reduction | None:
+    """A precision with images of a config; ``None`` for float32.
+
+    Args:
+        config: Config with labelled test data, and training data for int8.
+        precision: As of ``check_precision``.
+        calibration: Number of training images for int8.
+        validation: Number of test images.
+        max_drop: Points of mean IoU that may be lost; ``MAX_DROP`` by default.
+
+    Raises:
+        InputError: If the config has no such data.
+    """
+    if precision == 'f32':
+        return None
+    is_calibrated = precision == 'int8'
+    return Reduction(
+        precision,
+        select_images(config, 'train_dataloader', calibration) if is_calibrated else [],
+        select_images(config, 'test_dataloader', validation),
+        MAX_DROP[precision] if max_drop is None else max_drop,
+    )
+
+
+class Prepared(Sequence[dict[str, NDArray]]):
+    """Inputs of a network by name, each image being read when it is taken.
+
+    Args:
+        network: The network, which prepares them.
+        reader: Reads the images.
+        images: The images.
+    """
+
+    def __init__(
+        self, network: Segmenter, reader: ImageReader, images: Sequence[DatasetImage]
+    ) -> None:
+        self.network, self.reader, self.images = network, reader, images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]  # an index or a slice
+        if isinstance(index, slice):
+            return Prepared(self.network, self.reader, self.images[index])
+        path = self.images[index].path
+        pixels, size = self.reader.read(path)['img'], self.network.report['size']
+        if size not in (None, list(pixels.shape[:2])):
+            raise InputError(f'{path}: is of {list(pixels.shape[:2])}, the export for {size}')
+        try:
+            return self.network.prepare(pixels)
+        except ValueError as error:
+            raise InputError(f'{path}: {error}') from error
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What a backend may judge parts of its network by.
+
+    Attributes:
+        inputs: Of the test images.
+        max_drop: Points of mean IoU that may be lost.
+        score: From a network's engine and indices of ``inputs`` to the mean IoU in percent over
+            these images, and that of each.
+    """
+
+    inputs: Sequence[dict[str, NDArray]]
+    max_drop: float
+    score: Callable[[Run, Iterable[int]], tuple[float, list[float]]]
+
+
+def reduce_precision(
+    folder: Path,
+    graph: SegmentationGraph,
+    float32: Segmenter,
+    original: LabelsImages,
+    images: Sequence[Path],
+    wanted: Reduction,
+    threads: int = 0,
+) -> tuple[Segmenter, PrecisionFigures]:
+    """Replace the network in a folder by one of lower precision.
+
+    Args:
+        folder: Folder of the network.
+        graph: What the network was made of.
+        float32: The network, loaded.
+        original: The segmentor that was exported.
+        images: Images to compare the labels with the original's on.
+        wanted: The precision, and what to calibrate and to validate with.
+        threads: Threads of the CPU; the engine chooses with 0.
+
+    Returns:
+        The network in lower precision, with its report, and what was measured.
+
+    Raises:
+        InputError: If it cannot be made, loses more than ``wanted.max_drop`` or is not faster.
+    """
+    backend, reader = find_backend(float32.report['backend']), original.reader
+    validation = validation_of(float32, reader, wanted)
+    inputs = validation.inputs[0]
+    before = validation.score(float32.run, range(len(wanted.validation)))[0]
+
+    def measure(changed: dict) -> tuple[Segmenter, PrecisionFigures]:
+        made = dict(precision=wanted.precision, files=file_facts(folder))
+        report = {**float32.report, **changed, **made}
+        network = load_network(folder, report, threads)
+        return network, PrecisionFigures(
+            images=len(wanted.validation),
+            miou=(before, validation.score(network.run, range(len(wanted.validation)))[0]),
+            network_ms=latencies(lambda: float32.run(inputs), lambda: network.run(inputs)),
+            agreement=compare(images, original, ExportedSegmentor(network, reader)),
+        )
+
+    calibration = Prepared(float32, reader, wanted.calibration)
+    making = graph, folder, float32.report, wanted.precision, calibration
+    network, figures = measure(backend.reduce(*making))
+    again = getattr(backend, 'reduce_accurately', None)
+    if again and figures.is_faster and not figures.is_accurate(wanted.max_drop):
+        del network  # its file is written again
+        network, figures = measure(again(*making, validation))
+    figures.check(wanted.precision, wanted.max_drop)
+    remove_float32(folder, backend, network.report['model'])
+    return network, figures
+
+
+def remove_float32(folder: Path, backend: Backend, model: str) -> None:
+    """Remove the files of the float32 network unless ``model`` is one of them."""
+    if model not in backend.FILES:
+        for name in backend.FILES:
+            (folder / name).unlink()
+
+
+def validation_of(network: Segmenter, reader: ImageReader, wanted: Reduction) -> Validation:
+    """The validation of engines that take the place of a network's."""
+    images, num_classes = wanted.validation, len(network.report['classes'])
+
+    def score(run: Run, indices: Iterable[int]) -> tuple[float, list[float]]:
+        segmentor = ExportedSegmentor(Segmenter(network.report, run), reader)
+        areas = [
+            class_areas(
+                segmentor.segment(reader.read(images[index].path)),
+                images[index].labels(),
+                num_classes,
+            )
+            for index in indices
+        ]
+        return mean_iou(areas), [mean_iou([area]) for area in areas]
+
+    return Validation(Prepared(network, reader, images), wanted.max_drop, score)
+
+
+def class_areas(predicted: Label, true: Label, num_classes: int) -> NDArray[np.float64]:
+    """Pixels in the intersection and the union of each class, ``(2, num_classes)``; 255 ignored."""
+    areas = IoUMetric.intersect_and_union(
+        torch.from_numpy(predicted), torch.from_numpy(true), num_classes, IGNORED
+    )
+    return torch.stack(areas[:2]).double().numpy()
+
+
+def mean_iou(areas: Sequence[NDArray[np.float64]]) -> float:
+    """Mean IoU in percent of the ``class_areas`` of images, over the classes that occur."""
+    intersection, union = np.sum(areas, axis=0)
+    occurs = union > 0
+    return 100 * float((intersection[occurs] / union[occurs]).mean()) if occurs.any() else 0.0
