@@ -7,6 +7,7 @@ How such a network is made is the backend's own affair, in its functions ``reduc
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from ..datasets.image_reader import ImageReader, LabelsImages
 from ..errors import InputError
 from ..utils.image_io import Label
-from .backends import EARLIER, Backend, find_backend
+from .backends import EARLIER, Backend, Reducing, find_backend
 from .dataset_images import IGNORED, DatasetImage, select_images
 from .graph import SegmentationGraph
 from .package import file_facts
@@ -154,7 +155,7 @@ class Prepared(Sequence[dict[str, NDArray]]):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]  # an index or a slice
+    def __getitem__(self, index):  # an index or a slice
         if isinstance(index, slice):
             return Prepared(self.network, self.reader, self.images[index])
         path = self.images[index].path
@@ -209,7 +210,8 @@ def reduce_precision(
     Raises:
         InputError: If it cannot be made, loses more than ``wanted.max_drop`` or is not faster.
     """
-    backend, reader = find_backend(float32.report['backend']), original.reader
+    backend = cast(Reducing, find_backend(float32.report['backend']))
+    reader = original.reader
     validation = validation_of(float32, reader, wanted)
     inputs = validation.inputs[0]
     before = validation.score(float32.run, range(len(wanted.validation)))[0]

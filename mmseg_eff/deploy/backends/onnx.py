@@ -73,7 +73,7 @@ def reduce(
     precision: str,
     calibration: Sequence[dict[str, NDArray]],
 ) -> dict:
-    """Write the network with weights and arithmetic in float16, or in 8 bits; see ``Backend``.
+    """Write the network with weights and arithmetic in float16, or in 8 bits; see ``Reducing``.
 
     Its inputs and its output stay as they are.
     """

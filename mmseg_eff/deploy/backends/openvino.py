@@ -52,7 +52,7 @@ def reduce(
     precision: str,
     calibration: Sequence[dict[str, NDArray]],
 ) -> dict:
-    """Make the network in a lower precision; see ``Backend``.
+    """Make the network in a lower precision; see ``Reducing``.
 
     bfloat16 is asked of the engine alone. float16 halves the weights, and is asked of the engine
     where the processor has it. int8 is NNCF's.
