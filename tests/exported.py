@@ -30,6 +30,14 @@ REPORT = dict(
     normalise=dict(mean=[0.0] * 3, std=[1.0] * 3, to_rgb=False),
     align_corners=False,
     threshold=None,
+    batch=1,
+    output='labels',
+    is_sigmoid=False,
+    tensors=None,
+    preprocessing=None,
+    config=None,
+    weights=None,
+    checkpoint_sha256=None,
 )
 
 

@@ -68,6 +68,9 @@ class FunctionSegmentor:
     def segment(self, image):
         return self.function(image['img'])
 
+    def segment_batch(self, images):
+        return [self.segment(image) for image in images]
+
 
 def count_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())

@@ -33,6 +33,9 @@ BESIDE = {
     'engine',
     'engines',
     'runtime_checks',
+    'runtime_images',
+    'runtime_scores',
+    'runtime_segmenter',
 }  # of an exported folder, whose runtime.py runs without the package
 
 SHIPPED = ('assets/street.jpg', 'assets/street.LICENCE.txt', 'hub/networks/camvid.safetensors')

@@ -14,7 +14,7 @@ from ..benchmarking.complexity import check_size
 from ..config.load import as_config
 from ..deploy import Agreement, Latency, PrecisionFigures
 from ..errors import InputError
-from ..hub import resolve
+from ..hub import resolve, weights_at
 from ..inference.inputs import SUFFIXES, collect_sources, suffixes_of
 from ..inference.segmentor import ImageSegmentor, load_segmentor
 from ..utils.numbers import check_at_least
@@ -40,8 +40,16 @@ class Export:
         return Agreement(**self.report['agreement'])
 
     @property
+    def score_difference(self) -> float | None:
+        """Largest difference of probabilities or logits, as a share of their range, if exported."""
+        return self.report.get('score_difference')
+
+    @property
     def latency_ms(self) -> Latency:
-        """Milliseconds from a loaded image to its labels, of the original and of the export."""
+        """Milliseconds from a loaded image to its labels, of the original and of the export.
+
+        Of an export for several images, the time of all divided by their number.
+        """
         return Latency(**self.report['latency_ms'])
 
     @property
@@ -71,6 +79,8 @@ def export(
     size: Sequence[int] | None = None,
     any_size: bool = False,
     inside: Sequence[str] | None = None,
+    batch: int | None = 1,
+    output: str = 'labels',
     images: str | Path | Sequence[str | Path] | None = None,
     num_images: int = 8,
     threads: int = 0,
@@ -82,7 +92,8 @@ def export(
     """Export a network into a folder that needs neither torch nor mmseg.
 
     The labels of the original and of the export are compared on images; the folder is written only
-    if 99.99 % of them are equal. An earlier export in its place is replaced.
+    if 99.99 % of them are equal, and scores differ by less than a thousandth of their range. An
+    earlier export in its place is replaced.
 
         result = mmseg_eff.export('espnet.py', 'espnet.pth', 'exported', images='images/')
         print(result.agreement.labels, result.latency_ms.export)
@@ -100,6 +111,9 @@ def export(
         inside: What the graph does itself, not the runtime: of ``resize`` (to the network's
             input), ``normalise`` and ``labels`` (from the logits); the backend's choice by
             default, which is the last two for most.
+        batch: Number of images that run together; any number with ``None``.
+        output: What an image becomes: ``labels``, or ``probabilities`` or ``logits`` of its size,
+            of which the largest difference to the original's is measured, too.
         images: Files, folders and globs to compare the labels on; images of the test data by
             default.
         num_images: Number of images of the test data.
@@ -120,13 +134,15 @@ def export(
     """
     check_at_least(1, num_images=num_images, calibration=calibration, validation=validation)
     check_at_least(0, threads=threads)
+    if batch is not None:
+        check_at_least(1, batch=batch)
     if max_drop is not None and not math.isfinite(max_drop):
         raise InputError(f'max_drop must be a finite number, got {max_drop}')
     if any_size and size:
         raise InputError('size and any_size exclude each other: give one of them')
     backend, precision = deploy.check_precision(backend, precision)
     module = deploy.find_backend(backend)
-    inside = check_limits(backend, module, inside, any_size)
+    inside = check_limits(backend, module, inside, any_size, batch)
     size = check_size(size) if size else None
     deploy.check_backend(backend)
     out = Path(out)
@@ -145,25 +161,40 @@ def export(
             size=size,
             any_size=any_size,
             inside=inside,
+            batch=batch,
+            output=output,
+            weights=weights_facts(checkpoint),
             reduction=reduction,
             threads=threads,
         )
     return Export(out, report)
 
 
+def weights_facts(checkpoint: str) -> dict | None:
+    """Name, licence and dataset of a checkpoint that is published; ``None`` for another."""
+    weights = weights_at(checkpoint)
+    return weights and dict(name=weights.name, licence=weights.licence, dataset=weights.dataset)
+
+
 def check_limits(
-    name: str, backend: deploy.Backend, inside: Sequence[str] | None, any_size: bool
+    name: str,
+    backend: deploy.Backend,
+    inside: Sequence[str] | None,
+    any_size: bool,
+    batch: int | None = 1,
 ) -> tuple[str, ...]:
     """What the graph does itself: what is asked for, or the backend's choice.
 
     Raises:
-        InputError: If the backend cannot do that, or takes one size alone.
+        InputError: If the backend cannot do that, or takes one size or number of images alone.
     """
     if refused := sorted(set(inside or ()) & set(deploy.PARTS) - set(backend.ALLOWED)):
         allowed = ', '.join(backend.ALLOWED) or 'nothing'
         raise InputError(f'backend {name} cannot do {refused[0]} inside; it can do {allowed}')
     if any_size and 'size' in backend.FIXED:
         raise InputError(f'backend {name} exports for one size: any_size is not possible')
+    if batch is None and 'batch' in backend.FIXED:
+        raise InputError(f'backend {name} exports for one number of images: name it by batch')
     return backend.INSIDE if inside is None else tuple(inside)
 
 

@@ -10,6 +10,12 @@ from ._network import add_checkpoint_arguments, find_network
 
 BACKENDS = (*backend_names(), 'openvino-int8')
 PARTS = ('resize', 'normalise', 'labels')  # of deploy.PARTS
+OUTPUTS = ('labels', 'probabilities', 'logits')  # of deploy.OUTPUTS
+
+
+def batch(text: str) -> int | None:
+    """The type of ``--batch``: a number of images, or ``any``, which is ``None``."""
+    return None if text == 'any' else whole_number(1)(text)
 
 
 def add_arguments(parser: ToolParser) -> None:
@@ -34,6 +40,12 @@ def add_arguments(parser: ToolParser) -> None:
         nargs='*',
         choices=PARTS,
         help="what the graph does itself, not the runtime; the backend's choice without",
+    )
+    parser.add_argument(
+        '--batch', type=batch, default=1, metavar='N|any', help='images that run together (1)'
+    )
+    parser.add_argument(
+        '--output', choices=OUTPUTS, default='labels', help='what an image becomes (labels)'
     )
     parser.add_argument('--images', nargs='+', metavar='INPUT', help='to compare the labels on')
     parser.add_argument(
@@ -70,6 +82,8 @@ def main(args: argparse.Namespace) -> None:
         size=args.size,
         any_size=args.any_size,
         inside=args.inside,
+        batch=args.batch,
+        output=args.output,
         images=args.images,
         num_images=args.num_images,
         threads=args.threads,
@@ -79,6 +93,8 @@ def main(args: argparse.Namespace) -> None:
     )
     agreement, latency = result.agreement, result.latency_ms
     print(f'{agreement.labels:.4%} of the labels on {agreement.images} images are equal')
+    if result.score_difference is not None:
+        print(f'{args.output} differ by {result.score_difference:.2g} of their range at most')
     if result.reduced:
         precision, images = result.report['precision'], result.reduced.images
         print(f'f32 -> {precision} on {images} images: {result.reduced}')

@@ -7,9 +7,11 @@ from .graph import PARTS, SegmentationGraph
 from .package import fill_folder, new_folder, write_report
 from .precision import PrecisionFigures, Reduction, check_precision, reduction_of
 from .runtime import Segmenter, load_runtime
+from .runtime_checks import OUTPUTS
 from .verify import Agreement, Latency
 
 __all__ = [
+    'OUTPUTS',
     'PARTS',
     'Agreement',
     'Backend',

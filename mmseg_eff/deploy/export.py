@@ -1,12 +1,11 @@
 """Export a network into a folder: write it, compare it with the original, measure, report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from mmseg.models import BaseSegmentor
 
-from ..datasets.image_reader import LabelsImages
 from ..utils.atomic_io import sha256_of
 from .backends import find_backend
 from .graph import SegmentationGraph
@@ -14,13 +13,23 @@ from .package import fill_folder, versions, write_report
 from .precision import Reduction, reduce_precision
 from .runtime import load_network
 from .segmentor import ExportedSegmentor
-from .verify import Latency, check_agreement, compare, latencies
+from .verify import (
+    Latency,
+    ScoresImages,
+    check_agreement,
+    check_scores,
+    compare,
+    compare_scores,
+    latencies,
+)
+
+CHECKED_BATCH = 3  # images at once in the check of an export for any number
 
 
 def export_to_folder(
     folder: Path,
     model: BaseSegmentor,
-    original: LabelsImages,
+    original: ScoresImages,
     images: Sequence[Path],
     *,
     checkpoint: str | Path,
@@ -28,6 +37,9 @@ def export_to_folder(
     size: tuple[int, int] | None = None,
     any_size: bool = False,
     inside: Sequence[str] = ('normalise', 'labels'),
+    batch: int | None = 1,
+    output: str = 'labels',
+    weights: Mapping | None = None,
     reduction: Reduction | None = None,
     threads: int = 0,
 ) -> dict:
@@ -43,6 +55,9 @@ def export_to_folder(
         size: Height and width of all images; those of the first one by default.
         any_size: Take images of any size.
         inside: What the graph does itself, of ``PARTS``.
+        batch: Number of images that run together; any number with ``None``.
+        output: What an image becomes: ``labels``, ``probabilities`` or ``logits``.
+        weights: Name, licence and dataset of the weights, where known.
         reduction: A lower precision than float32, and what to make and to judge it with.
         threads: Threads of the CPU; the engine chooses with 0.
 
@@ -50,8 +65,8 @@ def export_to_folder(
         The content of ``report.json``.
 
     Raises:
-        InputError: If the network cannot be exported, or its labels are not the original's, or
-            in the lower precision it is not accurate enough or not faster.
+        InputError: If the network cannot be exported, its labels or scores are not the
+            original's, or in the lower precision it is not accurate enough or not faster.
         ValueError: If an engine refuses the network.
     """
     first = original.reader.read(images[0])
@@ -60,27 +75,42 @@ def export_to_folder(
         size = None
     elif size is None:
         size = pixels.shape[:2]
-    graph = SegmentationGraph(model, inside=inside, size=size, image=pixels)
+    origin = dict(weights=weights, checkpoint_sha256=sha256_of(checkpoint))
+    graph = SegmentationGraph(
+        model,
+        inside=inside,
+        size=size,
+        batch=batch,
+        result=output,
+        image=pixels,
+        origin=origin,
+    )
     facts = fill_folder(model, graph, backend, folder, loading=original.reader.facts)
     runtime = load_network(folder, facts, threads)
     exported = ExportedSegmentor(runtime, original.reader)
-    agreement = compare(images, original, exported)
+    together = batch or CHECKED_BATCH
+    agreement = compare(images, original, exported, together)
     check_agreement(agreement, backend)
-    figures = {}
+    figures: dict = {}
+    if output != 'labels':
+        figures['score_difference'] = compare_scores(images, original, exported, output)
+        check_scores(figures['score_difference'], backend)
     if reduction:
         runtime, of_both = reduce_precision(
             folder, graph, runtime, original, images, reduction, threads
         )
         exported = ExportedSegmentor(runtime, original.reader)
         figures['precision_figures'] = asdict(of_both)
-    times = latencies(lambda: original.segment(first), lambda: exported.segment(first))
+    several = [first] * (batch or 1)
+    before, after = latencies(
+        lambda: original.segment(first), lambda: exported.segment_batch(several)
+    )
     report = dict(
         **runtime.report,
         agreement=asdict(agreement),
         **figures,
-        latency_ms=asdict(Latency(*times)),
+        latency_ms=asdict(Latency(before, round(after / len(several), 3))),
         versions=versions(),
-        checkpoint_sha256=sha256_of(checkpoint),
     )
     add_files = getattr(find_backend(backend), 'add_files', None)
     if add_files:

@@ -1,65 +1,42 @@
 """The program that is exported: from the pixels of an image to their labels.
 
-    image (1, h, w, C), uint8 BGR as a rule ─ [resize] ─ [normalise] ─ pad ─ network ─ cut
-                                                   ─ [upsample ─ argmax] ─ labels uint8 (1, H, W)
+    image (N, h, w, C), uint8 BGR as a rule ─ [resize] ─ [normalise] ─ pad ─ network ─ cut
+                                                   ─ [upsample ─ argmax] ─ labels uint8 (N, H, W)
 
 Images of another depth than 8 bits enter as float32, with the values of the file. Above 256 labels
-the output is int32.
+the output is int32. In the place of labels, the output can be scores (N, K, H, W), float32: the
+upsampled logits or their probabilities.
 
-What is in brackets can stay outside, with the runtime. If the resize does, the labels take their
+What is in brackets can stay outside, with the runtime. If the resize does, the output takes its
 size from a second input, ``original``: the image before it.
 """
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from types import MappingProxyType
 
 import numpy as np
 import torch
-from mmengine.config import ConfigDict
-from mmseg.models import SegDataPreProcessor
 from mmseg.models.segmentors import EncoderDecoder
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.export import Dim
 from torch.nn import functional as F
 
-from ..datasets.image_reader import class_name, split_pipeline
 from ..errors import InputError
 from ..models import optimize_for_inference
 from ..models.layers import SubpixelConv
 from ..models.segmentors.heads import num_labels
-from .runtime import resized_size
+from ..models.segmentors.tta import has_sigmoid_outputs
+from .description import describe, find_resize, normalization
+from .runtime_checks import OUTPUTS
+from .runtime_images import resized_size
 from .trace_ops import label_type, upsampled_argmax, whole_factor
 
 PARTS = ('resize', 'normalise', 'labels')
-PASSIVE = ('PackSegInputs', 'ScoreAtInputSize')  # leave an image without labels as it is
 BGR = np.zeros((1, 1, 3), np.uint8)
-
-
-def find_resize(pipeline: Sequence[ConfigDict]) -> dict | None:
-    """The resize of a test pipeline: scale (W, H) or a factor, keep_ratio and backend.
-
-    Raises:
-        InputError: If the pipeline changes images in another way.
-    """
-    resize = None
-    for transform in split_pipeline(pipeline)[1]:
-        name = class_name(transform)
-        if name in PASSIVE:
-            continue
-        if name != 'Resize' or resize or transform.get('interpolation', 'bilinear') != 'bilinear':
-            raise InputError(
-                f'test_pipeline: cannot export {dict(transform)}; one bilinear Resize is allowed'
-            )
-        scale = transform.get('scale') or transform['scale_factor']
-        if isinstance(scale, int):
-            scale = (scale, scale)
-        resize = dict(
-            scale=scale if isinstance(scale, float) else list(scale),
-            keep_ratio=transform.get('keep_ratio', False),
-            backend=transform.get('backend', 'cv2'),
-        )
-    return resize
 
 
 class SegmentationGraph(nn.Module):
@@ -67,14 +44,18 @@ class SegmentationGraph(nn.Module):
 
     Args:
         model: Segmentor in evaluation mode, with ``cfg`` (see ``init_model``).
-        inside: What the graph does itself, of ``PARTS``.
+        inside: What the graph does itself, of ``PARTS``; ``labels`` stands for the last step, also
+            where the result is scores.
         size: Height and width of the images if they all have one; any size without.
+        batch: Number of images at once; any number with ``None``.
+        result: What an image becomes, of ``OUTPUTS``.
         image: An image as the config loads it, (H, W) or (H, W, C): all have its channels and
             depth. Only these are taken from it; the default is 8-bit BGR.
+        origin: What is known of the weights, for ``describe``.
 
     Attributes:
         inputs: Names of the inputs.
-        output: Name of the output: ``labels``, or ``logits`` (1, C, h, w) at the size of the image
+        output: Name of the output: ``result``, or ``logits`` (N, K, h, w) at the size of the image
             after the resize.
 
     Raises:
@@ -87,19 +68,24 @@ class SegmentationGraph(nn.Module):
         *,
         inside: Sequence[str] = ('normalise', 'labels'),
         size: tuple[int, int] | None = None,
+        batch: int | None = 1,
+        result: str = 'labels',
         image: NDArray = BGR,
+        origin: Mapping = MappingProxyType({}),
     ) -> None:
         super().__init__()
         self.channels, self.dtype = image.shape[2] if image.ndim == 3 else 1, image.dtype
         if unknown := set(inside) - set(PARTS):
             raise InputError(f'parts inside must be of {PARTS}, got {sorted(unknown)}')
+        if result not in OUTPUTS:
+            raise InputError(f'output must be one of {", ".join(OUTPUTS)}, got {result!r}')
         if model.test_cfg.get('mode', 'whole') != 'whole':
             raise InputError(
                 f'test_cfg.mode must be whole, got {model.test_cfg.mode}: an export takes the '
                 'image in one piece; set model.test_cfg.mode=whole by --cfg-options'
             )
         self.inside = tuple(part for part in PARTS if part in inside)
-        self.size = size
+        self.size, self.batch, self.result, self.origin = size, batch, result, dict(origin)
         self.resize = find_resize(model.cfg.test_pipeline)
         if 'resize' in inside:
             self.check_resize()
@@ -107,7 +93,7 @@ class SegmentationGraph(nn.Module):
         self.preprocessor = self.model.data_preprocessor
         needs_original = self.resize and size is None and 'labels' in inside
         self.inputs = ('image', 'original') if needs_original else ('image',)
-        self.output = 'labels' if 'labels' in inside else 'logits'
+        self.output = result if 'labels' in inside else 'logits'
 
     def check_resize(self) -> None:
         """Refuse a resize that cannot be a part of the graph."""
@@ -133,34 +119,43 @@ class SegmentationGraph(nn.Module):
             return None
         return math.log(head.threshold / (1 - head.threshold))
 
+    @property
+    def is_sigmoid(self) -> bool:
+        """Whether the probabilities are the sigmoid of each logit, not their softmax."""
+        return self.threshold is not None or has_sigmoid_outputs(self.model)
+
     def describe(self) -> dict:
-        """What the runtime must know, as plain data."""
-        return dict(
-            size=self.size and list(self.size),
-            inside=self.inside,
-            inputs=self.inputs,
-            resize=self.resize,
-            input=dict(channels=self.channels, dtype=self.dtype.name),
-            num_labels=self.num_labels,
-            normalise=normalization(self.preprocessor, self.channels),
-            align_corners=self.model.align_corners,
-            threshold=self.threshold,
-        )
+        """What the runtime must know and what a reader wants to, as plain data."""
+        return describe(self)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What a file of the network can hold of that: JSON texts by key."""
+        meta = getattr(self.model, 'dataset_meta', {})
+        facts = {key: meta[key] for key in ('classes', 'palette') if key in meta}
+        return {key: json.dumps(fact) for key, fact in {**facts, **self.describe()}.items()}
+
+    @property
+    def free_axes(self) -> tuple[dict[int, Dim], ...] | None:
+        """For each input, the axes that an export leaves free; ``None`` if there is none."""
+        axes = ([] if self.batch else [0]) + ([] if self.size else [1, 2])
+        return tuple(dict.fromkeys(axes, Dim.DYNAMIC) for _ in self.inputs) if axes else None
 
     def example(self, size: tuple[int, int]) -> tuple[Tensor, ...]:
         """Inputs to trace with, for images of a size (H, W) before any resize."""
+        batch = self.batch or 2  # a free axis must not be 1
         dtype = torch.uint8 if self.dtype == np.uint8 else torch.float32
-        original = torch.randint(256, (1, *size, self.channels)).to(dtype)
+        original = torch.randint(256, (batch, *size, self.channels)).to(dtype)
         resized = size
         if self.resize and 'resize' not in self.inside:
             resized = resized_size(*size, self.resize)
-        image = torch.randint(256, (1, *resized, self.channels)).to(dtype)
+        image = torch.randint(256, (batch, *resized, self.channels)).to(dtype)
         if 'normalise' not in self.inside:
             image = image.float()
         return (image, original)[: len(self.inputs)]
 
     def forward(self, image: Tensor, original: Tensor | None = None) -> Tensor:
-        """Labels (1, H, W) or logits (1, C, h, w) of an image (1, h, w, 3)."""
+        """The output, as ``output`` names it, of images (N, h, w, C)."""
         size = self.size or (image if original is None else original).shape[1:3]
         x = image.permute(0, 3, 1, 2).float()
         if self.resize and 'resize' in self.inside:
@@ -177,8 +172,10 @@ class SegmentationGraph(nn.Module):
                 return labels.to(label_type(self.num_labels))
         meta = dict(img_shape=x.shape[2:], pad_shape=x.shape[2:])
         logits = self.model.encode_decode(x, [meta])[..., :height, :width]
-        if self.output == 'logits':
+        if 'labels' not in self.inside:
             return logits
+        if self.output != 'labels':
+            return self.scores(logits, size)
         align_corners, factor = self.model.align_corners, whole_factor(logits.shape[2:], size)
         if factor and self.threshold is None:
             return upsampled_argmax(logits, factor, align_corners)
@@ -186,6 +183,22 @@ class SegmentationGraph(nn.Module):
         if self.threshold is not None:
             return (logits[:, 0] > self.threshold).to(torch.uint8)
         return logits.argmax(1).to(label_type(self.num_labels))
+
+    def scores(self, logits: Tensor, size: Sequence[int]) -> Tensor:
+        """Logits or probabilities (N, K, H, W) of logits (N, C, h, w).
+
+        K is C, but a single logit has two probabilities: of label 0 and of label 1.
+        """
+        align_corners = self.model.align_corners
+        logits = F.interpolate(logits, size, mode='bilinear', align_corners=align_corners)
+        if self.output == 'logits':
+            return logits
+        if not self.is_sigmoid:
+            return logits.softmax(1)
+        probabilities = logits.sigmoid()
+        if self.threshold is None:
+            return probabilities
+        return torch.cat([1 - probabilities, probabilities], dim=1)
 
     def is_subpixel(self, given: Sequence[int], size: Sequence[int]) -> bool:
         """Whether the head's last layer may give each pixel of the image (H, W) its logits."""
@@ -199,7 +212,7 @@ class SegmentationGraph(nn.Module):
         )
 
     def subpixel_labels(self, x: Tensor) -> Tensor:
-        """Labels (1, H, W), for which the last layer takes the maximum before its shuffle."""
+        """Labels (N, H, W), for which the last layer takes the maximum before its shuffle."""
         layer = self.model.decode_head.conv_seg
         layer.forward = layer.argmax
         try:
@@ -227,22 +240,3 @@ class SegmentationGraph(nn.Module):
         else:
             return x
         return F.pad(x, (0, right, 0, bottom), value=self.preprocessor.pad_val)
-
-
-def normalization(preprocessor: SegDataPreProcessor, channels: int) -> dict:
-    """Mean, standard deviation and channel order of a data preprocessor, as plain data.
-
-    Args:
-        preprocessor: It changes the order of three channels only.
-        channels: Of the image.
-    """
-    is_enabled = preprocessor._enable_normalize
-    # the name in mmseg, or in its fork
-    to_rgb = getattr(preprocessor, 'channel_conversion', None)
-    if to_rgb is None:
-        to_rgb = preprocessor._channel_conversion
-    return dict(
-        mean=preprocessor.mean.flatten().tolist() if is_enabled else [0.0] * channels,
-        std=preprocessor.std.flatten().tolist() if is_enabled else [1.0] * channels,
-        to_rgb=bool(to_rgb) and channels == 3,
-    )

@@ -14,14 +14,31 @@ from mmseg.models import BaseSegmentor
 
 from ..errors import InputError
 from ..utils.atomic_io import is_other_process, lock, sha256_of
-from . import engines, runtime, runtime_checks
+from . import (
+    engines,
+    runtime,
+    runtime_checks,
+    runtime_images,
+    runtime_scores,
+    runtime_segmenter,
+)
 from .backends import backend_names, engine_file, find_backend
 from .graph import SegmentationGraph
 from .runtime_checks import REPORT, check_file, check_report, read_report
 
 PACKAGES = ('mmseg_eff', 'torch', 'onnx', 'onnxruntime', 'openvino', 'nncf')
 ENGINE = 'engine.py'  # the backend's own file in an exported folder
-MODULES = tuple(Path(str(module.__file__)) for module in (runtime, runtime_checks, engines))
+MODULES = tuple(  # copied into the folder
+    Path(str(module.__file__))
+    for module in (
+        engines,
+        runtime,
+        runtime_checks,
+        runtime_images,
+        runtime_scores,
+        runtime_segmenter,
+    )
+)
 
 
 def written() -> set[str]:

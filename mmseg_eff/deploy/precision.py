@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from ..datasets.image_reader import ImageReader, LabelsImages
 from ..errors import InputError
 from ..utils.image_io import Label
-from .backends import EARLIER, Backend, Reducing, find_backend
+from .backends import EARLIER, Backend, Reducing, Run, find_backend
 from .dataset_images import IGNORED, DatasetImage, select_images
 from .graph import SegmentationGraph
 from .package import file_facts
-from .runtime import Run, Segmenter, load_network
+from .runtime import Segmenter, load_network
 from .segmentor import ExportedSegmentor
 from .verify import Agreement, compare, latencies
 

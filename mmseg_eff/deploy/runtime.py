@@ -1,127 +1,44 @@
 """Labels of images from an exported folder, with its engine and neither torch nor mmseg.
 
-The export puts a copy of this file into the folder, which so needs only Python, numpy, OpenCV and
-onnxruntime or openvino (and Pillow, if the network was trained on images that Pillow resized):
+The export puts a copy of this file into the folder. It needs Python, numpy and the engine, and to
+read files OpenCV or Pillow. As a command, it writes the labels of images as PNG files:
 
-    from runtime import load_runtime
+    python runtime.py image.png --out labels
+
+And in a program:
+
+    from runtime import load_runtime, read_image
 
     segmenter = load_runtime('exported')
-    labels = segmenter.segment(cv2.imread('image.png'))
+    labels = segmenter.segment(read_image('image.png', segmenter.report['loading']))
 """
 
-from collections.abc import Callable
+import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING or __package__:
     from .backends import Backend, find_backend
     from .engines import engine_errors, import_engine
-    from .runtime_checks import BGR, REPORT, check_file, read_report
+    from .runtime_checks import REPORT, check_file, read_report
+    from .runtime_images import read_image, write_labels
+    from .runtime_segmenter import Segmenter
 else:  # in an exported folder, with the one backend that made it
     import engine
     from engines import engine_errors, import_engine
-    from runtime_checks import BGR, REPORT, check_file, read_report
+    from runtime_checks import REPORT, check_file, read_report
+    from runtime_images import read_image, write_labels
+    from runtime_segmenter import Segmenter
 
     def find_backend(_name):
         return engine
 
 
-Run = Callable[[dict[str, NDArray]], NDArray]  # inputs by name -> the output
-MOST_RESIZED = 2**28  # pixels that a resize before the network may give
-
-
-class Segmenter:
-    """An exported network, which several threads may use at once.
-
-    Args:
-        report: What ``report.json`` says of the network.
-        run: The engine.
-
-    Attributes:
-        classes: Name of each label.
-        palette: RGB colour of each label.
-    """
-
-    def __init__(self, report: dict, run: Run) -> None:
-        self.report = report
-        self.run = run
-        self.classes = tuple(report['classes'])
-        self.palette = tuple(map(tuple, report['palette']))
-
-    def segment(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Labels (H, W) of an image (H, W, C), as a rule BGR of 8 bits.
-
-        Args:
-            image: With the channels and the depth in ``report['input']``; one channel may be
-                (H, W), and float32 takes whole numbers of 8 or 16 bits, too.
-
-        Raises:
-            ValueError: If it is no such image, not of the one size exported, or the engine fails.
-        """
-        pixels = self.check(image)
-        size = pixels.shape[:2]
-        if self.report['size'] not in (None, list(size)):
-            raise ValueError(f'the network was exported for {self.report["size"]}, got {size}')
-        output = self.run(self.inputs_of(pixels))
-        self.check_output(output, size)
-        if 'labels' not in self.report['inside']:
-            align_corners, threshold = self.report['align_corners'], self.report['threshold']
-            return labels_of(output[0], size, align_corners, threshold)
-        return output[0] if output.dtype == np.uint8 else output[0].astype(np.uint16)
-
-    def check(self, image: NDArray) -> NDArray:
-        """The image (H, W, C) in the type that the graph takes: uint8 or float32.
-
-        Raises:
-            ValueError: If its channels or depth are others than the network was exported for.
-        """
-        wanted = self.report.get('input', BGR)
-        channels, dtype = wanted['channels'], wanted['dtype']
-        shape = image.shape
-        if image.ndim == 2 and channels == 1:
-            image = image[..., None]
-        whole = ('uint8', 'uint16') if dtype == 'float32' else ()
-        is_right = image.ndim == 3 and image.shape[2] == channels and image.size > 0
-        if not is_right or image.dtype not in (dtype, *whole):
-            raise ValueError(
-                f'image must be {dtype} of shape (H, W, {channels}), got {image.dtype} of {shape}'
-            )
-        return image if dtype == 'uint8' else image.astype(np.float32)
-
-    def check_output(self, output: object, size: tuple[int, int]) -> None:
-        """Refuse what is neither labels (1, H, W) of an image's size nor logits (1, C, h, w)."""
-        if not isinstance(output, np.ndarray):
-            raise ValueError('the network gives no array')
-        shape, dtype = output.shape, output.dtype
-        if 'labels' in self.report['inside']:
-            is_wide = self.report.get('num_labels', 256) > 256
-            is_right = dtype.kind in 'iu' if is_wide else dtype == np.uint8
-            is_right &= shape == (1, *size)
-        else:
-            is_right = dtype.kind == 'f' and len(shape) == 4 and shape[0] == 1 and 0 not in shape
-        if not is_right:
-            raise ValueError(f'the network gives {dtype} of {shape}, not what its report says')
-
-    def prepare(self, image: NDArray) -> dict[str, NDArray]:
-        """The graph's inputs for an image as ``segment`` takes it; errors as there."""
-        return self.inputs_of(self.check(image))
-
-    def inputs_of(self, image: NDArray) -> dict[str, NDArray]:
-        """The graph's inputs for an image (H, W, C) of ``check``."""
-        pixels, resize, normalise = image, self.report['resize'], self.report['normalise']
-        if resize and 'resize' not in self.report['inside']:
-            pixels = resize_image(image, resize)
-        pixels = np.ascontiguousarray(pixels)[None]
-        if 'normalise' not in self.report['inside']:
-            pixels = pixels[..., ::-1] if normalise['to_rgb'] else pixels
-            mean, std = (np.array(normalise[key], np.float32) for key in ('mean', 'std'))
-            pixels = np.ascontiguousarray((pixels.astype(np.float32) - mean) / std)
-        inputs = {'image': pixels, 'original': np.ascontiguousarray(image)[None]}
-        return {name: inputs[name] for name in self.report['inputs']}
+__all__ = ['Segmenter', 'load_network', 'load_runtime', 'read_image']
 
 
 def load_runtime(folder: str | Path, threads: int = 0, verify: bool = True) -> Segmenter:
@@ -190,77 +107,41 @@ def backend_of(report: dict) -> 'Backend':
     return backend
 
 
-def resized_size(height: int, width: int, resize: dict) -> tuple[int, int]:
-    """Height and width that mmcv's ``Resize`` gives an image."""
-    scale = resize['scale']
-    if isinstance(scale, float):
-        scale = int(width * scale + 0.5), int(height * scale + 0.5)
-    if not resize['keep_ratio']:
-        return scale[1], scale[0]
-    factor = min(max(scale) / max(height, width), min(scale) / min(height, width))
-    return int(height * factor + 0.5), int(width * factor + 0.5)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the labels of images with the network in the folder of this file.
 
-
-def resize_image(image: NDArray, resize: dict) -> NDArray:
-    """Resize (H, W, C) as mmcv's ``Resize`` does, bilinear by its backend."""
-    given = image.shape[:2]
-    height, width = resized_size(given[0], given[1], resize)
-    if not 0 < height * width <= MOST_RESIZED:
-        raise ValueError(f'cannot resize an image of {given} to {height, width}')
-    if resize['backend'] == 'cv2':
-        resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-        return resized.reshape(height, width, -1)  # OpenCV drops the axis of one channel
-    from PIL import Image
-
-    pixels = image[..., 0] if image.shape[2] == 1 else image
-    by_pillow = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
-    return np.array(by_pillow).reshape(height, width, -1)
-
-
-def labels_of(
-    logits: NDArray[np.float32],
-    size: tuple[int, int],
-    align_corners: bool,
-    threshold: float | None,
-) -> NDArray[np.uint8]:
-    """Labels (H, W) of logits (C, h, w): upsampled class by class, so that memory stays small.
-
-    Args:
-        logits: Logits of the network.
-        size: H and W.
-        align_corners: Convention of the bilinear interpolation, as in torch.
-        threshold: Of a single logit; ``None`` takes the class of the highest.
+    Returns:
+        Status of the process: 1 if an image failed, with a line for each on stderr.
     """
-    rows, columns = (
-        taps(length, target, align_corners)
-        for length, target in zip(logits.shape[1:], size, strict=True)
+    parser = argparse.ArgumentParser(
+        prog='runtime.py', description='Label images with the network in the folder of this file.'
     )
+    parser.add_argument('images', nargs='+', type=Path, metavar='IMAGE')
+    parser.add_argument('--out', type=Path, required=True, help='folder of the labels, as grey PNG')
+    parser.add_argument('--threads', type=int, default=0, help='CPU threads; the engine chooses')
+    args = parser.parse_args(argv)
+    targets = [args.out / f'{path.stem}.png' for path in args.images]
+    if len(set(targets)) < len(targets):
+        parser.error('two images have one name, so that their labels would')
+    failed = 0
+    try:
+        segmenter = load_runtime(Path(__file__).parent, args.threads)
+        if segmenter.report['loading'] is None:
+            raise ValueError('the images of this network are read by a transform of its own')
+        args.out.mkdir(parents=True, exist_ok=True)
+    except (ValueError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    for path, target in zip(args.images, targets, strict=True):
+        try:
+            image = read_image(path, segmenter.report['loading'])
+            write_labels(target, segmenter.segment(image))
+        except (ValueError, OSError) as error:
+            named = str(error) if str(path) in str(error) else f'{path}: {error}'
+            print(f'error: {named}', file=sys.stderr)
+            failed += 1
+    return int(failed > 0)
 
-    def upsample(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-        low, high, weight = rows
-        plane = plane[low] * (1 - weight[:, None]) + plane[high] * weight[:, None]
-        low, high, weight = columns
-        return plane[:, low] * (1 - weight) + plane[:, high] * weight
 
-    best = upsample(logits[0])
-    if threshold is not None:
-        return (best > threshold).astype(np.uint8)
-    labels = np.zeros(size, np.min_scalar_type(len(logits) - 1))
-    for label in range(1, len(logits)):
-        plane = upsample(logits[label])
-        labels[plane > best] = label
-        np.maximum(best, plane, out=best)
-    return labels
-
-
-def taps(
-    length: int, target: int, align_corners: bool
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    """Both neighbours in ``length`` of each of ``target`` positions, and the second's weight."""
-    index = np.arange(target)
-    if align_corners:
-        position = index * ((length - 1) / max(target - 1, 1))
-    else:
-        position = np.maximum((index + 0.5) * length / target - 0.5, 0)
-    low = position.astype(np.intp)
-    return low, np.minimum(low + 1, length - 1), (position - low).astype(np.float32)
+if __name__ == '__main__':
+    sys.exit(main())

@@ -12,9 +12,21 @@ from pathlib import Path
 
 REPORT = 'report.json'
 BGR = dict(channels=3, dtype='uint8')
-DEFAULTS = dict(
-    loading={}, input=BGR, num_labels=256, inference_precision='f32'
-)  # older exports lack them
+OUTPUTS = ('labels', 'probabilities', 'logits')
+DEFAULTS = dict(  # of keys that older exports lack
+    loading={},
+    input=BGR,
+    num_labels=256,
+    batch=1,
+    output='labels',
+    is_sigmoid=False,
+    tensors=None,
+    preprocessing=None,
+    config=None,
+    weights=None,
+    checkpoint_sha256=None,
+    inference_precision='f32',
+)
 LONGEST_REPORT = 2**23  # bytes; 65536 classes take half of that
 LARGEST_FILE = 2**31  # bytes, as ONNX allows
 MOST_LABELS = 2**16
@@ -113,6 +125,50 @@ def is_normalization(value: object) -> bool:
     )
 
 
+def is_tensor(value: object) -> bool:
+    def is_side(side: object) -> bool:
+        return side is None or is_whole(side, 1)
+
+    return is_record(
+        value,
+        name=is_text,
+        dtype=one_of('uint8', 'int32', 'float32'),
+        layout=one_of('NHWC', 'NHW', 'NCHW'),
+        shape=lambda sides: is_list(sides, is_side, 3, 4),
+    )
+
+
+def are_tensors(value: object) -> bool:
+    def is_side(tensors: object) -> bool:
+        return is_list(tensors, is_tensor, 1, 2)
+
+    return value is None or is_record(value, inputs=is_side, outputs=is_side)
+
+
+def is_preprocessing(value: object) -> bool:
+    def is_step(step: object) -> bool:
+        return is_record(
+            step, step=one_of('load', 'resize', 'normalise'), inside=is_flag, words=is_text
+        )
+
+    return value is None or is_list(value, is_step, 1, 3)
+
+
+def is_config(value: object) -> bool:
+    return value is None or is_record(
+        value, name=is_text_or_null, dataset=is_text_or_null, sha256=is_sha256
+    )
+
+
+def are_weights(value: object) -> bool:
+    texts = dict.fromkeys(('name', 'licence', 'dataset'), is_text_or_null)
+    return value is None or is_record(value, **texts)
+
+
+def is_text_or_null(value: object) -> bool:
+    return value is None or is_text(value)
+
+
 def is_sha256(value: object) -> bool:
     return isinstance(value, str) and bool(re.fullmatch('[0-9a-f]{64}', value))
 
@@ -155,6 +211,14 @@ RULES: dict[str, tuple[str, Check]] = {  # key -> what it must be, in words and 
     'normalise': ('mean, std and to_rgb', is_normalization),
     'align_corners': ('true or false', is_flag),
     'threshold': ('a number, or null', lambda value: value is None or is_number(value)),
+    'batch': ('a number of images, or null', lambda value: value is None or is_whole(value, 1)),
+    'output': (f'one of {", ".join(OUTPUTS)}', one_of(*OUTPUTS)),
+    'is_sigmoid': ('true or false', is_flag),
+    'tensors': ('name, dtype, layout and shape of inputs and outputs, or null', are_tensors),
+    'preprocessing': ('a list of step, inside and words, or null', is_preprocessing),
+    'config': ('name, dataset and sha256, or null', is_config),
+    'weights': ('name, licence and dataset, or null', are_weights),
+    'checkpoint_sha256': ('a SHA-256, or null', lambda value: value is None or is_sha256(value)),
     'files': ('the bytes and the sha256 of each file, by its name', are_files),
 }
 

@@ -1,14 +1,17 @@
 """Label images with an exported folder."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..datasets.image_reader import PLAIN, ImageReader, Loaded
 from ..errors import InputError
 from ..utils.image_io import Label
 from .runtime import Segmenter, load_runtime
+from .runtime_scores import sigmoid
 
 
 class ExportedSegmentor:
@@ -41,10 +44,40 @@ class ExportedSegmentor:
         Raises:
             InputError: If its channels, depth or size are not those exported.
         """
-        try:
+        with errors_of(image):
             return self.runtime.segment(image['img'])
-        except ValueError as error:
-            raise InputError(f'{image.get("img_path") or "image"}: {error}') from error
+
+    def segment_batch(self, images: Sequence[Loaded]) -> list[Label]:
+        """Labels (H, W) of each of some images, which run together if they have one size.
+
+        Raises:
+            InputError: See ``segment``.
+        """
+        if len({image['img'].shape for image in images}) != 1:
+            return [self.segment(image) for image in images]
+        with errors_of(images[0]):
+            return self.runtime.segment_batch([image['img'] for image in images])
+
+    def scores(self, image: Loaded, kind: str) -> NDArray[np.float32]:
+        """Probabilities (K, H, W) or logits of an image; a single logit is given as its sigmoid.
+
+        Raises:
+            InputError: See ``segment``; if the network was not exported for them.
+        """
+        if kind != (result := self.runtime.report['output']):
+            raise InputError(f'the network was exported for {result}, not for {kind}')
+        with errors_of(image):
+            scores = self.runtime.scores(image['img'])
+        return sigmoid(scores) if len(scores) == 1 else scores
+
+
+@contextmanager
+def errors_of(image: Loaded) -> Iterator[None]:
+    """Let an error of the runtime name the file of an image."""
+    try:
+        yield
+    except ValueError as error:
+        raise InputError(f'{image.get("img_path") or "image"}: {error}') from error
 
 
 def load_export(folder: str | Path, threads: int = 0) -> ExportedSegmentor:

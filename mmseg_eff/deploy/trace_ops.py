@@ -89,16 +89,16 @@ def label_type(num_labels: int) -> torch.dtype:
 
 
 def upsampled_argmax(logits: Tensor, factor: int, align_corners: bool) -> Tensor:
-    """Labels (1, H, W) of logits (1, C, h, w) upsampled bilinearly by a whole factor.
+    """Labels (N, H, W) of logits (N, C, h, w) upsampled bilinearly by a whole factor.
 
     Each pixel of a cell of ``factor`` by ``factor`` lies less than a step from the cell's own
     logits. So the pixels at one place in their cells are a map of the size of the logits, between
     neighbours of them, and only the winners are put in their places. Strips of rows, one after the
-    other, stay in the processor's cache. The maps are flat: engines keep the classes of flat maps
-    apart, and find the maximum several times as fast so. What a step brings in from another row
-    has the share 0.
+    other, of an image stay in the processor's cache. The maps are flat: engines keep the classes of
+    flat maps apart, and find the maximum several times as fast so. What a step brings in from
+    another row has the share 0.
     """
-    channels, height, width = logits.shape[1:]
+    batch, channels, height, width = logits.shape
     dtype = label_type(channels)
     down = np.repeat(cell_offsets(height, factor, align_corners), width, axis=1)
     right = np.tile(cell_offsets(width, factor, align_corners), height)
@@ -113,8 +113,8 @@ def upsampled_argmax(logits: Tensor, factor: int, align_corners: bool) -> Tensor
         for step_down in down:
             row = move(strip, width, np.pad(step_down[inside], 1))
             labels += [move(row, 1, step[inside]).argmax(1).to(dtype) for step in right]
-        cells = torch.stack(labels).view(factor, factor, bottom - top, width)
-        strips.append(cells.permute(2, 0, 3, 1).reshape(1, -1, factor * width))
+        cells = torch.stack(labels).view(factor, factor, batch * (bottom - top), width)
+        strips.append(cells.permute(2, 0, 3, 1).reshape(batch, -1, factor * width))
     return torch.cat(strips, dim=1)
 
 
@@ -129,7 +129,7 @@ def cell_offsets(length: int, factor: int, align_corners: bool) -> NDArray[np.fl
 
 
 def move(x: Tensor, distance: int, steps: NDArray[np.float32]) -> Tensor:
-    """Values between those of flat maps (1, C, n + 2 * distance), as steps (n) of a distance."""
+    """Values between those of flat maps (N, C, n + 2 * distance), as steps (n) of a distance."""
     before, here, after = (x[..., i * distance :][..., : len(steps)] for i in range(3))
     moved = here
     for neighbour, share in ((before, -steps), (after, steps)):

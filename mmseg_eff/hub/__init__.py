@@ -1,4 +1,4 @@
-from .cache import cache_folder, get, resolve
+from .cache import cache_folder, get, resolve, weights_at
 from .index import Weights, find, published, weights_of
 
 __all__ = [
@@ -8,5 +8,6 @@ __all__ = [
     'get',
     'published',
     'resolve',
+    'weights_at',
     'weights_of',
 ]

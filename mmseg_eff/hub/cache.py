@@ -11,7 +11,7 @@ from ..converters.convert import convert
 from ..errors import InputError
 from ..utils.names import HUB
 from .download import fault, fetch
-from .index import Weights, find
+from .index import Weights, find, published
 
 VARIABLE = 'MMSEG_EFF_CACHE'
 PACKAGE = 'package:'  # a URL's beginning: the file is beside this module
@@ -38,6 +38,15 @@ def original_path(name: str) -> Path:
 def converted_path(name: str) -> Path:
     """Where the cache keeps the checkpoint for our configs, whether or not it is there yet."""
     return cache_folder() / 'converted' / f'{find(name).name}-{LAYOUT}.safetensors'
+
+
+def weights_at(path: str | Path) -> Weights | None:
+    """The published weights whose checkpoint a path is, as ``get`` gives it, if it is one."""
+    path = Path(path).absolute()
+    for name, weights in published().items():
+        if path == (shipped_path(weights) or converted_path(name)).absolute():
+            return weights
+    return None
 
 
 def get(name: str) -> Path:

@@ -122,6 +122,21 @@ class ImageSegmentor:
         probabilities = probabilities_of(self.model, logits_of(sample))
         return self.labels_of(image, sample), probabilities.cpu().numpy()
 
+    def scores(self, image: Loaded, kind: str) -> NDArray[np.float32]:
+        """Probabilities (C, H, W), see ``segment_with_probabilities``, or logits of an image.
+
+        Args:
+            image: As ``reader`` loads it.
+            kind: ``probabilities`` or ``logits``; a single logit is given as its sigmoid.
+
+        Raises:
+            InputError: See ``segment``; if the model predicts no logits.
+        """
+        logits = logits_of(predict_sample(self.model, self.pack, image))
+        if kind == 'probabilities':
+            logits = probabilities_of(self.model, logits)
+        return logits.float().cpu().numpy()
+
     def labels_of(self, image: Loaded, sample: SegDataSample) -> Label:
         """Labels (H, W) of what the model predicts for an image, refined if there is a CRF."""
         if self.crf:

@@ -122,7 +122,7 @@ def test_what_was_measured_is_returned_and_reported(exported, checkpoint):
     assert exported.reduced is None and exported.int8 is None
     assert (report['precision'], report['inference_precision']) == ('f32', 'f32')
     assert report['size'] == [64, 128]
-    names = {'model.onnx', 'engine.py', 'engines.py', 'runtime.py', 'runtime_checks.py'}
+    names = {'model.onnx', 'engine.py', *(path.name for path in deploy.package.MODULES)}
     assert set(report['files']) == names
     size = (exported.folder / 'model.onnx').stat().st_size
     assert report['files']['model.onnx']['bytes'] == size

@@ -49,6 +49,7 @@ def test_choices_are_those_of_the_package():
     for name in module.BACKENDS:
         assert deploy.find_backend(name).PRECISIONS[0] == 'f32'
     assert module.PARTS == deploy.PARTS
+    assert module.OUTPUTS == deploy.OUTPUTS
 
 
 def test_defaults_are_those_of_the_function(calls):
@@ -63,9 +64,12 @@ def test_every_option_reaches_the_function(calls):
     argv = [LEAF, 'weights.pth', '--out', 'new', '--cfg-options', 'model.backbone.num_blocks=(1,1)']
     argv += ['--backend', 'openvino', '--size', '64', '128', '--inside', 'resize', '--threads', '2']
     argv += ['--images', 'a.png', 'b', '--num-images', '3', '--calibration', '4']
-    argv += ['--validation', '5', '--max-drop', '0.25', '--precision', 'bf16']
+    argv += ['--validation', '5', '--max-drop', '0.25', '--batch', '4', '--output', 'logits']
+    argv += ['--precision', 'bf16']
     assert main(argv) == 0
-    assert main([LEAF, 'weights.pth', '--out', 'new', '--any-size', '--inside']) == 0
+    assert (
+        main([LEAF, 'weights.pth', '--out', 'new', '--any-size', '--batch', 'any', '--inside']) == 0
+    )
     (config, _, _, options), (_, _, _, others) = calls
     assert config.model.backbone.num_blocks == (1, 1)
     assert options == dict(
@@ -74,6 +78,8 @@ def test_every_option_reaches_the_function(calls):
         size=['64', '128'],  # read by the function, which says what is wrong with them
         any_size=False,
         inside=['resize'],
+        batch=4,
+        output='logits',
         images=['a.png', 'b'],
         num_images=3,
         threads=2,

@@ -38,7 +38,8 @@ def export(tmp_path, monkeypatch):
 
     def fill_folder(model, graph, backend, folder, *, loading):
         (folder / 'model.onnx').write_bytes(b'network')
-        return dict(REPORT, backend=backend, loading=loading, files={})
+        changed = dict(batch=graph.batch, output=graph.result, weights=graph.origin['weights'])
+        return dict(REPORT, backend=backend, loading=loading, files={}, **changed)
 
     def export(network=lambda inputs: labels_of(inputs['image']), **options):
         def make_graph(model, **arguments):
@@ -52,10 +53,12 @@ def export(tmp_path, monkeypatch):
         monkeypatch.setattr(module, 'fill_folder', fill_folder)
         monkeypatch.setattr(module, 'load_network', load_network)
         monkeypatch.setattr(verify, 'TIMED_RUNS', 1)
-        original = FunctionSegmentor(labels_of)
+        original = made.original
         return export_to_folder(folder, None, original, paths, checkpoint=checkpoint, **options)
 
-    return SimpleNamespace(run=export, folder=folder, graphs=graphs, checkpoint=checkpoint)
+    made = SimpleNamespace(run=export, folder=folder, graphs=graphs, checkpoint=checkpoint)
+    made.original = FunctionSegmentor(labels_of)
+    return made
 
 
 def test_the_report_is_written_once_and_returned(export, monkeypatch):
@@ -71,16 +74,14 @@ def test_the_report_is_written_once_and_returned(export, monkeypatch):
     assert len(written) == 1
     assert {path.name for path in export.folder.iterdir()} == {'model.onnx', 'report.json'}
     assert report == json.loads((export.folder / 'report.json').read_text())
-    assert report.keys() == {
-        *REPORT,
-        *('agreement', 'latency_ms', 'versions', 'checkpoint_sha256', 'files'),
-    }
+    assert report.keys() == {*REPORT, 'agreement', 'latency_ms', 'versions', 'files'}
     assert report['backend'] == 'tensorrt'
     assert report['agreement'] == dict(images=2, labels=1, worst_image=1)
     assert report['latency_ms'].keys() == {'original', 'export'}
     assert min(report['latency_ms'].values()) > 0
     assert report['versions'].keys() >= {'mmseg_eff', 'torch'}
-    assert report['checkpoint_sha256'] == sha256_of(export.checkpoint)
+    (graph,) = export.graphs
+    assert graph.origin['checkpoint_sha256'] == sha256_of(export.checkpoint)
     assert report['files'].keys() == {'model.onnx'}
 
 
@@ -118,6 +119,48 @@ def test_the_size_of_all_images(export, options, size):
     assert graph.size == size
     assert graph.inside == ('labels',)
     assert graph.image.shape == (*SIZE, 3)
+
+
+@pytest.mark.parametrize(('batch', 'together'), [(1, [1, 1]), (5, [5]), (None, [2])])
+def test_images_of_a_batch_are_compared_together(export, monkeypatch, batch, together):
+    given = []
+
+    def run(inputs):
+        given.append(len(inputs['image']))
+        return labels_of(inputs['image'])
+
+    monkeypatch.setattr(module, 'latencies', lambda _original, _export: (9.0, 5.0))
+    report = export.run(run, batch=batch, weights=dict(name='a', licence='MIT', dataset=None))
+    assert given == together
+    assert report['batch'] == batch and report['weights']['licence'] == 'MIT'
+    assert report['latency_ms'] == dict(original=9, export=1 if batch == 5 else 5)
+
+
+def scores_of(pixels):
+    """One-hot probabilities of the labels."""
+    labels = labels_of(pixels)[:, None] == np.arange(NUM_CLASSES)[:, None, None]
+    return labels.astype(np.float32)
+
+
+@pytest.mark.parametrize('error', [0, 0.0005, 0.01])
+def test_scores_are_compared_too(export, monkeypatch, error):
+    original = FunctionSegmentor(labels_of)
+    original.scores = lambda image, kind: scores_of(image['img'][None])[0]
+    monkeypatch.setattr(export, 'original', original)
+
+    def run(inputs):
+        scores = scores_of(inputs['image'])
+        scores[:, 0] += error
+        return scores
+
+    if error > 0.001:
+        with pytest.raises(InputError, match=r'^onnx: scores differ by 0\.01 of their range'):
+            export.run(run, output='probabilities')
+        assert not (export.folder / 'report.json').exists()
+        return
+    report = export.run(run, output='probabilities')
+    assert report['output'] == 'probabilities' and report['agreement']['labels'] == 1
+    assert report['score_difference'] == pytest.approx(error)
 
 
 def test_a_lower_precision_takes_the_place_of_float32(export, monkeypatch):

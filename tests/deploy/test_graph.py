@@ -11,10 +11,10 @@ from mmengine.config import ConfigDict
 from torch.nn import functional as F
 
 from mmseg_eff.deploy import SegmentationGraph, Segmenter
-from mmseg_eff.deploy.graph import find_resize
-from mmseg_eff.deploy.runtime import labels_of
+from mmseg_eff.deploy.description import find_resize
+from mmseg_eff.deploy.runtime_scores import labels_of
 from mmseg_eff.errors import InputError
-from mmseg_eff.inference.segmentor import segment_image
+from mmseg_eff.inference.segmentor import ImageSegmentor, segment_image
 
 LOAD, PACK = dict(type='LoadImageFromFile'), dict(type='PackSegInputs')
 NORMALISE = dict(mean=[90.0, 100.0, 110.0], std=[50.0, 60.0, 70.0], bgr_to_rgb=True)
@@ -50,10 +50,15 @@ def eager(graph):
     return Segmenter({**graph.describe(), 'classes': [], 'palette': []}, run)
 
 
+def noise(seed, size):
+    """A smooth image (H, W, 3)."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), np.uint8)
+    return cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC)
+
+
 @pytest.fixture
 def image():
-    noise = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
-    return cv2.resize(noise, SIZE[::-1], interpolation=cv2.INTER_CUBIC)
+    return noise(0, SIZE)
 
 
 @pytest.mark.parametrize('inside', [(), ('normalise',), ('labels',), ('normalise', 'labels')])
@@ -78,6 +83,52 @@ def test_labels_are_those_of_mmseg(settings, inside, image):
     labels = eager(graph).segment(image)
     assert labels.shape == SIZE and labels.dtype == np.uint8
     assert (labels == expected).mean() > 0.999
+
+
+@pytest.mark.parametrize(
+    ('settings', 'size'),
+    [
+        pytest.param(dict(), SIZE, id='upsampled'),
+        pytest.param(dict(), (48, 64), id='by a whole factor'),
+        pytest.param(dict(), None, id='any size'),
+        pytest.param(dict(resize=dict(type='Resize', scale=(64, 32))), None, id='original'),
+        pytest.param(dict(num_classes=1), SIZE, id='one class'),
+    ],
+)
+def test_labels_of_a_batch_are_those_of_each_image(settings, size):
+    images = np.stack([noise(seed, size or SIZE) for seed in range(3)])
+    model = build(**NORMALISE, **settings)
+    alone = eager(SegmentationGraph(model, size=size).eval())
+    expected = [alone.segment(image) for image in images]
+    assert len({labels.tobytes() for labels in expected}) == 3
+    for batch in (None, 3, 2):  # 2: the third image runs with itself
+        together = eager(SegmentationGraph(model, size=size, batch=batch).eval())
+        assert np.array_equal(together.segment_batch(images), expected)
+        assert np.array_equal(together.segment(images[0]), expected[0])
+
+
+@pytest.mark.parametrize('inside', [('normalise',), ('normalise', 'labels')])
+@pytest.mark.parametrize('result', ['logits', 'probabilities'])
+@pytest.mark.parametrize('kind', ['softmax', 'sigmoid', 'one class'])
+def test_scores_are_those_of_mmseg(kind, result, inside, image):
+    model = build(**NORMALISE, num_classes=1 if kind == 'one class' else 4)
+    model.decode_head.loss_decode.use_sigmoid = kind != 'softmax'
+    segmentor = ImageSegmentor(model)
+    loaded = segmentor.reader.from_bgr(image)
+    expected = segmentor.scores(loaded, result)
+    runtime = eager(SegmentationGraph(model, inside=inside, result=result).eval())
+    scores = runtime.scores(image)
+    assert scores.dtype == np.float32 and scores.std() > 0.01
+    if kind == 'one class' and result == 'logits':
+        scores = 1 / (1 + np.exp(-scores))  # as mmseg gives them
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+    assert (runtime.segment(image) == segmentor.segment(loaded)).mean() > 0.999
+
+
+def test_scores_of_labels():
+    segmenter = eager(SegmentationGraph(build(), size=SIZE).eval())
+    with pytest.raises(ValueError, match='exported for labels; export with --output'):
+        segmenter.scores(np.zeros((*SIZE, 3), np.uint8))
 
 
 def test_resize_inside_is_close(image):
@@ -135,3 +186,19 @@ def test_parts_that_do_not_go_together(resize, inside, size, message):
     model = build(resize and dict(type='Resize', **resize))
     with pytest.raises(InputError, match=message):
         SegmentationGraph(model, inside=inside, size=size)
+
+
+def test_output_that_does_not_exist():
+    with pytest.raises(InputError, match="one of labels, probabilities, logits, got 'masks'"):
+        SegmentationGraph(build(), result='masks')
+
+
+@pytest.mark.parametrize(
+    ('size', 'batch', 'axes'),
+    [((8, 8), 1, None), (None, 4, {1, 2}), ((8, 8), None, {0}), (None, None, {0, 1, 2})],
+)
+def test_free_axes(size, batch, axes):
+    graph = SegmentationGraph(build(), size=size, batch=batch)
+    assert graph.free_axes is None if axes is None else graph.free_axes[0].keys() == axes
+    (image,) = graph.example((8, 8))
+    assert image.shape == (2 if batch is None else batch, 8, 8, 3)

@@ -71,7 +71,7 @@ def fill(tmp_path, monkeypatch):
 
 def test_a_filled_folder_has_network_and_runtime_and_no_report(fill, tmp_path):
     facts = fill()
-    names = {'model.onnx', 'engine.py', 'engines.py', 'runtime.py', 'runtime_checks.py'}
+    names = {'model.onnx', 'engine.py', *(path.name for path in module.MODULES)}
     assert {path.name for path in tmp_path.iterdir()} == names == facts.pop('files').keys()
     assert facts == REPORT  # lists, as in the file
 

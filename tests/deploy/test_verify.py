@@ -6,7 +6,14 @@ import pytest
 from helpers import FunctionSegmentor
 
 from mmseg_eff.deploy import verify
-from mmseg_eff.deploy.verify import Agreement, check_agreement, compare, latencies
+from mmseg_eff.deploy.verify import (
+    Agreement,
+    check_agreement,
+    check_scores,
+    compare,
+    compare_scores,
+    latencies,
+)
 from mmseg_eff.errors import InputError
 
 
@@ -39,6 +46,56 @@ def test_agreement_counts_pixels_and_finds_the_worst_image(paths):
     agreement = compare(paths, original, exported)
     assert agreement == Agreement(images=3, labels=544 / 550, worst_image=45 / 50)
     assert compare(paths, original, original) == Agreement(3, 1.0, 1.0)
+
+
+@pytest.mark.parametrize('batch', [2, 3, 4])
+def test_images_are_compared_in_batches_of_their_order(paths, batch):
+    original, exported = FunctionSegmentor(labels), FunctionSegmentor(labels_with_faults)
+    sizes = []
+
+    def segment_batch(images):
+        sizes.append(len(images))
+        return [exported.segment(image) for image in images]
+
+    exported.segment_batch = segment_batch
+    agreement = compare(paths, original, exported, batch)
+    assert agreement == Agreement(images=3, labels=544 / 550, worst_image=45 / 50)
+    assert sum(sizes) == 3 and max(sizes) == min(batch, 3)
+
+
+class Scores(FunctionSegmentor):
+    """Scores between -10 and 10 of two classes, or one probability; one value is off by some."""
+
+    def __init__(self, classes=2, error=0.0):
+        super().__init__(labels)
+        self.num_scores, self.error = classes, error
+
+    def scores(self, image, kind):
+        values = image['img'][..., 0] / 255
+        values = np.stack([values] * self.num_scores).astype(np.float32)
+        values = values if kind == 'probabilities' or self.num_scores == 1 else 20 * values - 10
+        values[-1, 3, 3] += self.error
+        return values
+
+
+@pytest.mark.parametrize(
+    ('kind', 'classes', 'span'), [('probabilities', 2, 1), ('logits', 2, 20), ('logits', 1, 1)]
+)
+def test_scores_differ_by_a_share_of_their_range(tmp_path, kind, classes, span):
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    cv2.imwrite(str(tmp_path / 'a.png'), np.stack([ramp] * 3, axis=-1))
+    paths, original = [tmp_path / 'a.png'], Scores(classes)
+    assert compare_scores(paths, original, Scores(classes), kind) == 0
+    share = compare_scores(paths, original, Scores(classes, 0.01 * span), kind)
+    assert share == pytest.approx(0.01, rel=1e-3)
+    assert np.isnan(compare_scores(paths, original, Scores(classes, np.nan), kind))
+
+
+@pytest.mark.parametrize('difference', [0.0011, float('nan')])
+def test_other_scores_are_refused(difference):
+    check_scores(0.001, 'onnx')
+    with pytest.raises(InputError, match=r'^onnx: scores differ by .* 0\.001 is allowed; nothing'):
+        check_scores(difference, 'onnx')
 
 
 @pytest.mark.parametrize(('wrong', 'is_refused'), [(0, False), (10, False), (11, True)])

@@ -38,12 +38,10 @@ def convert(graph: 'SegmentationGraph', folder: Path) -> None:
         InputError: If the network cannot be exported; with free sizes, a fixed size may help.
     """
     import torch
-    from torch.export import Dim
 
     from ...errors import InputError
     from ..trace_ops import PlainOperations, quiet_resize
 
-    sides = None if graph.size else tuple({1: Dim.DYNAMIC, 2: Dim.DYNAMIC} for _ in graph.inputs)
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)  # torchvision is not needed
     try:
         with torch.no_grad(), PlainOperations(), quiet_resize(), warnings.catch_warnings():
@@ -53,7 +51,7 @@ def convert(graph: 'SegmentationGraph', folder: Path) -> None:
                     graph.eval(),
                     graph.example(graph.size or EXAMPLE_SIZE),
                     dynamo=True,
-                    dynamic_shapes=sides,
+                    dynamic_shapes=graph.free_axes,
                     input_names=graph.inputs,
                     output_names=[graph.output],
                     verbose=False,
@@ -61,8 +59,10 @@ def convert(graph: 'SegmentationGraph', folder: Path) -> None:
     except torch.onnx.errors.OnnxExporterError as error:
         reason = shorten(str(error.__cause__ or error), 300)
         hint = '' if graph.size else '; a fixed --size may work'
+        hint = hint if graph.batch else '; a fixed --batch may work'
         raise InputError(f'torch cannot export this network to ONNX: {reason}{hint}') from error
     assert program is not None  # as it is with dynamo
+    program.model.metadata_props.update(graph.metadata)
     program.save(folder / MODEL, external_data=False)
 
 

@@ -28,6 +28,7 @@ ALLOWED = ('resize', 'normalise', 'labels')
 FIXED = ()
 PRECISIONS = ('f32', 'bf16', 'f16', 'int8')
 RANKING_IMAGES = 16  # of the validation, to find the operations that cost accuracy
+INFO = 'mmseg_eff'  # section of the network's rt_info with what it says of itself
 
 
 def convert(graph: 'SegmentationGraph', folder: Path) -> None:
@@ -41,7 +42,10 @@ def convert(graph: 'SegmentationGraph', folder: Path) -> None:
 
     onnx.convert(graph, folder)
     of_onnx = folder / onnx.MODEL
-    save(deploy_package('openvino').convert_model(of_onnx), folder / MODEL)
+    model = deploy_package('openvino').convert_model(of_onnx)
+    for key, text in graph.metadata.items():
+        model.set_rt_info(text, [INFO, key])
+    save(model, folder / MODEL)
     of_onnx.unlink()
 
 
