@@ -65,7 +65,9 @@ def write_network(path: Path) -> None:
     labels = helper.make_tensor_value_info('labels', types.UINT8, [1, 'H', 'W'])
     graph = helper.make_graph(nodes, 'network', [image], [labels], weights)
     opsets = [helper.make_opsetid('', 17)]
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    helper.set_model_props(model, dict(note='kept'))
+    onnx.save(model, path)
 
 
 def write_export(folder: Path, **changed: object) -> Path:

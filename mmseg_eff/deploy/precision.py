@@ -159,10 +159,9 @@ class Prepared(Sequence[dict[str, NDArray]]):
         if isinstance(index, slice):
             return Prepared(self.network, self.reader, self.images[index])
         path = self.images[index].path
-        pixels, size = self.reader.read(path)['img'], self.network.report['size']
-        if size not in (None, list(pixels.shape[:2])):
-            raise InputError(f'{path}: is of {list(pixels.shape[:2])}, the export for {size}')
+        pixels = self.reader.read(path)['img']
         try:
+            self.network.check_size(pixels.shape[:2])
             return self.network.prepare(pixels)
         except ValueError as error:
             raise InputError(f'{path}: {error}') from error
@@ -213,17 +212,18 @@ def reduce_precision(
     backend = cast(Reducing, find_backend(float32.report['backend']))
     reader = original.reader
     validation = validation_of(float32, reader, wanted)
-    inputs = validation.inputs[0]
+    inputs, together = validation.inputs[0], float32.report.get('batch', 1) or 1
     before = validation.score(float32.run, range(len(wanted.validation)))[0]
 
     def measure(changed: dict) -> tuple[Segmenter, PrecisionFigures]:
         made = dict(precision=wanted.precision, files=file_facts(folder))
         report = {**float32.report, **changed, **made}
         network = load_network(folder, report, threads)
+        before_ms, after_ms = latencies(lambda: float32.run(inputs), lambda: network.run(inputs))
         return network, PrecisionFigures(
             images=len(wanted.validation),
             miou=(before, validation.score(network.run, range(len(wanted.validation)))[0]),
-            network_ms=latencies(lambda: float32.run(inputs), lambda: network.run(inputs)),
+            network_ms=(before_ms / together, after_ms / together),
             agreement=compare(images, original, ExportedSegmentor(network, reader)),
         )
 

@@ -240,7 +240,7 @@ def test_max_drop_is_the_most_that_may_be_lost(drop, is_accurate):
 def test_images_of_another_size_are_named(images):
     network = Segmenter(dict(FLOAT32, size=[20, 31]), right)
     prepared = Prepared(network, FunctionSegmentor(true_labels).reader, images)
-    with pytest.raises(InputError, match=r'0\.png: is of \[20, 30\], the export for \[20, 31\]$'):
+    with pytest.raises(InputError, match=r'0\.png: the network was exported for 20x31, got 20x30'):
         prepared[0]
 
 
