@@ -78,7 +78,7 @@ class Backend(Protocol):
 class Reducing(Backend, Protocol):
     """A backend with lower precisions than float32.
 
-    Optional is ``reduce_accurately``, with a ``precision.Validation`` as one more argument, which
+    Optional is ``reduce_accurately``, with a ``validation.Validation`` as one more argument, which
     is tried where ``reduce`` loses too much.
     """
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import openvino
 
     from ..graph import SegmentationGraph
-    from ..precision import Validation
+    from ..validation import Validation
 
 MODEL = 'model.xml'
 FILES = (MODEL, 'model.bin')
