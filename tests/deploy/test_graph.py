@@ -190,3 +190,10 @@ def test_free_axes(size, batch, axes):
     assert graph.free_axes is None if axes is None else graph.free_axes[0].keys() == axes
     (image,) = graph.example((8, 8))
     assert image.shape == (2 if batch is None else batch, 8, 8, 3)
+
+
+def test_the_origin_of_the_weights_is_described():
+    origin = dict(weights='hub:x', checkpoint_sha256='0' * 64)
+    facts = SegmentationGraph(build(), size=SIZE, origin=origin).describe()
+    assert {key: facts[key] for key in origin} == origin
+    assert SegmentationGraph(build(), size=SIZE).describe()['weights'] is None

@@ -124,6 +124,8 @@ def test_a_lower_precision_of_any_size(reduce_exported, precision):
     assert [path.name for path in folder.iterdir()] == [f'{precision}.onnx']
     assert network.report['model'] == f'{precision}.onnx'
     assert figures.miou[0] == 100 and 70 < figures.miou[1] < 100
+    props = pytest.importorskip('onnx').load(folder / f'{precision}.onnx').metadata_props
+    assert {x.key: x.value for x in props} == dict(note='kept', precision=f'"{precision}"')
     for size in ((40, 60), (33, 50)):
         assert network.segment(np.zeros((*size, 3), np.uint8)).shape == size
 
