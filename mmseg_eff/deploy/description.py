@@ -42,8 +42,7 @@ def describe(graph: 'SegmentationGraph') -> dict:
         tensors=describe_tensors(graph),
         preprocessing=describe_preprocessing(graph),
         config=describe_config(graph.model.cfg),
-        weights=None,
-        **graph.origin,
+        **{'weights': None, **graph.origin},
     )
 
 
