@@ -99,13 +99,14 @@ def reduce(
 @contextmanager
 def quiet_converter() -> Iterator[None]:
     """Silence what the converter's packages print, log and warn of, at their import, too."""
-    logging.disable(logging.WARNING)
+    level = logging.root.manager.disable
+    logging.disable(max(level, logging.WARNING))
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet_stderr():
             warnings.simplefilter('ignore')
             yield
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(level)
 
 
 @contextmanager
