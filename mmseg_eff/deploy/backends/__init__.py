@@ -126,7 +126,8 @@ def deploy_package(name: str, extra: str = 'deploy') -> ModuleType:
     """
     disable_telemetry()
     level = logging.root.manager.disable
-    logging.disable(max(level, logging.WARNING))  # some log which of their optional parts are missing
+    # some log which of their optional parts are missing
+    logging.disable(max(level, logging.WARNING))
     try:
         return import_module(name)
     except ImportError as error:
