@@ -91,6 +91,7 @@ setup(
             'onedl',
             'deploy',
             'litert',
+            'executorch',
             'serve',
             'slides',
             'video',
