@@ -26,8 +26,8 @@ from networks import (
     config_of,
     network_config,
     network_name,
-    set_statistics,
 )
+from random_networks import set_statistics
 from torch import Tensor, nn
 
 from mmseg_eff.benchmarking.complexity import build_without_memory
