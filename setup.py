@@ -92,6 +92,7 @@ setup(
             'deploy',
             'executorch',
             'litert',
+            'executorch',
             'serve',
             'slides',
             'video',

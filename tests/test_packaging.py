@@ -15,6 +15,9 @@ from test_layering import all_files
 
 STACKS = ('openmmlab', 'onedl')
 IMPORTS = {  # distribution -> what it is imported as, where that is another name
+    'ai-edge-litert': 'ai_edge_litert',
+    'ai-edge-quantizer': 'ai_edge_quantizer',
+    'litert-torch': 'litert_torch',
     'mmcv-lite': 'mmcv',
     'mmsegmentation': 'mmseg',
     'onedl-mmcv': 'mmcv',
