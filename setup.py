@@ -90,6 +90,7 @@ setup(
             'openmmlab',
             'onedl',
             'deploy',
+            'executorch',
             'litert',
             'executorch',
             'serve',

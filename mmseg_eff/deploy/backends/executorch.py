@@ -153,21 +153,21 @@ def load(
 
 @contextlib.contextmanager
 def kernel_messages() -> Iterator[None]:
-    """Keep what ExecuTorch's kernels write to the process's error stream.
+    """Keep what ExecuTorch writes to the process's error stream and to Python's.
 
     Raises:
-        RuntimeError: If the block fails; with the first failed check among them.
+        RuntimeError: If the block fails; it begins with the first checks that failed.
     """
     sys.stderr.flush()
     before = os.dup(2)
-    with tempfile.TemporaryFile() as file:
+    with tempfile.TemporaryFile() as file, contextlib.redirect_stderr(io.StringIO()) as text:
         os.dup2(file.fileno(), 2)
         try:
             yield
         except Exception as error:
             file.seek(0)
-            lines = file.read().decode(errors='replace').splitlines()
-            reasons = [line for line in lines if 'ailed' in line and 'cpuinfo' not in line]
+            lines = (file.read().decode(errors='replace') + text.getvalue()).splitlines()
+            reasons = [line for line in lines if line and not line.startswith('[cpuinfo')]
             raise RuntimeError('; '.join([*reasons[:2], str(error)])) from error
         finally:
             os.dup2(before, 2)
