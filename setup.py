@@ -77,6 +77,7 @@ setup(
     packages=find_packages(include=['mmseg_eff', 'mmseg_eff.*']),
     package_data={
         'mmseg_eff': ['py.typed', 'assets/*'],
+        'mmseg_eff.deploy': ['web/*', 'web/*/*'],
         'mmseg_eff.hub': ['index.json', 'networks/*'],
     },
     cmdclass=dict(build_py=BuildWithConfigs),
@@ -89,6 +90,7 @@ setup(
             'openmmlab',
             'onedl',
             'deploy',
+            'litert',
             'serve',
             'slides',
             'video',
