@@ -115,7 +115,7 @@ def export_to_folder(
         agreement=asdict(agreement),
         **figures,
         latency_ms=asdict(Latency(before, round(after / len(several), 3))),
-        versions=versions(),
+        versions=versions(backend),
     )
     add_files = getattr(find_backend(backend), 'add_files', None)
     if add_files:

@@ -27,7 +27,7 @@ from .graph import SegmentationGraph
 from .runtime_checks import REPORT, check_file, check_report, read_report
 from .triton import PYTHON_MODEL, VERSION, WRITTEN
 
-PACKAGES = ('mmseg_eff', 'torch', 'onnx', 'onnxruntime', 'openvino', 'nncf')
+PACKAGES = ('mmseg_eff', 'torch', 'nncf')  # whose versions a report has, with those of a backend
 ENGINE = 'engine.py'  # the backend's own file in an exported folder
 MODULES = tuple(  # copied into the folder
     Path(str(module.__file__))
@@ -192,10 +192,10 @@ def remove_leftovers(path: Path) -> None:
             remove_export(entry)
 
 
-def versions() -> dict[str, str]:
-    """Versions of the packages that make an export, where installed."""
+def versions(backend: str) -> dict[str, str]:
+    """Versions of the packages that make an export for a backend, where installed."""
     found = {}
-    for package in PACKAGES:
+    for package in (*PACKAGES, *find_backend(backend).NEEDS):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
