@@ -8,6 +8,7 @@ take turns, and the table has the median of the rounds. For other servers see ``
 """
 
 import argparse
+import os
 import tempfile
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def main() -> None:
     def in_process() -> None:
         next(mmseg_eff.predict(model, image))
 
+    before = os.getloadavg()[0]
     with (
         tempfile.TemporaryDirectory() as work,
         triton_server(args.triton, args.model.parent, Path(work)) as server,
@@ -52,10 +54,12 @@ def main() -> None:
         loads = compare(ways, clients=args.clients, requests=args.requests, rounds=args.rounds)
         names = ('nv_inference_request_success', 'nv_inference_exec_count')
         served, batches = (server.metric(name, args.model.name) for name in names)
+        after = os.getloadavg()[0]
     print(table(loads))
     print(
         f'{image.shape[0]}x{image.shape[1]}, {torch.get_num_threads()} threads of torch; '
-        f'{share:.4%} of the labels equal; {served:.0f} requests in {batches:.0f} batches'
+        f'{share:.4%} of the labels equal; {served:.0f} requests in {batches:.0f} batches; '
+        f'load average {before:.2f} before, {after:.2f} after'
     )
 
 

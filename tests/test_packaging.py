@@ -32,11 +32,13 @@ OPTIONAL = {  # imported where it is there: a part of torch's builds for NVIDIA
 BESIDE = {
     'engine',
     'engines',
+    'runtime',
     'runtime_checks',
     'runtime_images',
     'runtime_scores',
     'runtime_segmenter',
-}  # of an exported folder, whose runtime.py runs without the package
+    'triton_python_backend_utils',
+}  # of an exported folder, whose runtime.py runs without the package, and of Triton's own Python
 
 SHIPPED = ('assets/street.jpg', 'assets/street.LICENCE.txt', 'hub/networks/camvid.safetensors')
 
