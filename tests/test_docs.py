@@ -36,7 +36,7 @@ PAGES = sorted(path.relative_to(ROOT / 'docs').as_posix() for path in (ROOT / 'd
 BLOCK = re.compile(r'^```(\w*)\n(.*?)^```$', flags=re.DOTALL | re.MULTILINE)
 LINK = re.compile(r'\]\(([^)#\s]*)(#[^)\s]*)?\)')
 INCLUDED = re.compile(r'^--8<-- "(.+)"$', re.M)  # a file of the repository that is a page
-OTHER_COMMANDS = {'curl', 'export', 'make', 'pip'}
+OTHER_COMMANDS = {'curl', 'docker', 'export', 'make', 'pip', 'tritonserver'}
 LANGUAGES = {'', 'python', 'bash', 'console', 'kotlin', 'text'}
 SLOW = {
     'export.md',

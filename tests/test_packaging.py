@@ -35,11 +35,13 @@ OPTIONAL = {  # imported where it is there: a part of torch's builds for NVIDIA
 BESIDE = {
     'engine',
     'engines',
+    'runtime',
     'runtime_checks',
     'runtime_images',
     'runtime_scores',
     'runtime_segmenter',
-}  # of an exported folder, whose runtime.py runs without the package
+    'triton_python_backend_utils',
+}  # of an exported folder, whose runtime.py runs without the package, and of Triton's own Python
 
 OF_EXTRA = {'lit_server.py': {'fastapi', 'litserve', 'starlette'}}  # imported in a function
 
