@@ -17,12 +17,13 @@ from textwrap import shorten
 from threading import Lock
 from types import ModuleType
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from ..graph import SegmentationGraph
 
@@ -38,7 +39,8 @@ PRECISIONS = ('f32', 'int8')
 
 METHOD = 'forward'
 INT8 = 'int8.pte'
-loaded = Lock()  # held from the first network on: its threads belong to the process
+LOADING = Lock()
+networks: WeakSet = WeakSet()  # that are loaded in this process
 
 
 def convert(graph: 'SegmentationGraph', folder: Path) -> None:
@@ -98,7 +100,13 @@ def trace(graph: 'SegmentationGraph') -> 'nn.Module':
 
     delegated = DelegatedOperations(graph.channels)
     with torch.no_grad(), PlainOperations(), delegated, quiet_resize():
-        return torch.export.export(graph.eval(), graph.example(graph.size)).module()
+        return torch.export.export(graph.eval(), example_of(graph)).module()
+
+
+def example_of(graph: 'SegmentationGraph') -> 'tuple[Tensor, ...]':
+    """Inputs to trace with."""
+    assert graph.size is not None  # see FIXED
+    return graph.example(graph.size)
 
 
 def lower(network: 'nn.Module', graph: 'SegmentationGraph'):
@@ -108,7 +116,7 @@ def lower(network: 'nn.Module', graph: 'SegmentationGraph'):
     from executorch.exir import to_edge_transform_and_lower
 
     with torch.no_grad():
-        program = torch.export.export(network, graph.example(graph.size))
+        program = torch.export.export(network, example_of(graph))
         return to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
 
 
@@ -117,7 +125,7 @@ def write(network: 'nn.Module', graph: 'SegmentationGraph', path: Path) -> None:
     from executorch import runtime
 
     path.write_bytes(lower(network, graph).to_executorch().buffer)
-    example = dict(zip(graph.inputs, graph.example(graph.size), strict=True))
+    example = dict(zip(graph.inputs, example_of(graph), strict=True))
     run = load(runtime, path, 0, {'inputs': graph.inputs})
     with kernel_messages():
         run({name: value.numpy() for name, value in example.items()})
@@ -128,25 +136,27 @@ def load(
 ) -> Callable[[dict[str, NDArray]], NDArray]:
     """Load the network; its calls wait for each other.
 
-    All networks of a process share its threads. So their number is that of the first one loaded:
-    to change it later would pull the threads from under the earlier networks.
+    The networks of a process share their threads, which cannot be replaced while one is loaded:
+    further ones take the number of the first.
     """
     import torch
     from executorch.extension.pybindings import portable_lib
 
-    with kernel_messages():
-        if loaded.acquire(blocking=False) and threads:
+    with LOADING, kernel_messages():
+        if threads and not networks:
             portable_lib._unsafe_reset_threadpool(threads)
         program = engine.Runtime.get().load_program(path)
-        method = program.load_method(METHOD)
+        program.load_method(METHOD)
+        networks.add(program)
     lock = Lock()
 
     def run(inputs: dict[str, NDArray]) -> NDArray:
         given = [
-            torch.from_numpy(np.require(inputs[name], None, 'CW')) for name in report['inputs']
+            torch.from_numpy(np.require(inputs[name], None, ['C', 'W']))
+            for name in report['inputs']
         ]
         with lock:
-            return method.execute(given)[0].numpy()
+            return program.load_method(METHOD).execute(given)[0].numpy()  # loaded already
 
     return run
 
