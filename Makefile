@@ -1,4 +1,4 @@
-# make install | demo | test | test-slow | test-onedl | test-python | lint | docs
+# make install | demo | test | test-slow | test-web | test-onedl | test-python | lint | docs
 # make wheel | sdist | check-wheel
 # Overridable: PYTHON, VENV, TORCH, PIP_ARGS (e.g. PIP_ARGS="--index-url https://…"), STACK=onedl,
 # JOBS (processes of the tests), TESTS (what pytest is given)
@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/.installed-$(STACK)
 SOURCES := setup.py pyproject.toml $(patsubst %,requirements/%.txt,$(STACK) deploy test)
 
-.PHONY: install demo test test-slow test-onedl test-python lint docs wheel sdist check-wheel clean
+.PHONY: install demo test test-slow test-web test-onedl test-python lint docs wheel sdist check-wheel clean
 
 install: $(INSTALLED)
 
@@ -35,6 +35,12 @@ test: install
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow $(TESTS)
+
+# The page of a browser export in headless Chromium (Debian: apt install chromium chromium-driver).
+# What it serves, onnxruntime-web, is fetched from npm on first use; MMSEG_EFF_WEB_RUNTIME names it.
+test-web: install
+	$(PIP) install --quiet $(PIP_ARGS) -r requirements/browser.txt
+	$(BIN)/python -m pytest -m slow tests/deploy/test_web_page.py $(TESTS)
 
 test-onedl:
 	$(MAKE) test STACK=onedl VENV=.venv-onedl
