@@ -74,7 +74,7 @@ def test_damage_in_the_cache_is_found(package):
 def test_named_tarball_is_checked(tarball, package, monkeypatch):
     monkeypatch.setenv(VARIABLE, str(tarball))
     assert find_runtime(package) == tarball
-    with pytest.raises(InputError, match='is not onnxruntime-web 1.30.0 as npm has it'):
+    with pytest.raises(InputError, match=r'is not onnxruntime-web 1\.30\.0 as npm has it'):
         find_runtime()
 
 
