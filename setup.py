@@ -86,6 +86,17 @@ setup(
     # One of the two stacks is needed, and pip cannot say "or": choose it by the extra.
     extras_require={
         name: requirements(name)
-        for name in ('openmmlab', 'onedl', 'deploy', 'slides', 'video', 'crf', 'test', 'docs')
+        for name in (
+            'openmmlab',
+            'onedl',
+            'deploy',
+            'litert',
+            'serve',
+            'slides',
+            'video',
+            'crf',
+            'test',
+            'docs',
+        )
     },
 )

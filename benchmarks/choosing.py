@@ -11,9 +11,8 @@ import argparse
 from pathlib import Path
 
 import cv2
-import torch
-from mmengine.config import Config
 from optimize import randomise
+from random_networks import random_checkpoint
 
 from mmseg_eff.apis.demonstration import PHOTO
 from mmseg_eff.apis.exporting import export
@@ -21,13 +20,10 @@ from mmseg_eff.apis.measuring import Candidate, benchmark
 from mmseg_eff.benchmarking.run import PEERS, known_miou
 from mmseg_eff.commands.benchmark import print_table
 from mmseg_eff.config.load import load_config
-from mmseg_eff.converters import save_checkpoint
 from mmseg_eff.errors import InputError
 from mmseg_eff.hub import published, resolve
 from mmseg_eff.utils.image_io import write_png
 from mmseg_eff.utils.printing import quiet_warnings
-
-from mmseg.apis import init_model  # isort: skip
 
 SIZE = (1024, 2048)  # of Cityscapes' images
 WEIGHTS = (  # published, whose index names config and mIoU
@@ -59,19 +55,6 @@ def networks() -> dict[str, tuple[str, str | None, float | None]]:
     return rows | {name: (f'mmseg::{path}', None, None) for name, path in PEERS.items()}
 
 
-def random_weights(config: Config, path: Path) -> Path:
-    """A checkpoint of a config's network with random weights."""
-    config.model.pop('pretrained', None)
-    for part in ('backbone', 'neck', 'decode_head'):
-        if isinstance(config.model.get(part), dict):
-            config.model[part].pop('init_cfg', None)
-    torch.manual_seed(0)
-    model = init_model(config, device='cpu')
-    randomise(model)
-    save_checkpoint(dict(state_dict=model.state_dict(), meta={}), path)
-    return path
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('exports', type=Path)
@@ -94,7 +77,7 @@ def main() -> None:
         path = args.exports / f'{name.partition("_")[0]}_openvino'
         checkpoint = weights or path.with_suffix('.pth')
         if not weights and not checkpoint.exists():
-            random_weights(load_config(config), checkpoint)
+            random_checkpoint(load_config(config), checkpoint, randomise)
         if not path.exists():
             print(f'exporting {name}', flush=True)
             try:

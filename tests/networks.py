@@ -11,13 +11,11 @@ import re
 from functools import cache
 from pathlib import Path
 
-import torch
 from config_files import CONFIG_FILES, read
 from mmengine.config import ConfigDict
 from mmengine.model import revert_sync_batchnorm
 from mmseg.registry import MODELS
-from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import nn
 
 # Of this package: mmseg's own, in baselines/, refuse odd sizes.
 OURS = [path for path in CONFIG_FILES if path.parent.name != 'baselines']
@@ -60,12 +58,3 @@ def config_of(name: str) -> ConfigDict:
 
 def build(config: ConfigDict) -> nn.Module:
     return revert_sync_batchnorm(MODELS.build(copy.deepcopy(config)))
-
-
-def set_statistics(model: nn.Module, images: Tensor) -> None:
-    """Those of a batch; with the first ones, 0 and 1, values would grow from layer to layer."""
-    for norm in model.modules():
-        if isinstance(norm, _BatchNorm):
-            norm.momentum = 1.0
-    with torch.no_grad():
-        model.train()(images, mode='tensor')

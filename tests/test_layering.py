@@ -26,7 +26,7 @@ LAYERS = (  # a module imports its own folder and what stands above it in this l
     ('safe_config',),
     ('config',),
     ('inference',),
-    ('training', 'self_training', 'benchmarking', 'own_data'),
+    ('training', 'self_training', 'benchmarking', 'own_data', 'serving'),
     ('registration',),
     ('apis',),
     ('commands',),

@@ -19,10 +19,9 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from mmseg.models import BaseSegmentor
-from networks import PARAMETERS, build, config_of, set_statistics
+from networks import PARAMETERS, build, config_of
 from numpy.typing import NDArray
-from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from random_networks import set_benign_norms
 
 from mmseg_eff.commands import main
 from mmseg_eff.converters import save_checkpoint
@@ -45,8 +44,6 @@ CASES = [
     for case in product(PARAMETERS, SIZES, BACKENDS)
 ]
 NUM_IMAGES = 8  # 59904 pixels and more: five labels may differ
-# Of the residual branches of ResNet, EfficientNet, MobileNetV2 and Xception.
-LAST_NORMS = ('bn3', 'project.bn', 'conv.2.bn', 'convs.2.pointwise_conv.bn')
 PIPELINE = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
 PREPROCESSOR = dict(
     type='SegDataPreProcessor', mean=[127.5] * 3, std=[60.0] * 3, bgr_to_rgb=True, size_divisor=1
@@ -65,18 +62,6 @@ def pool() -> Iterator[ProcessPoolExecutor]:
         yield pool
 
 
-def set_benign_norms(model: BaseSegmentor) -> None:
-    """Small residual branches, and statistics of images like those compared.
-
-    Other random networks enlarge rounding up to millions of times, so no two engines would agree.
-    """
-    for name, norm in model.named_modules():
-        if isinstance(norm, _BatchNorm):
-            nn.init.constant_(norm.weight, 0.01 if name.endswith(LAST_NORMS) else 0.1)
-    images = torch.from_numpy(smooth_noise(SIZES[0])).permute(0, 3, 1, 2)
-    set_statistics(model, model.data_preprocessor(dict(inputs=list(images)))['inputs'])
-
-
 @pytest.fixture(scope='module')
 def network(request, tmp_path_factory) -> Iterator[Network]:
     """The network of a name, with random weights."""
@@ -84,7 +69,8 @@ def network(request, tmp_path_factory) -> Iterator[Network]:
     init_default_scope('mmseg')
     config = ConfigDict(config_of(request.param), data_preprocessor=PREPROCESSOR)
     model = build(config)
-    set_benign_norms(model)
+    images = torch.from_numpy(smooth_noise(SIZES[0])).permute(0, 3, 1, 2)
+    set_benign_norms(model, images)
     classes = [str(label) for label in range(model.decode_head.num_classes)]
     dataset = dict(
         type='BaseSegDataset', metainfo=dict(classes=classes, palette=[[0] * 3] * len(classes))
