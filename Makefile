@@ -1,4 +1,5 @@
-# make install | demo | test | test-slow | test-onedl | test-python | test-recipes | lint | docs
+# make install | demo | test | test-slow | test-onedl | test-python | lint | docs
+# make test-triton | test-recipes
 # make wheel | sdist | check-wheel
 # Overridable: PYTHON, VENV, TORCH, PIP_ARGS (e.g. PIP_ARGS="--index-url https://…"), STACK=onedl,
 # JOBS (processes of the tests), TESTS (what pytest is given)
@@ -17,7 +18,7 @@ RECIPES := build/recipes
 ORT_HEADERS := com.github.asus4.onnxruntime@0.4.9
 SOURCES := setup.py pyproject.toml $(patsubst %,requirements/%.txt,$(STACK) deploy test)
 
-.PHONY: install demo test test-slow test-onedl test-python test-recipes lint docs wheel sdist check-wheel clean
+.PHONY: install demo test test-slow test-onedl test-python test-triton test-recipes lint docs wheel sdist check-wheel clean
 
 install: $(INSTALLED)
 
@@ -44,6 +45,12 @@ test-onedl:
 # On another Python of this machine, in an environment of its own: make test-python PYTHON=python3.13
 test-python:
 	$(MAKE) test VENV=.venv-$(STACK)-$(notdir $(PYTHON))
+
+# Exports for NVIDIA Triton by a real server, PyTriton's, which needs an older numpy than torch's stack.
+test-triton: install
+	test -x .venv-triton/bin/python || $(PYTHON) -m venv .venv-triton
+	.venv-triton/bin/python -m pip --disable-pip-version-check install --quiet $(PIP_ARGS) -r requirements/triton.txt
+	MMSEG_EFF_TRITON=.venv-triton $(BIN)/python -m pytest tests/deploy/test_triton_server.py $(TESTS)
 
 # Programs in other languages that run an exported folder, with what they need from npm and pip in
 # build/recipes; g++, node and npm are there already. The headers of ONNX Runtime, which its Python

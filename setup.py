@@ -77,6 +77,7 @@ setup(
     packages=find_packages(include=['mmseg_eff', 'mmseg_eff.*']),
     package_data={
         'mmseg_eff': ['py.typed', 'assets/*'],
+        'mmseg_eff.deploy': ['web/*', 'web/*/*'],
         'mmseg_eff.hub': ['index.json', 'networks/*'],
     },
     cmdclass=dict(build_py=BuildWithConfigs),
@@ -85,6 +86,17 @@ setup(
     # One of the two stacks is needed, and pip cannot say "or": choose it by the extra.
     extras_require={
         name: requirements(name)
-        for name in ('openmmlab', 'onedl', 'deploy', 'slides', 'video', 'crf', 'test', 'docs')
+        for name in (
+            'openmmlab',
+            'onedl',
+            'deploy',
+            'litert',
+            'serve',
+            'slides',
+            'video',
+            'crf',
+            'test',
+            'docs',
+        )
     },
 )

@@ -41,8 +41,13 @@ REPORT = dict(
 )
 
 
-def write_network(path: Path) -> None:
-    """Write a network of random weights from images (1, H, W, 3) to labels (1, H, W)."""
+def write_network(path: Path, batch: int | None = 1) -> None:
+    """Write a network of random weights from images (N, H, W, 3) to labels (N, H, W).
+
+    Args:
+        path: The file.
+        batch: N; ``None`` leaves it free.
+    """
     onnx = pytest.importorskip('onnx', reason='needs the extra [deploy]')
     pytest.importorskip('onnxruntime', reason='needs the extra [deploy]')
     helper, types = onnx.helper, onnx.TensorProto
@@ -61,21 +66,21 @@ def write_network(path: Path) -> None:
         helper.make_node('ArgMax', ['logits'], ['indices'], axis=1, keepdims=0),
         helper.make_node('Cast', ['indices'], ['labels'], to=types.UINT8),
     ]
-    image = helper.make_tensor_value_info('image', types.UINT8, [1, 'H', 'W', 3])
-    labels = helper.make_tensor_value_info('labels', types.UINT8, [1, 'H', 'W'])
+    image = helper.make_tensor_value_info('image', types.UINT8, [batch or 'N', 'H', 'W', 3])
+    labels = helper.make_tensor_value_info('labels', types.UINT8, [batch or 'N', 'H', 'W'])
     graph = helper.make_graph(nodes, 'network', [image], [labels], weights)
     opsets = [helper.make_opsetid('', 17)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
 
 
-def write_export(folder: Path, **changed: object) -> Path:
+def write_export(folder: Path, *, batch: int | None = 1, **changed: object) -> Path:
     """Make an exported folder whose report has ``changed`` values."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_network(folder / 'model.onnx')
+    write_network(folder / 'model.onnx', batch)
     for path in MODULES:
         (folder / path.name).write_bytes(path.read_bytes())
     set_engine(folder, 'onnx')
-    deploy.write_report(folder, {**REPORT, **changed})
+    deploy.write_report(folder, {**REPORT, 'batch': batch, **changed})
     return folder
 
 

@@ -37,7 +37,12 @@ BLOCK = re.compile(r'^```(\w*)\n(.*?)^```$', flags=re.DOTALL | re.MULTILINE)
 LINK = re.compile(r'\]\(([^)#\s]*)(#[^)\s]*)?\)')
 INCLUDED = re.compile(r'^--8<-- "(.+)"$', re.M)  # a file of the repository that is a page
 OTHER_COMMANDS = {'curl', 'export', 'make', 'pip'}
-SLOW = {'export.md', 'new_network.md', 'self_training.md'}  # exports, trainings in processes
+SLOW = {
+    'export.md',
+    'export_server.md',
+    'new_network.md',
+    'self_training.md',
+}  # exports, trainings in processes
 TINY_TRAINING = [
     '--cfg-options',
     'model.data_preprocessor.batch_sizes=[(90,120)]',

@@ -31,6 +31,7 @@ from random_networks import set_statistics
 from torch import Tensor, nn
 
 from mmseg_eff.benchmarking.complexity import build_without_memory
+from mmseg_eff.models import optimize_for_inference
 
 FAST = {
     'deeplabv1-vgg16_voc12aug',
@@ -167,6 +168,13 @@ def test_bfloat16_is_near_float32(network):
     assert given.isfinite().all()
     limit = 30 * of_rounded_image.norm() + 0.02 * expected.norm()  # 0.02: five units of bfloat16
     assert (given - expected).norm() <= limit
+
+
+def test_weights_are_contiguous_after_the_optimization(network):
+    """LiteRT's converter reads others in the wrong order, without an error."""
+    model = optimize_for_inference(copy.deepcopy(network.model))
+    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    assert [name for name, tensor in tensors.items() if not tensor.is_contiguous()] == []
 
 
 @pytest.mark.parametrize('way', ['deepcopy', 'pickle', 'state_dict'])

@@ -7,6 +7,7 @@
 ``train``            train the network of a config
 ``evaluate``         measure a checkpoint on the test data of a config
 ``export``           ONNX, OpenVINO or TensorRT, compared with the original on images
+``serve``            label uploads over HTTP by an exported folder
 ``check_dataset``    every fault of the files of a dataset, and how often each class occurs
 ``class_weights``    weights of the classes of a dataset
 ``convert_labels``   COCO annotations or VOC labels to PNGs of class indices
@@ -33,6 +34,7 @@ if TYPE_CHECKING:  # what __getattr__ finds when it is used
     from .labelling import PseudoLabels, SelfTraining, pseudo_label, self_train
     from .measuring import Complexity, benchmark, complexity
     from .prediction import PredictedFolder, Prediction, load_model, predict, predict_to_folder
+    from .serving import serve
     from .training import Training, train
     from .weights import ConvertedWeights, PublishedWeights, convert_weights, publish_weights
 
@@ -44,6 +46,7 @@ EXPORTS = {  # name -> module here; files have other names than functions, which
         'training': 'train Training',
         'evaluation': 'evaluate Evaluation',
         'exporting': 'export Export',
+        'serving': 'serve',
         'dataset_checking': 'check_dataset DatasetReport',
         'label_tools': 'class_weights ClassWeights convert_labels ConvertedLabels',
         'measuring': 'benchmark complexity Complexity',
@@ -82,6 +85,7 @@ __all__ = [
     'pseudo_label',
     'publish_weights',
     'self_train',
+    'serve',
     'train',
 ]
 

@@ -1,6 +1,7 @@
 """Export a network to ONNX, OpenVINO or TensorRT, checked against the original on images."""
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,6 +85,7 @@ def export(
     images: str | Path | Sequence[str | Path] | None = None,
     num_images: int = 8,
     threads: int = 0,
+    layout: str = 'folder',
     calibration: int = 100,
     validation: int = 100,
     max_drop: float | None = None,
@@ -118,6 +120,9 @@ def export(
             default.
         num_images: Number of images of the test data.
         threads: CPU threads; the engine chooses with 0.
+        layout: ``folder``, or a model of NVIDIA Triton, whose repository is the folder above
+            ``out``: ``triton``, which OpenVINO Model Server takes too, or ``triton-python``, run
+            by Triton's Python backend.
         calibration: Number of training images that ``int8`` takes ranges of values from.
         validation: Number of labelled test images that a lower precision is judged on.
         max_drop: Points of mean IoU that it may lose; 0.1 by default, and 0.5 for ``int8``.
@@ -144,8 +149,10 @@ def export(
     module = deploy.find_backend(backend)
     inside = check_limits(backend, module, inside, any_size, batch)
     size = check_size(size) if size else None
-    deploy.check_backend(backend)
     out = Path(out)
+    name = Path(os.path.abspath(out)).name
+    deploy.check_layout(layout, backend, name)
+    deploy.check_backend(backend)
     with deploy.new_folder(out) as folder, torch_threads(threads):
         config, checkpoint = as_config(config, options), resolve(str(checkpoint))
         paths = choose_images(config, images, num_images)
@@ -166,6 +173,8 @@ def export(
             weights=weights_facts(checkpoint),
             reduction=reduction,
             threads=threads,
+            layout=layout,
+            name=name,
         )
     return Export(out, report)
 

@@ -13,6 +13,7 @@ COMMANDS = (  # in the order of --help
     'train',
     'test',
     'export',
+    'serve',
     'benchmark',
     'complexity',
     'check_dataset',

@@ -9,6 +9,7 @@ from ._cli import add_config_arguments, add_output_stride, command, read_config_
 from ._network import add_checkpoint_arguments, find_network
 
 BACKENDS = (*backend_names(), 'openvino-int8')
+LAYOUTS = ('folder', 'triton', 'triton-python')  # of deploy.LAYOUTS
 PARTS = ('resize', 'normalise', 'labels')  # of deploy.PARTS
 OUTPUTS = ('labels', 'probabilities', 'logits')  # of deploy.OUTPUTS
 
@@ -54,6 +55,12 @@ def add_arguments(parser: ToolParser) -> None:
     parser.add_argument(
         '--threads', type=whole_number(0), default=0, help='CPU threads; the engine chooses'
     )
+    parser.add_argument(
+        '--layout',
+        choices=LAYOUTS,
+        default='folder',
+        help='or a model for a server: out is REPOSITORY/NAME',
+    )
     lower = parser.add_argument_group('precision below f32')
     lower.add_argument(
         '--calibration', type=whole_number(1), default=100, help='training images for int8 (100)'
@@ -87,6 +94,7 @@ def main(args: argparse.Namespace) -> None:
         images=args.images,
         num_images=args.num_images,
         threads=args.threads,
+        layout=args.layout,
         calibration=args.calibration,
         validation=args.validation,
         max_drop=args.max_drop,

@@ -32,11 +32,11 @@ def has_16_bits(header: bytes) -> bool:
     return header[:2] in (b'P5', b'P6') or header[4:8] == b'jP  ' or header[:4] == b'\xffO\xffQ'
 
 
-def dark_image(path: str, loaded: ImageArray) -> str | None:
+def dark_image(file: str | bytes, loaded: ImageArray) -> str | None:
     """Why an image was read as nearly black: its file stores 16 bits and uses fewer.
 
     Args:
-        path: Image file.
+        file: Path of an image file, or its content.
         loaded: Its pixels as the loader gives them; only 8-bit ranges are affected.
 
     Returns:
@@ -45,13 +45,13 @@ def dark_image(path: str, loaded: ImageArray) -> str | None:
     if loaded.dtype == np.uint16:
         return None
     try:
-        with open(path, 'rb') as file:
-            header = file.read(32)  # enough for most files: every image of a training is checked
+        with io.BytesIO(file) if isinstance(file, bytes) else open(file, 'rb') as stream:
+            header = stream.read(32)  # enough for most files: every image of a training is checked
             if header[:2] in (b'II', b'MM'):
-                header += file.read(2**16)
+                header += stream.read(2**16)
             if not has_16_bits(header):
                 return None
-            data = header + file.read()
+            data = header + stream.read()
     except OSError:  # a file of another storage backend
         return None
     if loaded.dtype.kind == 'f' and loaded.max(initial=0) > 255:
@@ -72,9 +72,15 @@ def dark_image(path: str, loaded: ImageArray) -> str | None:
     )
 
 
-def warn_of_dark_image(path: str, loaded: ImageArray) -> None:
-    """Warn of the first such image of a process; ``tools/check_dataset.py`` lists all."""
+def warn_of_dark_image(name: str, loaded: ImageArray, content: bytes | None = None) -> None:
+    """Warn of the first such image of a process; ``tools/check_dataset.py`` lists all.
+
+    Args:
+        name: Path of the file, or what to call ``content``.
+        loaded: See ``dark_image``.
+        content: Of the file, if it is in memory.
+    """
     global _warned
-    if not _warned and (message := dark_image(path, loaded)):
+    if not _warned and (message := dark_image(name if content is None else content, loaded)):
         _warned = True
-        print_log(f'{path}: {message}', logger='current', level=logging.WARNING)
+        print_log(f'{name}: {message}', logger='current', level=logging.WARNING)

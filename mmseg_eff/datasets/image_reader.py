@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
+import mmcv
 import numpy as np
 from mmcv.transforms import LoadAnnotations, LoadImageFromFile
 from mmengine.config import Config
@@ -166,6 +167,31 @@ class ImageReader:
         for name in ('img_shape', 'ori_shape'):  # a loader of the user's own may not set them
             results.setdefault(name, image.shape[:2])
         return results
+
+    def read_content(self, content: bytes, name: str) -> Loaded:
+        """Load an image file from memory, as ``read`` does from its path.
+
+        Args:
+            content: What the file holds.
+            name: What errors call it.
+
+        Raises:
+            InputError: If it cannot be decoded, or the config's loader reads paths only.
+        """
+        if self.loader is None:
+            raise InputError(f"{name}: the config's {self.names} reads images from files only")
+        try:
+            image = mmcv.imfrombytes(
+                content, flag=self.loader.color_type, backend=self.loader.imdecode_backend
+            )
+        except DECODE_ERRORS:
+            image = None  # as of a decoder that raises nothing
+        if image is None:
+            raise InputError(f'{name}: cannot be decoded as an image ({len(content)} bytes)')
+        if self.loader.to_float32:
+            image = image.astype(np.float32)
+        warn_of_dark_image(name, image, content)
+        return self.from_loaded(image, name)
 
     @property
     def names(self) -> str:

@@ -8,9 +8,11 @@ from .package import fill_folder, new_folder, write_report
 from .precision import PrecisionFigures, Reduction, check_precision, reduction_of
 from .runtime import Segmenter, load_runtime
 from .runtime_checks import OUTPUTS
+from .triton import LAYOUTS, check_layout
 from .verify import Agreement, Latency
 
 __all__ = [
+    'LAYOUTS',
     'OUTPUTS',
     'PARTS',
     'Agreement',
@@ -22,6 +24,7 @@ __all__ = [
     'SegmentationGraph',
     'Segmenter',
     'check_backend',
+    'check_layout',
     'check_precision',
     'deploy_package',
     'export_to_folder',

@@ -13,6 +13,7 @@ from .package import fill_folder, versions, write_report
 from .precision import Reduction, reduce_precision
 from .runtime import load_network
 from .segmentor import ExportedSegmentor
+from .triton import arrange
 from .verify import (
     Latency,
     ScoresImages,
@@ -42,6 +43,8 @@ def export_to_folder(
     weights: Mapping | None = None,
     reduction: Reduction | None = None,
     threads: int = 0,
+    layout: str = 'folder',
+    name: str = '',
 ) -> dict:
     """Fill an empty folder with an exported network and its report.
 
@@ -60,6 +63,8 @@ def export_to_folder(
         weights: Name, licence and dataset of the weights, where known.
         reduction: A lower precision than float32, and what to make and to judge it with.
         threads: Threads of the CPU; the engine chooses with 0.
+        layout: Of ``LAYOUTS``: ``folder``, or a model of Triton's.
+        name: What a server calls the model, for the other layouts.
 
     Returns:
         The content of ``report.json``.
@@ -110,9 +115,11 @@ def export_to_folder(
         agreement=asdict(agreement),
         **figures,
         latency_ms=asdict(Latency(before, round(after / len(several), 3))),
-        versions=versions(),
+        versions=versions(backend),
     )
     add_files = getattr(find_backend(backend), 'add_files', None)
     if add_files:
         add_files(folder, report)
+    if layout != 'folder':
+        report = arrange(folder, report, layout, name)
     return write_report(folder, report)

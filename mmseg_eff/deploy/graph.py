@@ -91,6 +91,11 @@ class SegmentationGraph(nn.Module):
             self.check_resize()
         self.model = optimize_for_inference(deepcopy(model))
         self.preprocessor = self.model.data_preprocessor
+        self.constants = normalization(self.preprocessor, self.channels)
+        # buffers: LiteRT cannot convert tensors made in forward()
+        mean, std = (torch.tensor(self.constants[key]).view(-1, 1, 1) for key in ('mean', 'std'))
+        self.mean = nn.Buffer(mean, persistent=False)
+        self.std = nn.Buffer(std, persistent=False)
         needs_original = self.resize and size is None and 'labels' in inside
         self.inputs = ('image', 'original') if needs_original else ('image',)
         self.output = result if 'labels' in inside else 'logits'
@@ -222,11 +227,9 @@ class SegmentationGraph(nn.Module):
 
     def normalize(self, x: Tensor) -> Tensor:
         """Channel order, mean and standard deviation, as in the data preprocessor."""
-        constants = normalization(self.preprocessor, self.channels)
-        if constants['to_rgb']:
+        if self.constants['to_rgb']:
             x = x.flip(1)
-        mean, std = (torch.tensor(constants[key]).view(-1, 1, 1) for key in ('mean', 'std'))
-        return (x - mean) / std
+        return (x - self.mean) / self.std
 
     def pad(self, x: Tensor) -> Tensor:
         """At the bottom and right, as in the data preprocessor's test."""

@@ -25,8 +25,9 @@ from . import (
 from .backends import backend_names, engine_file, find_backend
 from .graph import SegmentationGraph
 from .runtime_checks import REPORT, check_file, check_report, read_report
+from .triton import PYTHON_MODEL, VERSION, WRITTEN
 
-PACKAGES = ('mmseg_eff', 'torch', 'onnx', 'onnxruntime', 'openvino', 'nncf')
+PACKAGES = ('mmseg_eff', 'torch', 'nncf')  # whose versions a report has, with those of a backend
 ENGINE = 'engine.py'  # the backend's own file in an exported folder
 MODULES = tuple(  # copied into the folder
     Path(str(module.__file__))
@@ -48,7 +49,7 @@ def written() -> set[str]:
         names.update(backend.FILES, getattr(backend, 'ADDED', ()))
         for precision in backend.PRECISIONS:
             names.update(f'{precision}{Path(file).suffix}' for file in backend.FILES)
-    return names
+    return {*names, *(f'{VERSION}/{name}' for name in names), *WRITTEN}
 
 
 @contextmanager
@@ -122,7 +123,7 @@ def content(folder: Path) -> dict[str, Path]:
 
 def is_cache(path: Path) -> bool:
     """Whether a path is what Python keeps of the folder's modules, and nothing else."""
-    stems = '|'.join(module.stem for module in (*MODULES, Path(ENGINE)))
+    stems = '|'.join(module.stem for module in (*MODULES, Path(ENGINE), Path(PYTHON_MODEL)))
     pattern = re.compile(rf'({stems})\.[\w-]+(\.opt-\d)?\.pyc')
     is_folder = path.name == '__pycache__' and path.is_dir() and not path.is_symlink()
     return is_folder and all(
@@ -191,10 +192,10 @@ def remove_leftovers(path: Path) -> None:
             remove_export(entry)
 
 
-def versions() -> dict[str, str]:
-    """Versions of the packages that make an export, where installed."""
+def versions(backend: str) -> dict[str, str]:
+    """Versions of the packages that make an export for a backend, where installed."""
     found = {}
-    for package in PACKAGES:
+    for package in (*PACKAGES, *find_backend(backend).NEEDS):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -17,11 +17,12 @@ STRIP = 2**20  # logits of a strip: 4 MB
 
 
 class PlainOperations(TorchFunctionMode):
-    """Adaptive pooling in operations that every engine has for every size.
+    """Operations that every engine has, for every size.
 
-    ONNX does not have it, and no exporter can decompose it where the sizes are free. The mean over
-    windows is a product with a matrix along each axis; the maximum runs over gathered windows.
-    A resize to the size that a map already has is left out, where no size is free.
+    ONNX has no adaptive pooling, and no exporter can decompose it where the sizes are free. The
+    mean over windows is a product with a matrix along each axis; the maximum runs over gathered
+    windows. LiteRT has no sum with a factor, so it becomes a product and a sum. A resize to the
+    size that a map already has is left out, where no size is free.
     """
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
@@ -30,6 +31,9 @@ class PlainOperations(TorchFunctionMode):
             given, wanted = tuple(x.shape[2:]), tuple(size or ())
             if all(isinstance(side, int) for side in (*given, *wanted)) and given == wanted:
                 return x
+        if func is Tensor.add and kwargs:
+            factor = kwargs['alpha']
+            return args[0] + (args[1] if factor == 1 else args[1] * factor)
         pool = {F.adaptive_avg_pool2d: mean_along, F.adaptive_max_pool2d: max_along}.get(func)
         if pool is None:
             return func(*args, **(kwargs or {}))

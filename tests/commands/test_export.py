@@ -49,6 +49,7 @@ def test_choices_are_those_of_the_package():
     for name in module.BACKENDS:
         assert deploy.find_backend(name).PRECISIONS[0] == 'f32'
     assert module.PARTS == deploy.PARTS
+    assert module.LAYOUTS == deploy.LAYOUTS
     assert module.OUTPUTS == deploy.OUTPUTS
 
 
@@ -65,7 +66,7 @@ def test_every_option_reaches_the_function(calls):
     argv += ['--backend', 'openvino', '--size', '64', '128', '--inside', 'resize', '--threads', '2']
     argv += ['--images', 'a.png', 'b', '--num-images', '3', '--calibration', '4']
     argv += ['--validation', '5', '--max-drop', '0.25', '--batch', '4', '--output', 'logits']
-    argv += ['--precision', 'bf16']
+    argv += ['--precision', 'bf16', '--layout', 'triton-python']
     assert main(argv) == 0
     assert (
         main([LEAF, 'weights.pth', '--out', 'new', '--any-size', '--batch', 'any', '--inside']) == 0
@@ -86,6 +87,7 @@ def test_every_option_reaches_the_function(calls):
         calibration=4,
         validation=5,
         max_drop=0.25,
+        layout='triton-python',
     )
     assert (others['any_size'], others['inside']) == (True, [])
 

@@ -146,6 +146,15 @@ def test_model_is_left_alone():
     torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
 
 
+def test_tracing_makes_no_constants():
+    """LiteRT cannot convert a tensor that is made of numbers while the network runs."""
+    graph = SegmentationGraph(build(**NORMALISE), inside=('normalise',), size=SIZE).eval()
+    program = torch.export.export(graph, graph.example(SIZE))
+    operations = {str(node.target) for node in program.graph.nodes}
+    assert 'aten.conv2d.default' in operations
+    assert not operations & {'aten.scalar_tensor.default', 'aten.item.default'}
+
+
 @pytest.mark.parametrize('align_corners', [True, False])
 @pytest.mark.parametrize('size', [(31, 57), (9, 12), (4, 1)])
 def test_labels_of_logits(align_corners, size):

@@ -27,6 +27,13 @@ def test_a_resize_to_the_same_size_is_left_out():
         assert F.interpolate(x, scale_factor=2).shape == (1, 2, 10, 14)
 
 
+def test_a_sum_with_a_factor_is_a_product_and_a_sum():
+    total, x = torch.randn(2, 3, 4).unbind()
+    with PlainOperations():
+        assert torch.equal(total.add(x, alpha=0.7), total + x * 0.7)
+        assert torch.equal(total.add(x, alpha=1.0), total.add(x))
+
+
 @pytest.mark.parametrize('align_corners', [False, True])
 @pytest.mark.parametrize('rows', [2, 9])
 @pytest.mark.parametrize('factor', range(2, 9))

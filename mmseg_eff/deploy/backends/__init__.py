@@ -5,6 +5,7 @@ each exported folder as ``engine.py``: at its top it imports the standard librar
 and what converts is imported by ``convert``.
 """
 
+import logging
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -124,9 +125,12 @@ def deploy_package(name: str, extra: str = 'deploy') -> ModuleType:
         InputError: If it is not installed; it names the extra that brings it.
     """
     disable_telemetry()
+    logging.disable(logging.WARNING)  # some log which of their optional parts are missing
     try:
         return import_module(name)
     except ImportError as error:
         raise InputError(
             f'the export needs {name}; install the extra [{extra}]: pip install -e ".[{extra}]"'
         ) from error
+    finally:
+        logging.disable(logging.NOTSET)

@@ -30,9 +30,13 @@ FEW_CLASSES_CHANNELS = 20  # the author's width for datasets of two or three cla
 
 
 def crop_to(x: Tensor, size: Sequence[int]) -> Tensor:
-    """Cut ``x`` (N, C, h, w) at the bottom and right to ``size`` (H, W), not larger than it."""
-    if not torch.compiler.is_compiling():
-        return x.narrow(-2, 0, size[0]).narrow(-1, 0, size[1])
+    """Cut ``x`` (N, C, h, w) at the bottom and right to ``size`` (H, W), not larger than it.
+
+    A map of this size already is returned as it is.
+    """
+    given = x.shape[2:]
+    if all(isinstance(side, int) for side in (*given, *size)):
+        return x if given == tuple(size) else x[..., : size[0], : size[1]]
     # Slicing to a symbolic size would fix in the exported graph whether the sample input was cut.
     for dim, length in zip((-2, -1), size, strict=True):
         x = x.index_select(dim, torch.arange(length, device=x.device))

@@ -143,5 +143,9 @@ class PooledDepthwise(nn.Module):
 
 
 def frozen(value: Tensor) -> nn.Parameter:
-    """``value`` as a parameter without gradient, in memory of its own."""
-    return nn.Parameter(value.detach().clone(), requires_grad=False)
+    """``value`` as a parameter without gradient, in contiguous memory of its own.
+
+    LiteRT's converter misreads other weights without a word.
+    """
+    value = value.detach().clone(memory_format=torch.contiguous_format)
+    return nn.Parameter(value, requires_grad=False)

@@ -138,6 +138,25 @@ def test_export_with_free_size_equals_eager():
         torch.testing.assert_close(program.module()(x), net(x))
 
 
+@pytest.mark.parametrize(('size', 'cuts'), [((64, 96), 0), ((45, 71), 1)])
+def test_export_of_one_size_has_only_the_slices_that_cut(size, cuts):
+    """Gathers and slices that cut nothing would split the network for phones."""
+    backbone = ESPNet(num_blocks=(1, 1))
+    net = torch.nn.Sequential(backbone, ESPNetHead(backbone.out_channels, 5)).eval()
+    program = torch.export.export(net, (torch.randn(1, 3, *size),))
+    called = [str(node.target) for node in program.graph.nodes]
+    assert not any('index_select' in name or 'arange' in name for name in called)
+    cutting = [
+        node
+        for node in program.graph.nodes
+        if 'slice' in str(node.target) and node.meta['val'].shape != node.args[0].meta['val'].shape
+    ]
+    assert len(cutting) == cuts
+    assert sum('slice' in name for name in called) <= 2 * cuts
+    x = torch.randn(1, 3, *size)
+    torch.testing.assert_close(program.module()(x), net(x))
+
+
 @pytest.mark.parametrize('head', [ESPNetHead, ESPNetCHead])
 def test_no_class_is_refused(head):
     in_channels = (19, 131, 256) if head is ESPNetHead else 256
