@@ -66,7 +66,7 @@ def channels_first(image: Tensor) -> Tensor:
 
 def avg_pool(
     x: Tensor,
-    kernel_size: int | Sequence[int],
+    kernel_size: int | tuple[int, int],
     stride: int | tuple[int, int] | None = None,
     padding: int | tuple[int, int] = 0,
     ceil_mode: bool = False,
