@@ -149,7 +149,8 @@ def load(
 
     def run(inputs: dict[str, NDArray]) -> NDArray:
         given = [
-            torch.from_numpy(np.require(inputs[name], None, ['C', 'W'])) for name in report['inputs']
+            torch.from_numpy(np.require(inputs[name], None, ['C', 'W']))
+            for name in report['inputs']
         ]
         with lock:
             return method.execute(given)[0].numpy()
