@@ -21,7 +21,7 @@ import mmseg_eff
 from mmseg_eff.config.load import as_config
 from mmseg_eff.datasets.image_reader import ImageReader
 from mmseg_eff.deploy import SegmentationGraph, select_images
-from mmseg_eff.deploy.precision import class_areas, mean_iou
+from mmseg_eff.deploy.validation import class_areas, mean_iou
 from mmseg_eff.hub import resolve
 from mmseg_eff.inference.segmentor import load_segmentor
 

@@ -70,7 +70,9 @@ def write_network(path: Path, batch: int | None = 1) -> None:
     labels = helper.make_tensor_value_info('labels', types.UINT8, [batch or 'N', 'H', 'W'])
     graph = helper.make_graph(nodes, 'network', [image], [labels], weights)
     opsets = [helper.make_opsetid('', 17)]
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    helper.set_model_props(model, dict(note='kept'))
+    onnx.save(model, path)
 
 
 def write_export(folder: Path, *, batch: int | None = 1, **changed: object) -> Path:

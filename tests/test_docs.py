@@ -39,6 +39,7 @@ INCLUDED = re.compile(r'^--8<-- "(.+)"$', re.M)  # a file of the repository that
 OTHER_COMMANDS = {'curl', 'export', 'make', 'pip'}
 SLOW = {
     'export.md',
+    'export_precision.md',
     'export_server.md',
     'new_network.md',
     'self_training.md',

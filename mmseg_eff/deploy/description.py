@@ -27,6 +27,8 @@ PASSIVE = ('PackSegInputs', 'ScoreAtInputSize')  # leave an image without labels
 def describe(graph: 'SegmentationGraph') -> dict:
     """What the runtime must know of a graph, and what a reader wants to."""
     return dict(
+        precision='f32',
+        inference_precision='f32',  # what to ask an engine for that would choose by the processor
         size=graph.size and list(graph.size),
         batch=graph.batch,
         inside=graph.inside,

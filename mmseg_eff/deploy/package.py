@@ -245,8 +245,6 @@ def fill_folder(
     (folder / ENGINE).write_bytes(engine_file(backend).read_bytes())
     facts = dict(
         backend=backend,
-        precision='f32',
-        inference_precision='f32',  # what to ask an engine for that would choose by the processor
         model=module.MODEL,
         classes=model.dataset_meta['classes'],
         palette=model.dataset_meta['palette'],

@@ -4,25 +4,22 @@ How such a network is made is the backend's own affair, in its functions ``reduc
 ``reduce_accurately``.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
-import numpy as np
-import torch
 from mmengine.config import Config
-from mmseg.evaluation import IoUMetric
-from numpy.typing import NDArray
 
-from ..datasets.image_reader import ImageReader, LabelsImages
+from ..datasets.image_reader import LabelsImages
 from ..errors import InputError
-from ..utils.image_io import Label
-from .backends import EARLIER, Backend, Run, find_backend
-from .dataset_images import IGNORED, DatasetImage, select_images
+from .backends import EARLIER, Backend, Reducing, find_backend
+from .dataset_images import DatasetImage, select_images
 from .graph import SegmentationGraph
 from .package import file_facts
 from .runtime import Segmenter, load_network
 from .segmentor import ExportedSegmentor
+from .validation import Prepared, validation_of
 from .verify import Agreement, compare, latencies
 
 MAX_DROP = {'bf16': 0.1, 'f16': 0.1, 'int8': 0.5}  # points of mean IoU that may be lost
@@ -137,52 +134,6 @@ def reduction_of(
     )
 
 
-class Prepared(Sequence[dict[str, NDArray]]):
-    """Inputs of a network by name, each image being read when it is taken.
-
-    Args:
-        network: The network, which prepares them.
-        reader: Reads the images.
-        images: The images.
-    """
-
-    def __init__(
-        self, network: Segmenter, reader: ImageReader, images: Sequence[DatasetImage]
-    ) -> None:
-        self.network, self.reader, self.images = network, reader, images
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]  # an index or a slice
-        if isinstance(index, slice):
-            return Prepared(self.network, self.reader, self.images[index])
-        path = self.images[index].path
-        pixels, size = self.reader.read(path)['img'], self.network.report['size']
-        if size not in (None, list(pixels.shape[:2])):
-            raise InputError(f'{path}: is of {list(pixels.shape[:2])}, the export for {size}')
-        try:
-            return self.network.prepare(pixels)
-        except ValueError as error:
-            raise InputError(f'{path}: {error}') from error
-
-
-@dataclass(frozen=True)
-class Validation:
-    """What a backend may judge parts of its network by.
-
-    Attributes:
-        inputs: Of the test images.
-        max_drop: Points of mean IoU that may be lost.
-        score: From a network's engine and indices of ``inputs`` to the mean IoU in percent over
-            these images, and that of each.
-    """
-
-    inputs: Sequence[dict[str, NDArray]]
-    max_drop: float
-    score: Callable[[Run, Iterable[int]], tuple[float, list[float]]]
-
-
 def reduce_precision(
     folder: Path,
     graph: SegmentationGraph,
@@ -209,19 +160,21 @@ def reduce_precision(
     Raises:
         InputError: If it cannot be made, loses more than ``wanted.max_drop`` or is not faster.
     """
-    backend, reader = find_backend(float32.report['backend']), original.reader
-    validation = validation_of(float32, reader, wanted)
-    inputs = validation.inputs[0]
+    backend = cast(Reducing, find_backend(float32.report['backend']))
+    reader = original.reader
+    validation = validation_of(float32, reader, wanted.validation, wanted.max_drop)
+    inputs, together = validation.inputs[0], float32.report.get('batch', 1) or 1
     before = validation.score(float32.run, range(len(wanted.validation)))[0]
 
     def measure(changed: dict) -> tuple[Segmenter, PrecisionFigures]:
         made = dict(precision=wanted.precision, files=file_facts(folder))
         report = {**float32.report, **changed, **made}
         network = load_network(folder, report, threads)
+        before_ms, after_ms = latencies(lambda: float32.run(inputs), lambda: network.run(inputs))
         return network, PrecisionFigures(
             images=len(wanted.validation),
             miou=(before, validation.score(network.run, range(len(wanted.validation)))[0]),
-            network_ms=latencies(lambda: float32.run(inputs), lambda: network.run(inputs)),
+            network_ms=(before_ms / together, after_ms / together),
             agreement=compare(images, original, ExportedSegmentor(network, reader)),
         )
 
@@ -242,37 +195,3 @@ def remove_float32(folder: Path, backend: Backend, model: str) -> None:
     if model not in backend.FILES:
         for name in backend.FILES:
             (folder / name).unlink()
-
-
-def validation_of(network: Segmenter, reader: ImageReader, wanted: Reduction) -> Validation:
-    """The validation of engines that take the place of a network's."""
-    images, num_classes = wanted.validation, len(network.report['classes'])
-
-    def score(run: Run, indices: Iterable[int]) -> tuple[float, list[float]]:
-        segmentor = ExportedSegmentor(Segmenter(network.report, run), reader)
-        areas = [
-            class_areas(
-                segmentor.segment(reader.read(images[index].path)),
-                images[index].labels(),
-                num_classes,
-            )
-            for index in indices
-        ]
-        return mean_iou(areas), [mean_iou([area]) for area in areas]
-
-    return Validation(Prepared(network, reader, images), wanted.max_drop, score)
-
-
-def class_areas(predicted: Label, true: Label, num_classes: int) -> NDArray[np.float64]:
-    """Pixels in the intersection and the union of each class, ``(2, num_classes)``; 255 ignored."""
-    areas = IoUMetric.intersect_and_union(
-        torch.from_numpy(predicted), torch.from_numpy(true), num_classes, IGNORED
-    )
-    return torch.stack(areas[:2]).double().numpy()
-
-
-def mean_iou(areas: Sequence[NDArray[np.float64]]) -> float:
-    """Mean IoU in percent of the ``class_areas`` of images, over the classes that occur."""
-    intersection, union = np.sum(areas, axis=0)
-    occurs = union > 0
-    return 100 * float((intersection[occurs] / union[occurs]).mean()) if occurs.any() else 0.0

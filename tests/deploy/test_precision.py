@@ -14,10 +14,7 @@ from mmseg_eff.deploy import verify
 from mmseg_eff.deploy.dataset_images import DatasetImage
 from mmseg_eff.deploy.precision import (
     PrecisionFigures,
-    Prepared,
     Reduction,
-    class_areas,
-    mean_iou,
     reduce_precision,
 )
 from mmseg_eff.deploy.runtime import Segmenter
@@ -235,40 +232,3 @@ def test_accuracy_is_that_on_all_validation_images(run, images):
 def test_max_drop_is_the_most_that_may_be_lost(drop, is_accurate):
     figures = PrecisionFigures(4, (60.0, 60.0 - drop), (2.0, 1.0), Agreement(1, 1.0, 1.0))
     assert figures.is_accurate(0.5) == is_accurate
-
-
-def test_images_of_another_size_are_named(images):
-    network = Segmenter(dict(FLOAT32, size=[20, 31]), right)
-    prepared = Prepared(network, FunctionSegmentor(true_labels).reader, images)
-    with pytest.raises(InputError, match=r'0\.png: is of \[20, 30\], the export for \[20, 31\]$'):
-        prepared[0]
-
-
-def test_images_are_read_when_they_are_taken(images):
-    network = Segmenter(FLOAT32, right)
-    prepared = Prepared(network, FunctionSegmentor(true_labels).reader, images)
-    images[3].path.unlink()
-    assert len(prepared) == 8
-    assert np.array_equal(prepared[1]['image'][0], cv2.imread(str(images[1].path)))
-    with pytest.raises(InputError, match=r'3\.png'):
-        list(prepared)
-    assert len(list(prepared[:2])) == 2
-
-
-def test_mean_iou_of_several_images():
-    rng = np.random.default_rng(0)
-    predicted, true = rng.integers(0, 4, (2, 3, 20, 30)).astype(np.uint8)
-    true[:, :5] = 255
-    true[true == 3] = 2  # class 3 occurs in the predictions alone
-    areas = [class_areas(*pair, 5) for pair in zip(predicted, true, strict=True)]
-    known = true != 255
-    ious = []
-    for label in range(4):  # class 4 does not occur
-        a, b = (predicted == label) & known, true == label
-        ious.append((a & b).sum() / (a | b).sum())
-    assert mean_iou(areas) == pytest.approx(100 * np.mean(ious))
-
-
-def test_mean_iou_of_nothing_known():
-    void = np.full((4, 4), 255, np.uint8)
-    assert mean_iou([class_areas(np.zeros((4, 4), np.uint8), void, 3)]) == 0

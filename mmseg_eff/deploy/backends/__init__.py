@@ -6,7 +6,7 @@ and what converts is imported by ``convert``.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -29,15 +29,7 @@ class Backend(Protocol):
 
     Optional are ``RUNTIME`` (name of the backend whose file runs the network, if it is another),
     ``ADDED`` (names of more files in the folder) with ``add_files(folder, report)``, which writes
-    them, and, where ``PRECISIONS`` has more than one,
-
-        reduce(graph, folder, report, precision, calibration) -> dict
-
-    which writes the network in a lower precision beside that in float32, as ``FILES`` with the
-    precision in place of ``model``, or nothing if it is only asked of the engine, and returns the
-    changed keys of the report: ``dict(model='int8.xml')``. ``calibration`` has prepared inputs, as
-    the engine takes them, for int8. Neither accuracy nor time is judged there. Where that loses too
-    much, ``reduce_accurately(…, validation)`` is tried, with a ``precision.Validation``.
+    them, and what ``Reducing`` has, if ``PRECISIONS`` has more than one.
 
     Attributes:
         MODEL: File of the network in the exported folder.
@@ -81,6 +73,42 @@ class Backend(Protocol):
 
         Raises:
             ImportError: If more than ``ENGINE`` is needed and not there.
+        """
+
+
+class Reducing(Backend, Protocol):
+    """A backend with lower precisions than float32.
+
+    Optional is ``reduce_accurately``, with a ``validation.Validation`` as one more argument, which
+    is tried where ``reduce`` loses too much.
+    """
+
+    def reduce(
+        self,
+        graph: 'SegmentationGraph',
+        folder: Path,
+        report: dict,
+        precision: str,
+        calibration: Sequence[dict[str, NDArray]],
+    ) -> dict:
+        """Write the network in a lower precision beside that in float32.
+
+        Neither accuracy nor time is judged here.
+
+        Args:
+            graph: What was converted.
+            folder: It has ``FILES``.
+            report: What the export says of the network in float32.
+            precision: One of ``PRECISIONS``.
+            calibration: Inputs of images, by name as the engine takes them; for int8.
+
+        Returns:
+            The keys of the report that change, such as ``dict(model='int8.xml')``. The new files
+            are named as ``FILES`` with the precision in place of ``model``; without ``model``
+            there is none, and the precision is asked of the engine alone.
+
+        Raises:
+            InputError: If the network cannot be converted or the processor lacks the precision.
         """
 
 

@@ -142,7 +142,9 @@ def load(
     lock = Lock()
 
     def run(inputs: dict[str, NDArray]) -> NDArray:
-        given = [torch.from_numpy(np.require(inputs[name], None, 'CW')) for name in report['inputs']]
+        given = [
+            torch.from_numpy(np.require(inputs[name], None, 'CW')) for name in report['inputs']
+        ]
         with lock:
             return method.execute(given)[0].numpy()
 

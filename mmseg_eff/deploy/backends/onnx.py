@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import logging
 import os
 import tempfile
@@ -73,7 +74,7 @@ def reduce(
     precision: str,
     calibration: Sequence[dict[str, NDArray]],
 ) -> dict:
-    """Write the network with weights and arithmetic in float16, or in 8 bits; see ``Backend``.
+    """Write the network with weights and arithmetic in float16, or in 8 bits; see ``Reducing``.
 
     Its inputs and its output stay as they are.
     """
@@ -86,9 +87,12 @@ def reduce(
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # of weights that become 0 or infinite
             network = convert_float_to_float16(onnx.load(original), keep_io_types=True)
-        onnx.save(network, path)
     else:
         quantize(original, path, calibration)
+        network = onnx.load(path)
+    props = {entry.key: entry.value for entry in onnx.load(original).metadata_props}
+    onnx.helper.set_model_props(network, {**props, 'precision': json.dumps(precision)})
+    onnx.save(network, path)
     return dict(model=path.name)
 
 

@@ -1,5 +1,6 @@
 """OpenVINO's own format, made of ONNX."""
 
+import json
 import logging
 import os
 import sys
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import openvino
 
     from ..graph import SegmentationGraph
-    from ..precision import Validation
+    from ..validation import Validation
 
 MODEL = 'model.xml'
 FILES = (MODEL, 'model.bin')
@@ -56,10 +57,10 @@ def reduce(
     precision: str,
     calibration: Sequence[dict[str, NDArray]],
 ) -> dict:
-    """Make the network in a lower precision; see ``Backend``.
+    """Make the network in a lower precision; see ``Reducing``.
 
-    bfloat16 is asked of the engine alone. float16 halves the weights, and is asked of the engine
-    where the processor has it. int8 is NNCF's.
+    bfloat16 is asked of the engine, its weights are those of float32. float16 halves the weights,
+    and is asked of the engine where the processor has it. int8 is NNCF's.
 
     Raises:
         InputError: If the processor has no bfloat16.
@@ -69,18 +70,16 @@ def reduce(
 
     core = deploy_package('openvino').Core()
     can = core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
-    if precision == 'bf16':
-        if 'BF16' not in can:
-            raise InputError(
-                'bf16: this processor has no bf16 (avx512_bf16 or amx_bf16), OpenVINO would '
-                'compute in f32; nothing was written'
-            )
-        return dict(inference_precision='bf16')
+    if precision == 'bf16' and 'BF16' not in can:
+        raise InputError(
+            'bf16: this processor has no bf16 (avx512_bf16 or amx_bf16), OpenVINO would compute in '
+            'f32; nothing was written'
+        )
     model = core.read_model(folder / report['model'])
-    path = folder / f'{precision}.xml'
+    if precision == 'bf16':
+        return save_reduced(model, folder, precision, asked='bf16')
     if precision == 'f16':
-        save(model, path, is_half=True)
-        return dict(model=path.name, inference_precision='f16' if 'FP16' in can else 'f32')
+        return save_reduced(model, folder, precision, asked='f16' if 'FP16' in can else 'f32')
     nncf = quiet_nncf()
     with redirect_stdout(sys.stderr):  # the progress
         quantized = nncf.quantize(
@@ -89,8 +88,7 @@ def reduce(
             subset_size=len(calibration),
             preset=nncf.QuantizationPreset.MIXED,
         )
-    save(quantized, path)
-    return dict(model=path.name)
+    return save_reduced(quantized, folder, precision)
 
 
 def reduce_accurately(
@@ -128,9 +126,29 @@ def reduce_accurately(
                 ranking_subset_size=RANKING_IMAGES
             ),
         )
+    return save_reduced(quantized, folder, precision)
+
+
+def save_reduced(
+    model: 'openvino.Model', folder: Path, precision: str, asked: str = 'f32'
+) -> dict[str, str]:
+    """Write a network of a lower precision, which says so.
+
+    Args:
+        model: The network.
+        folder: The exported folder.
+        precision: Its precision, and the name of its files.
+        asked: The precision of the arithmetic, to be asked of the engine.
+
+    Returns:
+        The changed keys of the report.
+    """
+    facts = dict(precision=precision, inference_precision=asked)
+    for key, value in facts.items():
+        model.set_rt_info(json.dumps(value), [INFO, key])
     path = folder / f'{precision}.xml'
-    save(quantized, path)
-    return dict(model=path.name)
+    save(model, path, is_half=precision == 'f16')
+    return dict(model=path.name, inference_precision=asked)
 
 
 def quiet_nncf() -> ModuleType:

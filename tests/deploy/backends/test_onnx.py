@@ -1,9 +1,12 @@
+import json
+
 import numpy as np
 import pytest
 import torch
 from helpers import build_segmentor
 from mmengine.config import ConfigDict
 from mmseg.registry import MODELS
+from small_segmentor import NORMALISE, build
 from torch import Tensor, nn
 from torch.export import Dim
 from torch.nn import functional as F
@@ -98,6 +101,22 @@ def test_what_cannot_be_exported_is_refused_in_one_line(tmp_path, monkeypatch, s
     assert str(info.value) == f'torch cannot export this network to ONNX: Constraints {message}'
 
 
+def test_the_file_describes_itself(tmp_path):
+    package = pytest.importorskip('onnx', reason='needs the extra [deploy]')
+    pytest.importorskip('onnxscript', reason='needs the extra [deploy]')
+    graph = SegmentationGraph(build(**NORMALISE), size=(32, 32), batch=None)
+    graph.model.dataset_meta = dict(classes=('road', 'sky'), palette=[[0, 0, 0], [9, 9, 9]])
+    onnx.convert(graph, tmp_path)
+    model = package.load(tmp_path / 'model.onnx')
+    metadata = {entry.key: json.loads(entry.value) for entry in model.metadata_props}
+    assert metadata['classes'] == ['road', 'sky'] and metadata['batch'] is None
+    (image,) = model.graph.input
+    sides = [side.dim_value or None for side in image.type.tensor_type.shape.dim]
+    (described,) = metadata['tensors']['inputs']
+    assert described == dict(name=image.name, dtype='uint8', layout='NHWC', shape=sides)
+    assert sides == [None, 32, 32, 3]
+
+
 @pytest.mark.parametrize('precision', ['f16', 'int8'])
 def test_a_lower_precision_of_any_size(reduce_exported, precision):
     """Each loses little beside float32's own labels; shapes and types of image and labels stay."""
@@ -105,6 +124,8 @@ def test_a_lower_precision_of_any_size(reduce_exported, precision):
     assert [path.name for path in folder.iterdir()] == [f'{precision}.onnx']
     assert network.report['model'] == f'{precision}.onnx'
     assert figures.miou[0] == 100 and 70 < figures.miou[1] < 100
+    props = pytest.importorskip('onnx').load(folder / f'{precision}.onnx').metadata_props
+    assert {x.key: x.value for x in props} == dict(note='kept', precision=f'"{precision}"')
     for size in ((40, 60), (33, 50)):
         assert network.segment(np.zeros((*size, 3), np.uint8)).shape == size
 
