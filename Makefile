@@ -1,5 +1,5 @@
 # make install | demo | test | test-slow | test-onedl | test-python | lint | docs
-# make test-triton | test-recipes | test-mobile
+# make test-web | test-mobile | test-triton | test-recipes
 # make wheel | sdist | check-wheel
 # Overridable: PYTHON, VENV, TORCH, PIP_ARGS (e.g. PIP_ARGS="--index-url https://…"), STACK=onedl,
 # JOBS (processes of the tests), TESTS (what pytest is given)
@@ -18,7 +18,8 @@ RECIPES := build/recipes
 ORT_HEADERS := com.github.asus4.onnxruntime@0.4.9
 SOURCES := setup.py pyproject.toml $(patsubst %,requirements/%.txt,$(STACK) deploy test)
 
-.PHONY: install demo test test-slow test-onedl test-python test-triton test-recipes test-mobile lint docs wheel sdist check-wheel clean
+.PHONY: install demo test test-slow test-onedl test-python lint docs wheel sdist check-wheel clean
+.PHONY: test-web test-mobile test-triton test-recipes
 
 install: $(INSTALLED)
 
@@ -38,6 +39,12 @@ test: install
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow $(TESTS)
+
+# The page of a browser export in headless Chromium (Debian: apt install chromium chromium-driver).
+# What it serves, onnxruntime-web, is fetched from npm on first use; MMSEG_EFF_WEB_RUNTIME names it.
+test-web: install
+	$(PIP) install --quiet $(PIP_ARGS) -r requirements/browser.txt
+	$(BIN)/python -m pytest -m slow tests/deploy/test_web_page.py $(TESTS)
 
 test-onedl:
 	$(MAKE) test STACK=onedl VENV=.venv-onedl

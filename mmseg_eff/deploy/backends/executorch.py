@@ -91,6 +91,12 @@ def reduce(
     return {'model': INT8}
 
 
+def example_of(graph: 'SegmentationGraph') -> 'tuple[Tensor, ...]':
+    """Inputs of the one size that an export has."""
+    assert graph.size is not None  # see FIXED
+    return graph.example(graph.size)
+
+
 def trace(graph: 'SegmentationGraph') -> 'nn.Module':
     """The network's operations, in forms that XNNPACK has."""
     import torch
@@ -101,12 +107,6 @@ def trace(graph: 'SegmentationGraph') -> 'nn.Module':
     delegated = DelegatedOperations(graph.channels)
     with torch.no_grad(), PlainOperations(), delegated, quiet_resize():
         return torch.export.export(graph.eval(), example_of(graph)).module()
-
-
-def example_of(graph: 'SegmentationGraph') -> 'tuple[Tensor, ...]':
-    """Inputs to trace with."""
-    assert graph.size is not None  # see FIXED
-    return graph.example(graph.size)
 
 
 def lower(network: 'nn.Module', graph: 'SegmentationGraph'):
