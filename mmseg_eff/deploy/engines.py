@@ -4,6 +4,7 @@ The export puts a copy of this file beside ``runtime.py``.
 """
 
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -29,10 +30,15 @@ def import_engine(module: str, package: str, backend: str) -> ModuleType:
         EngineMissing: If it is not installed; it names the package.
     """
     disable_telemetry()
+    level = logging.root.manager.disable
+    # ExecuTorch's packages log which of their optional parts are missing
+    logging.disable(max(level, logging.WARNING))
     try:
         return importlib.import_module(module)
     except ImportError as error:
         raise EngineMissing(f'backend {backend} needs {package}: pip install {package}') from error
+    finally:
+        logging.disable(level)
 
 
 def disable_telemetry() -> None:

@@ -265,25 +265,16 @@ def test_a_broken_export_is_refused_and_leaves_nothing(export, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ('config', 'checkpoint'),
-    [
-        ('espnet/espnet-p2q8_1xb8-558k_cityscapes-512x1024.py', 'espnet/espnet_p_2_q_8.pth'),
-        (
-            'espnetv2/espnetv2-s0.5_1xb6-49.6k_cityscapes-512x1024.py',
-            'espnetv2/espnetv2_s_0.5_city_1024x512.pth',
-        ),
-    ],
-)
-def test_official_weights_on_real_images(shared, tmp_path, config, checkpoint):
+@pytest.mark.parametrize('name', ['espnet-p2q8_cityscapes', 'espnetv2-s0.5_cityscapes'])
+def test_official_weights_on_real_images(shared, official_weights, tmp_path, name):
     paths = []
     for path in sorted((shared / 'data/cityscapes_sample').glob('*.png')):
         paths.append(tmp_path / path.name)
         cv2.imwrite(str(paths[-1]), cv2.resize(cv2.imread(str(path)), (512, 256)))
     assert paths
     result = mmseg_eff.export(
-        f'mmseg_eff::{config}',
-        shared / 'checkpoints' / checkpoint,
+        name,
+        f'hub:{name}',
         tmp_path / 'out',
         backend='executorch',
         images=paths,
