@@ -1,5 +1,5 @@
 # make install | demo | test | test-slow | test-onedl | test-python | lint | docs
-# make test-triton | test-recipes
+# make test-web | test-mobile | test-triton | test-recipes
 # make wheel | sdist | check-wheel
 # Overridable: PYTHON, VENV, TORCH, PIP_ARGS (e.g. PIP_ARGS="--index-url https://…"), STACK=onedl,
 # JOBS (processes of the tests), TESTS (what pytest is given)
@@ -18,7 +18,8 @@ RECIPES := build/recipes
 ORT_HEADERS := com.github.asus4.onnxruntime@0.4.9
 SOURCES := setup.py pyproject.toml $(patsubst %,requirements/%.txt,$(STACK) deploy test)
 
-.PHONY: install demo test test-slow test-onedl test-python test-triton test-recipes lint docs wheel sdist check-wheel clean
+.PHONY: install demo test test-slow test-onedl test-python lint docs wheel sdist check-wheel clean
+.PHONY: test-web test-mobile test-triton test-recipes
 
 install: $(INSTALLED)
 
@@ -38,6 +39,12 @@ test: install
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow $(TESTS)
+
+# The page of a browser export in headless Chromium (Debian: apt install chromium chromium-driver).
+# What it serves, onnxruntime-web, is fetched from npm on first use; MMSEG_EFF_WEB_RUNTIME names it.
+test-web: install
+	$(PIP) install --quiet $(PIP_ARGS) -r requirements/browser.txt
+	$(BIN)/python -m pytest -m slow tests/deploy/test_web_page.py $(TESTS)
 
 test-onedl:
 	$(MAKE) test STACK=onedl VENV=.venv-onedl
@@ -66,6 +73,15 @@ test-recipes: install
 	$(RECIPES)/venv/bin/python -m pip install --quiet $(PIP_ARGS) \
 		$$(sed -n 's/^RUN pip install --no-cache-dir //p' examples/docker/Dockerfile)
 	$(BIN)/python -m pytest -m "slow or not slow" tests/examples
+
+# Exports for phones. LiteRT's and ExecuTorch's packages, 4 GB, get an environment of their own.
+test-mobile:
+	test -x .venv-mobile/bin/python || $(PYTHON) -m venv .venv-mobile
+	.venv-mobile/bin/python -m pip --disable-pip-version-check install --quiet $(PIP_ARGS) "$(TORCH)"
+	.venv-mobile/bin/python -m pip --disable-pip-version-check install --quiet $(PIP_ARGS) "$(TORCH)" \
+		-e ".[$(STACK),deploy,test,litert,executorch]"
+	OMP_NUM_THREADS=1 .venv-mobile/bin/python -m pytest $(TESTS) \
+		tests/deploy/backends/test_litert.py tests/deploy/backends/test_executorch.py
 
 lint: install
 	$(BIN)/ruff check .

@@ -102,7 +102,7 @@ class Page:
         """What a script returns; a promise is waited for."""
         return self.browser.execute_script(script, *arguments)
 
-    def element(self, name: str):  # noqa: ANN201, selenium's
+    def element(self, name: str):
         """The element of an id."""
         return self.browser.find_element('id', name)
 

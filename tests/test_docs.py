@@ -36,7 +36,8 @@ PAGES = sorted(path.relative_to(ROOT / 'docs').as_posix() for path in (ROOT / 'd
 BLOCK = re.compile(r'^```(\w*)\n(.*?)^```$', flags=re.DOTALL | re.MULTILINE)
 LINK = re.compile(r'\]\(([^)#\s]*)(#[^)\s]*)?\)')
 INCLUDED = re.compile(r'^--8<-- "(.+)"$', re.M)  # a file of the repository that is a page
-OTHER_COMMANDS = {'curl', 'export', 'make', 'pip'}
+OTHER_COMMANDS = {'curl', 'docker', 'export', 'make', 'pip', 'tritonserver'}
+LANGUAGES = {'', 'python', 'bash', 'console', 'kotlin', 'text'}
 SLOW = {
     'export.md',
     'export_precision.md',
@@ -223,7 +224,7 @@ def test_commands_exist(page, monkeypatch):
     monkeypatch.setattr('mmseg_eff.hub.resolve', find)  # the name exists: no download
     monkeypatch.chdir(ROOT)
     text = (ROOT / 'docs' / page).read_text()
-    assert {language for language, _ in blocks(text)} <= {'', 'python', 'bash', 'console', 'text'}
+    assert {language for language, _ in blocks(text)} <= LANGUAGES
     for language, block in blocks(text):
         if language in ('bash', 'console'):
             for words in commands(block):

@@ -15,6 +15,9 @@ from test_layering import all_files
 
 STACKS = ('openmmlab', 'onedl')
 IMPORTS = {  # distribution -> what it is imported as, where that is another name
+    'ai-edge-litert': 'ai_edge_litert',
+    'ai-edge-quantizer': 'ai_edge_quantizer',
+    'litert-torch': 'litert_torch',
     'mmcv-lite': 'mmcv',
     'mmsegmentation': 'mmseg',
     'onedl-mmcv': 'mmcv',
@@ -32,11 +35,15 @@ OPTIONAL = {  # imported where it is there: a part of torch's builds for NVIDIA
 BESIDE = {
     'engine',
     'engines',
+    'runtime',
     'runtime_checks',
     'runtime_images',
     'runtime_scores',
     'runtime_segmenter',
-}  # of an exported folder, whose runtime.py runs without the package
+    'triton_python_backend_utils',
+}  # of an exported folder, whose runtime.py runs without the package, and of Triton's own Python
+
+OF_EXTRA = {'lit_server.py': {'fastapi', 'litserve', 'starlette'}}  # imported in a function
 
 SHIPPED = ('assets/street.jpg', 'assets/street.LICENCE.txt', 'hub/networks/camvid.safetensors')
 
@@ -176,6 +183,8 @@ def test_extras_but_the_stack_are_imported_in_functions(requirements):
     always = requirements[''] | (requirements['openmmlab'] & requirements['onedl']) | BESIDE
     found = {path: others_of(when_imported(path)) for path in all_files()}
     assert len(set().union(*found.values())) > 5
+    for path in found:  # its classes are those of the extra
+        found[path] -= OF_EXTRA.get(path.name, set())
     assert {path.name: names - always for path, names in found.items() if names - always} == {}
 
 

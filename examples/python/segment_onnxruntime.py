@@ -2,6 +2,8 @@
 
     pip install numpy pillow onnxruntime
     python segment_onnxruntime.py exported/model.onnx photo.jpg labels.png
+
+The photo has the size that the network takes.
 """
 
 import sys

@@ -94,7 +94,7 @@ def export(
     """Export a network into a folder that needs neither torch nor mmseg.
 
     The labels of the original and of the export are compared on images; the folder is written only
-    if 99.99 % of them are equal, and scores differ by less than a thousandth of their range. An
+    if 99.99 % of them are equal, and scores differ by at most a thousandth of their range. An
     earlier export in its place is replaced.
 
         result = mmseg_eff.export('espnet.py', 'espnet.pth', 'exported', images='images/')

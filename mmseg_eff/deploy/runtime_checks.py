@@ -30,6 +30,7 @@ DEFAULTS = dict(  # of keys that older exports lack
 LONGEST_REPORT = 2**23  # bytes; 65536 classes take half of that
 LARGEST_FILE = 2**31  # bytes, as ONNX allows
 MOST_LABELS = 2**16
+MOST_IMAGES = 2**10  # at once
 COLOR_TYPES = tuple(
     kind + exif for kind in ('color', 'grayscale') for exif in ('', '_ignore_orientation')
 )
@@ -211,7 +212,10 @@ RULES: dict[str, tuple[str, Check]] = {  # key -> what it must be, in words and 
     'normalise': ('mean, std and to_rgb', is_normalization),
     'align_corners': ('true or false', is_flag),
     'threshold': ('a number, or null', lambda value: value is None or is_number(value)),
-    'batch': ('a number of images, or null', lambda value: value is None or is_whole(value, 1)),
+    'batch': (
+        f'1 to {MOST_IMAGES}, or null',
+        lambda value: value is None or is_whole(value, 1, MOST_IMAGES),
+    ),
     'output': (f'one of {", ".join(OUTPUTS)}', one_of(*OUTPUTS)),
     'is_sigmoid': ('true or false', is_flag),
     'tensors': ('name, dtype, layout and shape of inputs and outputs, or null', are_tensors),
@@ -256,7 +260,8 @@ def check_report(report: dict, where: str) -> dict:
         ValueError: If a key is missing or wrong; the message names it.
     """
     precision = 'int8' if report.get('backend') == 'openvino-int8' else 'f32'
-    report = {**DEFAULTS, 'precision': precision, **report}
+    known = {**DEFAULTS, 'precision': precision}
+    report = {**report, **{key: known[key] for key in known if key not in report}}
     for key, (allowed, is_allowed) in RULES.items():
         if key not in report:
             raise ValueError(f'{where}: it has no {key}')

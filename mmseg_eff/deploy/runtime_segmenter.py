@@ -66,7 +66,7 @@ class Segmenter:
             ValueError: See ``segment``; if their sizes differ.
         """
         result, threshold = self.report.get('output', 'labels'), self.report.get('threshold')
-        labels = []
+        labels: list[NDArray] = []
         for output, size in self.outputs(images):
             if 'labels' not in self.report['inside']:
                 align_corners = self.report['align_corners']

@@ -43,14 +43,27 @@ def load_upload(segmentor: ExportedSegmentor, upload: Upload) -> Item:
 
 
 def label_items(segmentor: ExportedSegmentor, items: Sequence[Item]) -> None:
-    """Label what could be loaded."""
+    """Label what could be loaded; images of one size run together."""
+    by_shape: dict[tuple, list[Item]] = {}
     for item in items:
-        if item.image is None:
-            continue
+        if item.image is not None:
+            by_shape.setdefault(item.image['img'].shape, []).append(item)
+    for alike in by_shape.values():
         try:
-            item.labels = segmentor.segment(item.image)
+            label_alike(segmentor, alike)
         except Exception as error:
-            item.refused = refusal(error)
+            for item in alike:
+                if len(alike) > 1:
+                    label_items(segmentor, [item])
+                else:
+                    item.refused = refusal(error)
+
+
+def label_alike(segmentor: ExportedSegmentor, items: Sequence[Item]) -> None:
+    """Label images of one size."""
+    images = [item.image for item in items if item.image is not None]
+    for item, labels in zip(items, segmentor.segment_batch(images), strict=True):
+        item.labels = labels
 
 
 def refusal(error: Exception) -> Refused:

@@ -1,6 +1,7 @@
 """Start the server of an exported folder."""
 
 import socket
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,6 +42,8 @@ def serve_folder(
         InputError: If LitServe is not installed, the folder is none or damaged, its engine is not
             installed, or the address cannot be had.
     """
+    if sys.platform == 'win32':  # where LitServe cannot take a socket that is bound
+        raise InputError('serving needs Linux or macOS')
     for package in NEEDS:
         if find_spec(package) is None:
             raise InputError(

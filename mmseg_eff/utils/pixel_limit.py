@@ -7,7 +7,7 @@ Labels may be as large as images, so they have OpenCV's limit here. The environm
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 from unittest import mock
@@ -39,7 +39,7 @@ def max_image_pixels() -> int:
     return int(value) if value.isdecimal() else 2**30
 
 
-def open_limited(file: str | BinaryIO, formats: Sequence[str] | None = None) -> Image.Image:
+def open_limited(file: str | BinaryIO, formats: tuple[str, ...] | None = None) -> Image.Image:
     """Open an image by Pillow, which reads its header, without its warnings.
 
     Args:

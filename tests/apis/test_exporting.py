@@ -202,7 +202,7 @@ def test_other_folders_are_refused_before_the_work(export, tmp_path, monkeypatch
         (dict(max_drop=float('nan')), 'max_drop must be a finite number, got nan'),
         (dict(size=(32, 32), any_size=True), 'size and any_size exclude each other'),
         (dict(size=(0, 8)), 'size must be two whole numbers'),
-        (dict(size=(32, 32)), r'exported for \[32, 32\], got \(64, 128\)'),
+        (dict(size=(32, 32)), 'exported for 32x32, got 64x128: export with --any-size'),
         (dict(images='none.png'), 'none.png: no such file or folder'),
         (dict(images=[]), 'hold no image'),
         (dict(inside=('resize', 'normalise')), 'the test pipeline has none'),

@@ -203,6 +203,19 @@ def test_info_and_health(server, folder):
     assert server.ask('/health') == (200, None, b'ok')
 
 
+def test_the_client_of_the_docs(server, root, tmp_path):
+    page = (root / 'docs/export_server.md').read_text()
+    (code,) = re.findall(r'^```python\n(# ask\.py\n.*?)^```', page, re.DOTALL | re.MULTILINE)
+    names = dict(__name__='ask')
+    exec(code, names)
+    url = f'http://{server.host}:{server.port}'
+    (tmp_path / 'image.png').write_bytes(GOOD['png'])
+    (tmp_path / 'cut.png').write_bytes(GOOD['png'][:200])
+    assert sum(names['ask'](tmp_path / 'image.png', url).values()) == pytest.approx(1)
+    with pytest.raises(SystemExit, match='cannot be decoded'):
+        names['ask'](tmp_path / 'cut.png', url)
+
+
 BAD = {
     'empty': (b'', PNG, 400, 'is empty'),
     'text': (b'hello', PNG, 415, 'must be one of BMP, JPEG, PNG, TIFF, WEBP'),
@@ -330,7 +343,9 @@ def test_ctrl_c_goes_to_all_processes(folder):
 def processes_of(server):
     """Command lines of the processes in the server's session, by their ids."""
     lines = subprocess.run(
-        ['ps', '-o', 'pid=,args=', '--sid', str(server.process.pid)], capture_output=True, text=True
+        ['ps', '-ww', '-o', 'pid=,args=', '--sid', str(server.process.pid)],
+        capture_output=True,
+        text=True,
     ).stdout.splitlines()
     return {int(pid): words for pid, words in (line.split(None, 1) for line in lines)}
 

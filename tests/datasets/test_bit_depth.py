@@ -24,6 +24,7 @@ def test_few_bits_in_a_16_bit_file(tmp_path, image, suffix, factor, is_dark):
     assert has_16_bits((tmp_path / f'a{suffix}').read_bytes()) == (factor > 1)
     message = dark_image(path, cv2.imread(path))
     assert (message is not None) == is_dark
+    assert dark_image((tmp_path / f'a{suffix}').read_bytes(), cv2.imread(path)) == message
     if is_dark:
         largest = int(stored.max())
         assert f'largest value is {largest} ({largest.bit_length()} bits)' in message

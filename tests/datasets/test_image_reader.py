@@ -99,6 +99,28 @@ def test_a_frame_becomes_what_a_file_gives(tmp_path, image, color_type, to_float
     assert reader.is_plain == (color_type == 'color' and not to_float32)
 
 
+@pytest.mark.parametrize('suffix', ['.png', '.jpg', '.tif', '.webp'])
+@pytest.mark.parametrize('color_type', ['color', 'grayscale', 'unchanged'])
+@pytest.mark.parametrize('to_float32', [False, True])
+def test_content_in_memory_is_read_as_its_file(tmp_path, image, suffix, color_type, to_float32):
+    path = tmp_path / f'a{suffix}'
+    cv2.imwrite(str(path), image)
+    reader = ImageReader([{**LOAD, 'color_type': color_type, 'to_float32': to_float32}, PACK])
+    loaded, expected = reader.read_content(path.read_bytes(), 'upload'), reader.read(path)
+    assert np.array_equal(loaded['img'], expected['img'])
+    assert loaded['img'].dtype == expected['img'].dtype
+    assert loaded['ori_shape'] == expected['ori_shape'] and loaded['img_path'] == 'upload'
+
+
+def test_content_that_cannot_be_read_is_one_line():
+    for content in (b'', b'noise'):
+        message = rf'upload: cannot be decoded as an image \({len(content)} bytes\)'
+        with pytest.raises(InputError, match=message):
+            ImageReader().read_content(content, 'upload')
+    with pytest.raises(InputError, match=r'upload: .* ReadNothingOfTest reads images from files'):
+        ImageReader([dict(type='ReadNothingOfTest'), PACK]).read_content(b'', 'upload')
+
+
 def test_what_cannot_be_read_is_one_line(tmp_path, image):
     path = tmp_path / 'a.png'
     cv2.imwrite(str(path), image)

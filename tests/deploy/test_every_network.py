@@ -1,6 +1,7 @@
-"""Every network exports for ONNX Runtime and OpenVINO at two sizes; the export checks it itself.
+"""Every network exports for ONNX Runtime and OpenVINO at two sizes, and for LiteRT at one.
 
-By default a network of each kind exports once (``FAST``); everything else is ``slow``.
+The export checks it itself. By default a network of each kind exports once (``FAST``); everything
+else is ``slow``.
 """
 
 import json
@@ -25,6 +26,7 @@ from random_networks import set_benign_norms
 
 from mmseg_eff.commands import main
 from mmseg_eff.converters import save_checkpoint
+from mmseg_eff.deploy.backends import find_backend
 from mmseg_eff.deploy.verify import MIN_AGREEMENT
 from mmseg_eff.inference.segmentor import ImageSegmentor
 
@@ -33,6 +35,7 @@ for package in ('onnx', 'onnxscript', 'onnxruntime', 'openvino'):
 
 SIZES = [(64, 128), (72, 104)]  # powers of two, and no multiple of 16
 BACKENDS = ['onnx', 'openvino']
+PHONES = ['litert']
 FAST = {
     ('deeplabv3plus-mobilenetv2_cityscapes', (72, 104), 'onnx'),
     ('espnet-p2q3_cityscapes', (72, 104), 'onnx'),
@@ -41,7 +44,7 @@ FAST = {
 }
 CASES = [
     pytest.param(*case, marks=() if case in FAST else pytest.mark.slow)
-    for case in product(PARAMETERS, SIZES, BACKENDS)
+    for case in (*product(PARAMETERS, SIZES, BACKENDS), *product(PARAMETERS, SIZES[:1], PHONES))
 ]
 NUM_IMAGES = 8  # 59904 pixels and more: five labels may differ
 PIPELINE = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
@@ -126,6 +129,8 @@ def test_fast_ones_are_among_them():
     ids=lambda value: 'x'.join(map(str, value)) if isinstance(value, tuple) else value,
 )
 def test_export_agrees(pool, network, size, backend, tmp_path):
+    for package in find_backend(backend).NEEDS:
+        pytest.importorskip(package, reason=f'needs the extra [{find_backend(backend).EXTRA}]')
     assert_exports(pool, network, write_images(tmp_path, size), '--backend', backend)
 
 

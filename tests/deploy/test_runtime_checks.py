@@ -12,7 +12,7 @@ from exported import REPORT, run_alone, write_export, write_openvino
 from mmseg_eff import deploy
 from mmseg_eff.commands.predict import main as predict
 from mmseg_eff.deploy import load_runtime
-from mmseg_eff.deploy.runtime_checks import RULES, read_report
+from mmseg_eff.deploy.runtime_checks import DEFAULTS, RULES, read_report
 from mmseg_eff.deploy.segmentor import load_export
 from mmseg_eff.errors import InputError
 from mmseg_eff.inference.segmentor import ImageReader
@@ -67,8 +67,9 @@ def test_report_that_is_none(folder, text, words):
 
 
 HUGE = 10**400
-OLDER = {'loading', 'input', 'num_labels', 'precision', 'inference_precision'}  # exports lack them
+OLDER = {*DEFAULTS, 'precision'}  # exports lack them
 FACTS = dict(bytes=1, sha256='0' * 64)
+TENSOR = dict(name='image', dtype='uint8', layout='NHWC', shape=[1, None, None, 3])
 
 
 @pytest.mark.parametrize(
@@ -138,6 +139,25 @@ FACTS = dict(bytes=1, sha256='0' * 64)
         pytest.param('align_corners', 'yes', id='flag as text'),
         pytest.param('threshold', [0.5], id='thresholds'),
         pytest.param('threshold', HUGE, id='huge threshold'),
+        pytest.param('batch', 0, id='no images'),
+        pytest.param('batch', 2**31, id='many images'),
+        pytest.param('output', 'masks', id='another output'),
+        pytest.param('is_sigmoid', 1, id='sigmoid as a number'),
+        pytest.param('tensors', dict(inputs=[], outputs=[]), id='no tensors'),
+        pytest.param('tensors', [TENSOR], id='tensors as a list'),
+        pytest.param(
+            'tensors', dict(inputs=[TENSOR], outputs=[{**TENSOR, 'dtype': 'object'}]), id='objects'
+        ),
+        pytest.param(
+            'tensors', dict(inputs=[TENSOR], outputs=[{**TENSOR, 'shape': [0] * 4}]), id='no shape'
+        ),
+        pytest.param('preprocessing', ['normalise'], id='steps as words'),
+        pytest.param(
+            'preprocessing', [dict(step='exec', inside=False, words='')], id='another step'
+        ),
+        pytest.param('config', dict(name='a', dataset=None, sha256='0'), id='half a hash'),
+        pytest.param('weights', dict(name='a', licence=['MIT'], dataset=None), id='licences'),
+        pytest.param('checkpoint_sha256', 0, id='hash of the checkpoint as a number'),
         pytest.param('files', [], id='files as a list'),
         pytest.param('files', {}, id='no files'),
         pytest.param('files', {'runtime.py': FACTS}, id='the network is not listed'),

@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 import pytest
+from clients import BINARY, infer
 from exported import write_export, write_openvino
-from serving import BINARY, infer
 from triton_server import triton_server
 
 import mmseg_eff
@@ -37,7 +37,7 @@ ENDLESS = """
 import sys
 sys.path[:0] = sys.argv[2:]
 import numpy as np
-from serving import infer
+from clients import infer
 image = np.zeros((2000, 2000, 3), np.uint8)
 print('ready', flush=True)
 while True:

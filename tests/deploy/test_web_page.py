@@ -158,7 +158,9 @@ def test_any_size_and_a_reduced_one(page, folder, image, tmp_path):
 def test_one_size_fills_what_an_image_leaves_free(open_page, folder, image, tmp_path):
     copy = shutil.copytree(folder, tmp_path / 'copy')
     report = read_report(copy / REPORT)
-    report.update(size=[64, 96], normalise=dict(mean=[10.0, 20.0, 30.0], std=[1.0] * 3, to_rgb=True))
+    report.update(
+        size=[64, 96], normalise=dict(mean=[10.0, 20.0, 30.0], std=[1.0] * 3, to_rgb=True)
+    )
     write_report(copy, report)
     path = image(64, 40)
     with serve(copy) as url:
@@ -316,5 +318,3 @@ def test_software_webgpu_is_not_tried(open_page, url, image):
     page = open_page(url, *SOFTWARE_WEBGPU)
     page.choose(image(32, 48))
     assert page.text('engine').startswith('WebAssembly, 1 thread; ')
-
-

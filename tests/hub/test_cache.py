@@ -11,8 +11,8 @@ from torch.nn import functional as F
 import mmseg_eff
 from mmseg_eff.converters import load_checkpoint
 from mmseg_eff.errors import InputError
-from mmseg_eff.hub import get, published, resolve
-from mmseg_eff.hub.cache import VARIABLE, original_path
+from mmseg_eff.hub import find, get, published, resolve, weights_at
+from mmseg_eff.hub.cache import VARIABLE, converted_path, original_path, shipped_path
 from mmseg_eff.hub.download import MIRROR
 
 OFFICIAL = [row for row in published().values() if row.config and row.converter]
@@ -117,3 +117,12 @@ def test_encoder_from_an_installed_package(monkeypatch):
     monkeypatch.delenv(MIRROR)
     meta = load_checkpoint(get('efficientnet-lite0_imagenet'))['meta']
     assert meta['model']['arch'] == 'lite0'
+
+
+def test_paths_of_published_weights():
+    for name in ('camvid', 'espnet-p2q8_cityscapes'):
+        weights = find(name)
+        path = shipped_path(weights) or converted_path(name)
+        assert weights_at(path) == weights
+    assert weights_at(original_path('espnet-p2q8_cityscapes')) is None
+    assert weights_at('camvid.safetensors') is None

@@ -34,7 +34,26 @@ def test_a_fault_is_of_its_own_upload(segmentor):
     reasons = [str(item.refused) for item in items[1:3]]
     assert statuses == [400, 400] and items[1].labels is None and items[2].labels is None
     assert reasons[0] == 'image: cannot be decoded as an image (200 bytes)'
-    assert reasons[1].startswith('image: the network was exported for [48, 64]')
+    assert reasons[1].startswith('image: the network was exported for 48x64, got 47x64')
+
+
+def test_images_of_one_size_run_together(tmp_path, monkeypatch):
+    segmentor = load_export(write_export(tmp_path / 'exported'))
+    sizes, together = [], segmentor.runtime.segment_batch
+
+    def segment_batch(images):
+        sizes.append([image.shape[:2] for image in images])
+        if len(images) == 3:
+            raise ValueError('a fault of one of them')
+        return together(images)
+
+    monkeypatch.setattr(segmentor.runtime, 'segment_batch', segment_batch)
+    small, large = PIXELS[:20, :30], PIXELS
+    items = labelled(segmentor, *map(png, (small, large, small[::-1], large[::-1], large)))
+    assert sizes[:3] == [[(20, 30)] * 2, [(48, 64)] * 3, [(48, 64)]]
+    assert sizes[3:] == [[(48, 64)]] * 2  # those of the batch that failed, one by one
+    for item, pixels in zip(items, (small, large, small[::-1], large[::-1], large), strict=True):
+        assert np.array_equal(item.labels, together([pixels])[0])
 
 
 @pytest.mark.parametrize(

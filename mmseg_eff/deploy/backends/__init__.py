@@ -153,7 +153,9 @@ def deploy_package(name: str, extra: str = 'deploy') -> ModuleType:
         InputError: If it is not installed; it names the extra that brings it.
     """
     disable_telemetry()
-    logging.disable(logging.WARNING)  # some log which of their optional parts are missing
+    level = logging.root.manager.disable
+    # some log which of their optional parts are missing
+    logging.disable(max(level, logging.WARNING))
     try:
         return import_module(name)
     except ImportError as error:
@@ -161,4 +163,4 @@ def deploy_package(name: str, extra: str = 'deploy') -> ModuleType:
             f'the export needs {name}; install the extra [{extra}]: pip install -e ".[{extra}]"'
         ) from error
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(level)

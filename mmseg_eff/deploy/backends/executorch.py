@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from ..graph import SegmentationGraph
 
@@ -89,6 +89,12 @@ def reduce(
     return {'model': INT8}
 
 
+def example_of(graph: 'SegmentationGraph') -> 'tuple[Tensor, ...]':
+    """Inputs of the one size that an export has."""
+    assert graph.size is not None  # see FIXED
+    return graph.example(graph.size)
+
+
 def trace(graph: 'SegmentationGraph') -> 'nn.Module':
     """The network's operations, in forms that XNNPACK has."""
     import torch
@@ -98,7 +104,7 @@ def trace(graph: 'SegmentationGraph') -> 'nn.Module':
 
     delegated = DelegatedOperations(graph.channels)
     with torch.no_grad(), PlainOperations(), delegated, quiet_resize():
-        return torch.export.export(graph.eval(), graph.example(graph.size)).module()
+        return torch.export.export(graph.eval(), example_of(graph)).module()
 
 
 def lower(network: 'nn.Module', graph: 'SegmentationGraph'):
@@ -108,7 +114,7 @@ def lower(network: 'nn.Module', graph: 'SegmentationGraph'):
     from executorch.exir import to_edge_transform_and_lower
 
     with torch.no_grad():
-        program = torch.export.export(network, graph.example(graph.size))
+        program = torch.export.export(network, example_of(graph))
         return to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
 
 
@@ -117,7 +123,7 @@ def write(network: 'nn.Module', graph: 'SegmentationGraph', path: Path) -> None:
     from executorch import runtime
 
     path.write_bytes(lower(network, graph).to_executorch().buffer)
-    example = dict(zip(graph.inputs, graph.example(graph.size), strict=True))
+    example = dict(zip(graph.inputs, example_of(graph), strict=True))
     run = load(runtime, path, 0, {'inputs': graph.inputs})
     with kernel_messages():
         run({name: value.numpy() for name, value in example.items()})
@@ -142,7 +148,10 @@ def load(
     lock = Lock()
 
     def run(inputs: dict[str, NDArray]) -> NDArray:
-        given = [torch.from_numpy(np.require(inputs[name], None, 'CW')) for name in report['inputs']]
+        given = [
+            torch.from_numpy(np.require(inputs[name], None, ['C', 'W']))
+            for name in report['inputs']
+        ]
         with lock:
             return method.execute(given)[0].numpy()
 
@@ -151,21 +160,21 @@ def load(
 
 @contextlib.contextmanager
 def kernel_messages() -> Iterator[None]:
-    """Keep what ExecuTorch's kernels write to the process's error stream.
+    """Keep what ExecuTorch writes to the process's error stream and to Python's.
 
     Raises:
-        RuntimeError: If the block fails; with the first failed check among them.
+        RuntimeError: If the block fails; it begins with the first checks that failed.
     """
     sys.stderr.flush()
     before = os.dup(2)
-    with tempfile.TemporaryFile() as file:
+    with tempfile.TemporaryFile() as file, contextlib.redirect_stderr(io.StringIO()) as text:
         os.dup2(file.fileno(), 2)
         try:
             yield
         except Exception as error:
             file.seek(0)
-            lines = file.read().decode(errors='replace').splitlines()
-            reasons = [line for line in lines if 'ailed' in line and 'cpuinfo' not in line]
+            lines = (file.read().decode(errors='replace') + text.getvalue()).splitlines()
+            reasons = [line for line in lines if line and not line.startswith('[cpuinfo')]
             raise RuntimeError('; '.join([*reasons[:2], str(error)])) from error
         finally:
             os.dup2(before, 2)

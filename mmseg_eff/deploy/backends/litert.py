@@ -24,12 +24,11 @@ ENGINE = 'ai_edge_litert.interpreter'
 INSTALL = 'ai-edge-litert'
 NEEDS = ('litert_torch', 'ai_edge_litert', 'ai_edge_quantizer')
 EXTRA = 'litert'
-INSIDE = ('normalise',)
-ALLOWED = ('resize', 'normalise')
+INSIDE = ('normalise', 'labels')
+ALLOWED = ('resize', 'normalise', 'labels')
 FIXED = ('size', 'batch')
 PRECISIONS = ('f32', 'int8')
 
-SIGNATURE = 'serving_default'  # the converter's name of the network in its file
 STDERR = threading.Lock()
 
 
@@ -83,34 +82,35 @@ def reduce(
     precision: str,
     calibration: Sequence[dict[str, NDArray]],
 ) -> dict:
-    """Write the network in 8 bits, weights and activations; see ``Backend``.
+    """Write the network with weights of 8 bits; see ``Backend``.
 
-    Its input and its output stay as they are.
+    LiteRT rounds the inputs of their convolutions to 8 bits by the range in each image, so no
+    images are needed: ranges of other images cost ESPNet 9.5 points of mean IoU, this 0.07.
+    Depth-wise convolutions stay in float32, where they are faster and have few weights.
     """
     path = folder / f'{precision}.tflite'
     with quiet_converter():
-        from ai_edge_quantizer import algorithm_manager, qtyping, quantizer, recipe
+        from ai_edge_quantizer import qtyping, quantizer
 
-        work = quantizer.Quantizer(os.fspath(folder / report['model']), recipe.static_wi8_ai8())
-        for end in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
-            work.update_quantization_recipe(
-                '.*', end, algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE
-            )
-        ranges = work.calibrate({SIGNATURE: calibration}, num_threads=os.cpu_count() or 1)
-        work.quantize(ranges, enable_progress_report=False).export_model(os.fspath(path))
+        work = quantizer.Quantizer(os.fspath(folder / report['model']))
+        names = qtyping.TFLOperationName
+        for operation in (names.CONV_2D, names.FULLY_CONNECTED):
+            work.add_dynamic_config('.*', operation, num_bits=8)
+        work.quantize(enable_progress_report=False).export_model(os.fspath(path))
     return dict(model=path.name)
 
 
 @contextmanager
 def quiet_converter() -> Iterator[None]:
     """Silence what the converter's packages print, log and warn of, at their import, too."""
-    logging.disable(logging.WARNING)
+    level = logging.root.manager.disable
+    logging.disable(max(level, logging.WARNING))
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet_stderr():
             warnings.simplefilter('ignore')
             yield
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(level)
 
 
 @contextmanager

@@ -1,9 +1,12 @@
+import json
+
 import numpy as np
 import pytest
 import torch
 from helpers import build_segmentor
 from mmengine.config import ConfigDict
 from mmseg.registry import MODELS
+from small_segmentor import NORMALISE, build
 from torch import Tensor, nn
 from torch.export import Dim
 from torch.nn import functional as F
@@ -96,6 +99,22 @@ def test_what_cannot_be_exported_is_refused_in_one_line(tmp_path, monkeypatch, s
     with pytest.raises(InputError) as info:
         onnx.convert(SegmentationGraph(model, size=size), tmp_path)
     assert str(info.value) == f'torch cannot export this network to ONNX: Constraints {message}'
+
+
+def test_the_file_describes_itself(tmp_path):
+    package = pytest.importorskip('onnx', reason='needs the extra [deploy]')
+    pytest.importorskip('onnxscript', reason='needs the extra [deploy]')
+    graph = SegmentationGraph(build(**NORMALISE), size=(32, 32), batch=None)
+    graph.model.dataset_meta = dict(classes=('road', 'sky'), palette=[[0, 0, 0], [9, 9, 9]])
+    onnx.convert(graph, tmp_path)
+    model = package.load(tmp_path / 'model.onnx')
+    metadata = {entry.key: json.loads(entry.value) for entry in model.metadata_props}
+    assert metadata['classes'] == ['road', 'sky'] and metadata['batch'] is None
+    (image,) = model.graph.input
+    sides = [side.dim_value or None for side in image.type.tensor_type.shape.dim]
+    (described,) = metadata['tensors']['inputs']
+    assert described == dict(name=image.name, dtype='uint8', layout='NHWC', shape=sides)
+    assert sides == [None, 32, 32, 3]
 
 
 @pytest.mark.parametrize('precision', ['f16', 'int8'])

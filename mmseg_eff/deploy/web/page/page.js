@@ -135,8 +135,7 @@ async function segment(bitmap, name, mine) {
   if (isLive) showImage(bitmap);
   const shares = showLabels(crop(labels, shape), shape.width, shape.height, name);
   if (!isLive) say(`${name}: ${summary(shares)}.${sizes(bitmap, shape)}`);
-  $('time').textContent = `${(performance.now() - began).toFixed(0)} ms, `
-    + `of which the network ${ms.toFixed(0)} ms`;
+  $('time').textContent = `${(performance.now() - began).toFixed(0)} ms (network ${ms.toFixed(0)} ms)`;
   document.body.dataset.ms = ms; // for tests and benchmarks
   document.body.dataset.images = Number(document.body.dataset.images ?? 0) + 1;
   bitmap.close();
