@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-TORCH = 'torch'
+from mmseg_eff.benchmarking.stages import TORCH
+
 CAPTION = 'Labels equal to those of torch / milliseconds from image to labels / MB:'
 UNKNOWN = '–'
 

@@ -21,16 +21,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from backend_table import TORCH, table
+from backend_table import table
 from mmengine.config import Config
 from network_list import Network, networks
 from own_process import in_process
 from random_networks import random_checkpoint, set_benign_norms
 
+import mmseg_eff
 from mmseg_eff.apis.demonstration import PHOTO
 from mmseg_eff.apis.exporting import export, torch_threads
 from mmseg_eff.benchmarking.complexity import check_size
 from mmseg_eff.benchmarking.run import make_images
+from mmseg_eff.benchmarking.stages import TORCH
 from mmseg_eff.benchmarking.timing import take_turns
 from mmseg_eff.config.load import load_config
 from mmseg_eff.deploy import find_backend, verify
@@ -44,8 +46,6 @@ from mmseg_eff.inference.segmentor import ImageSegmentor, load_segmentor
 from mmseg_eff.utils.atomic_io import replacing, sha256_of
 from mmseg_eff.utils.printing import quiet_warnings
 from mmseg_eff.utils.timing import seconds_of
-
-PACKAGES = ('mmseg_eff', 'torch')  # of every export
 
 
 def installed_backends() -> list[str]:
@@ -131,12 +131,13 @@ def exported(network: Network, checkpoint: str, folder: Path, args: argparse.Nam
     Returns:
         Why the backend refuses the network; empty if it does not.
     """
-    modules = {*PACKAGES, *find_backend(folder.name).NEEDS}
+    modules = {'torch', *find_backend(folder.name).NEEDS}
     key = digest(
         config_of(network).pretty_text,
         sha256_of(checkpoint),
         [sha256_of(image) for image in args.images],
         {module: version_of(module) for module in sorted(modules)},
+        mmseg_eff.__version__,
     )
     state = folder.with_suffix('.json')
     known = json.loads(state.read_text()) if state.exists() else {}

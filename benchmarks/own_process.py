@@ -6,22 +6,18 @@ from multiprocessing import get_context
 from pathlib import Path
 from textwrap import shorten
 
-from mmseg_eff.errors import InputError
-from mmseg_eff.utils.printing import quiet_warnings
-
 LONGEST = 300  # characters of a reason
 
 
 def attempt(function: Callable, arguments: Sequence, log: str, answer: str) -> None:
-    """Call a function, its output in a file; a user's error goes to another one, in a line."""
+    """Call a function, its output in a file; a ``ValueError`` goes to another one, in a line."""
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     for stream in (1, 2):  # of converters in C++, too
         os.dup2(descriptor, stream)
-    quiet_warnings()
     try:
         function(*arguments)
         Path(answer).write_text('')
-    except (InputError, ValueError) as error:
+    except ValueError as error:
         Path(answer).write_text(shorten(str(error), LONGEST))
 
 

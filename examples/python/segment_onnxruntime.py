@@ -1,7 +1,9 @@
 """Segment an image with the network of --backend onnx and nothing else from its folder:
 
-pip install numpy pillow onnxruntime
-python segment_onnxruntime.py exported/model.onnx photo.jpg labels.png
+    pip install numpy pillow onnxruntime
+    python segment_onnxruntime.py exported/model.onnx photo.jpg labels.png
+
+The photo has the size that the network takes.
 """
 
 import sys

@@ -66,9 +66,9 @@ def channels_first(image: Tensor) -> Tensor:
 
 def avg_pool(
     x: Tensor,
-    kernel_size: int | Sequence[int],
-    stride: int | Sequence[int] | None = None,
-    padding: int | Sequence[int] = 0,
+    kernel_size: int | tuple[int, int],
+    stride: int | tuple[int, int] | None = None,
+    padding: int | tuple[int, int] = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
@@ -111,7 +111,7 @@ def interpolate(
     scale_factor: float | Sequence[float] | None = None,
     mode: str = 'nearest',
     align_corners: bool | None = None,
-    **others: bool | None,
+    **others: bool,
 ) -> Tensor:
     """``F.interpolate``; nearest neighbours by a product where each value repeats."""
     given = x.shape[2:]

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from ..graph import SegmentationGraph
 
@@ -89,6 +89,12 @@ def reduce(
     return {'model': INT8}
 
 
+def example_of(graph: 'SegmentationGraph') -> 'tuple[Tensor, ...]':
+    """Inputs of the one size that an export has."""
+    assert graph.size is not None  # see FIXED
+    return graph.example(graph.size)
+
+
 def trace(graph: 'SegmentationGraph') -> 'nn.Module':
     """The network's operations, in forms that XNNPACK has."""
     import torch
@@ -98,7 +104,7 @@ def trace(graph: 'SegmentationGraph') -> 'nn.Module':
 
     delegated = DelegatedOperations(graph.channels)
     with torch.no_grad(), PlainOperations(), delegated, quiet_resize():
-        return torch.export.export(graph.eval(), graph.example(graph.size)).module()
+        return torch.export.export(graph.eval(), example_of(graph)).module()
 
 
 def lower(network: 'nn.Module', graph: 'SegmentationGraph'):
@@ -108,7 +114,7 @@ def lower(network: 'nn.Module', graph: 'SegmentationGraph'):
     from executorch.exir import to_edge_transform_and_lower
 
     with torch.no_grad():
-        program = torch.export.export(network, graph.example(graph.size))
+        program = torch.export.export(network, example_of(graph))
         return to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
 
 
@@ -117,7 +123,7 @@ def write(network: 'nn.Module', graph: 'SegmentationGraph', path: Path) -> None:
     from executorch import runtime
 
     path.write_bytes(lower(network, graph).to_executorch().buffer)
-    example = dict(zip(graph.inputs, graph.example(graph.size), strict=True))
+    example = dict(zip(graph.inputs, example_of(graph), strict=True))
     run = load(runtime, path, 0, {'inputs': graph.inputs})
     with kernel_messages():
         run({name: value.numpy() for name, value in example.items()})
@@ -143,7 +149,8 @@ def load(
 
     def run(inputs: dict[str, NDArray]) -> NDArray:
         given = [
-            torch.from_numpy(np.require(inputs[name], None, 'CW')) for name in report['inputs']
+            torch.from_numpy(np.require(inputs[name], None, ['C', 'W']))
+            for name in report['inputs']
         ]
         with lock:
             return method.execute(given)[0].numpy()
