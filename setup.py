@@ -92,7 +92,6 @@ setup(
             'deploy',
             'executorch',
             'litert',
-            'executorch',
             'serve',
             'slides',
             'video',

@@ -37,7 +37,7 @@ BLOCK = re.compile(r'^```(\w*)\n(.*?)^```$', flags=re.DOTALL | re.MULTILINE)
 LINK = re.compile(r'\]\(([^)#\s]*)(#[^)\s]*)?\)')
 INCLUDED = re.compile(r'^--8<-- "(.+)"$', re.M)  # a file of the repository that is a page
 OTHER_COMMANDS = {'curl', 'docker', 'export', 'make', 'pip', 'tritonserver'}
-LANGUAGES = {'', 'python', 'bash', 'console', 'kotlin', 'text'}
+LANGUAGES = {'', 'python', 'bash', 'console', 'kotlin', 'swift', 'text'}
 SLOW = {
     'export.md',
     'export_precision.md',

@@ -1,4 +1,4 @@
-"""Every network exports for ONNX Runtime and OpenVINO at two sizes, and for LiteRT at one.
+"""Every network exports for ONNX Runtime and OpenVINO at two sizes, and for phones at one.
 
 The export checks it itself. By default a network of each kind exports once (``FAST``); everything
 else is ``slow``.
@@ -35,7 +35,7 @@ for package in ('onnx', 'onnxscript', 'onnxruntime', 'openvino'):
 
 SIZES = [(64, 128), (72, 104)]  # powers of two, and no multiple of 16
 BACKENDS = ['onnx', 'openvino']
-PHONES = ['litert']
+PHONES = ['litert', 'executorch']
 FAST = {
     ('deeplabv3plus-mobilenetv2_cityscapes', (72, 104), 'onnx'),
     ('espnet-p2q3_cityscapes', (72, 104), 'onnx'),

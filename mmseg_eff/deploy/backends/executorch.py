@@ -17,6 +17,7 @@ from textwrap import shorten
 from threading import Lock
 from types import ModuleType
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,8 @@ PRECISIONS = ('f32', 'int8')
 
 METHOD = 'forward'
 INT8 = 'int8.pte'
-loaded = Lock()  # held from the first network on: its threads belong to the process
+LOADING = Lock()
+networks: WeakSet = WeakSet()  # that are loaded in this process
 
 
 def convert(graph: 'SegmentationGraph', folder: Path) -> None:
@@ -134,17 +136,18 @@ def load(
 ) -> Callable[[dict[str, NDArray]], NDArray]:
     """Load the network; its calls wait for each other.
 
-    All networks of a process share its threads. So their number is that of the first one loaded:
-    to change it later would pull the threads from under the earlier networks.
+    The networks of a process share their threads, which cannot be replaced while one is loaded:
+    further ones take the number of the first.
     """
     import torch
     from executorch.extension.pybindings import portable_lib
 
-    with kernel_messages():
-        if loaded.acquire(blocking=False) and threads:
+    with LOADING, kernel_messages():
+        if threads and not networks:
             portable_lib._unsafe_reset_threadpool(threads)
         program = engine.Runtime.get().load_program(path)
-        method = program.load_method(METHOD)
+        program.load_method(METHOD)
+        networks.add(program)
     lock = Lock()
 
     def run(inputs: dict[str, NDArray]) -> NDArray:
@@ -153,7 +156,7 @@ def load(
             for name in report['inputs']
         ]
         with lock:
-            return method.execute(given)[0].numpy()
+            return program.load_method(METHOD).execute(given)[0].numpy()  # loaded already
 
     return run
 

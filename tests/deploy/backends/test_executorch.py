@@ -1,5 +1,6 @@
 """ExecuTorch's programs for phones, run by its runtime for Python."""
 
+import gc
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -107,15 +108,25 @@ def test_threads_wait_for_each_other(graph, converted):
     assert all(map(np.array_equal, results, expected))
 
 
-def test_the_first_network_sets_the_threads_of_the_process(graph, converted):
+def test_the_first_network_sets_the_threads_of_further_ones(graph, converted):
     from executorch.extension.pybindings.portable_lib import _threadpool_get_thread_count
 
-    load(converted, graph)
-    assert executorch.loaded.locked()
-    before = _threadpool_get_thread_count()
-    run = executorch.load(runtime, converted, before + 1, dict(inputs=graph.inputs))
-    run(dict(image=images_of(graph)))
-    assert _threadpool_get_thread_count() == before
+    image = dict(image=images_of(graph))
+
+    def load_with(threads):
+        run = executorch.load(runtime, converted, threads, dict(inputs=graph.inputs))
+        run(image)
+        return run, _threadpool_get_thread_count()
+
+    gc.collect()
+    assert not executorch.networks
+    first, threads = load_with(2)
+    assert threads == 2
+    second, threads = load_with(1)
+    assert threads == 2
+    assert np.array_equal(first(image), second(image))
+    del first, second
+    assert load_with(1)[1] == 1
 
 
 def test_loading_is_quiet(graph, converted, capfd):
