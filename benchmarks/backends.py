@@ -174,6 +174,7 @@ def measure(network: Network, args: argparse.Namespace) -> dict:
         part = checkpoint.with_suffix('.part')
         reason = in_process(write_random, network, part, args.images, log=log, limit=args.limit)
         if reason:
+            reason = f'no random weights: {reason}'
             return {**row, 'backends': {name: dict(reason=reason) for name in args.backends}}
         part.rename(checkpoint)
     reasons = {

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmseg_eff.converters import save_checkpoint
+from mmseg_eff.deploy.description import normalization
 
 from mmseg.apis import init_model  # isort: skip
 
@@ -37,7 +38,10 @@ def set_benign_norms(model: nn.Module, images: Tensor) -> None:
     for name, norm in model.named_modules():
         if isinstance(norm, _BatchNorm):
             nn.init.constant_(norm.weight, 0.01 if name.endswith(LAST_NORMS) else 0.1)
-    set_statistics(model, model.data_preprocessor(dict(inputs=list(images)))['inputs'])
+    constants = normalization(model.data_preprocessor, channels=3)
+    pixels = images.flip(1) if constants['to_rgb'] else images
+    mean, std = (torch.tensor(constants[key]).view(3, 1, 1) for key in ('mean', 'std'))
+    set_statistics(model, (pixels - mean) / std)
 
 
 def random_checkpoint(config: Config, path: Path, change: Callable[[nn.Module], None]) -> Path:

@@ -46,11 +46,11 @@ class Rounding(TorchDispatchMode):
         return value
 
 
-def rounded_weights(graph: SegmentationGraph, dtype: torch.dtype) -> dict[str, Tensor]:
-    """Weights of a graph with the values of a lower precision."""
+def rounded(weights: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    """Weights with the values of a lower precision."""
     return {
         name: value.to(dtype).float() if value.dtype == torch.float32 else value
-        for name, value in graph.state_dict().items()
+        for name, value in weights.items()
     }
 
 
@@ -76,7 +76,7 @@ def main() -> None:
         paths, truths = [image.path for image in images], [image.labels for image in images]
     first = reader.read(paths[0])['img']
     graph = SegmentationGraph(model, size=first.shape[:2], image=first).eval()
-    weights = graph.state_dict()
+    weights = {name: value.clone() for name, value in graph.state_dict().items()}
     num_classes = len(model.dataset_meta['classes'])
     areas = {name: [] for name in PRECISIONS}
     shares = {name: [] for name in PRECISIONS}
@@ -84,10 +84,9 @@ def main() -> None:
         pixels = torch.from_numpy(reader.read(path)['img'])[None]
         labels = {}
         for name, dtype in PRECISIONS.items():
-            graph.load_state_dict(rounded_weights(graph, dtype))
+            graph.load_state_dict(rounded(weights, dtype))
             with torch.no_grad(), Rounding(dtype):
                 labels[name] = graph(pixels)[0].numpy()
-            graph.load_state_dict(weights)
             shares[name].append(np.mean(labels[name] == labels['f32']))
             if truth:
                 areas[name].append(class_areas(labels[name], truth(), num_classes))

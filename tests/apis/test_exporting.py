@@ -275,7 +275,7 @@ def test_arguments_reach_the_export(export, arguments, tmp_path, data_root, chec
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        export(tmp_path / 'a', any_size=True, inside=('labels',), num_images=1, threads=1)
+        export(tmp_path / 'a', any_size=True, inside=('labels',), batch=4, num_images=1, threads=1)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
@@ -287,8 +287,13 @@ def test_arguments_reach_the_export(export, arguments, tmp_path, data_root, chec
         size=None,
         any_size=True,
         inside=('labels',),
+        batch=4,
+        output='labels',
+        weights=None,
         reduction=None,
         threads=1,
+        layout='folder',
+        name='a',
         torch_threads=1,
     )
 

@@ -141,3 +141,15 @@ def test_export_for_any_size_agrees(pool, network, backend, tmp_path):
     """After EPP, whose pyramids resize to shares of the map's size."""
     paths = [path for size in (*SIZES, (101, 67)) for path in write_images(tmp_path, size)]
     assert_exports(pool, network, paths, '--backend', backend, '--any-size')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('backend', ['onnx', 'openvino'])
+@pytest.mark.parametrize('options', [['--batch', '3'], ['--batch', 'any', '--output', 'logits']])
+@pytest.mark.parametrize(
+    'network', ['espnet-p2q3_cityscapes', 'espnetv2-s0.5_cityscapes'], indirect=True
+)
+def test_export_of_several_images_agrees(pool, network, backend, options, tmp_path):
+    """Of eight images in threes, the last two run with a copy."""
+    paths = write_images(tmp_path, SIZES[0])
+    assert_exports(pool, network, paths, '--backend', backend, *options)
