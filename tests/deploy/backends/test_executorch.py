@@ -265,16 +265,22 @@ def test_a_broken_export_is_refused_and_leaves_nothing(export, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', ['espnet-p2q8_cityscapes', 'espnetv2-s0.5_cityscapes'])
-def test_official_weights_on_real_images(shared, official_weights, tmp_path, name):
+@pytest.mark.parametrize(
+    ('config', 'weights'),
+    [
+        ('espnet/espnet-p2q8_1xb8-558k_cityscapes-512x1024.py', 'espnet-p2q8_cityscapes'),
+        ('espnetv2/espnetv2-s0.5_1xb6-49.6k_cityscapes-512x1024.py', 'espnetv2-s0.5_cityscapes'),
+    ],
+)
+def test_official_weights_on_real_images(shared, official_weights, tmp_path, config, weights):
     paths = []
     for path in sorted((shared / 'data/cityscapes_sample').glob('*.png')):
         paths.append(tmp_path / path.name)
         cv2.imwrite(str(paths[-1]), cv2.resize(cv2.imread(str(path)), (512, 256)))
     assert paths
     result = mmseg_eff.export(
-        name,
-        f'hub:{name}',
+        f'mmseg_eff::{config}',
+        f'hub:{weights}',
         tmp_path / 'out',
         backend='executorch',
         images=paths,
