@@ -39,6 +39,9 @@ def test_the_network_describes_itself(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+# Slow, as other tests with the engine: OpenVINO leaves a signal stack behind in its process, on which
+# a later SIGINT of tests/utils/test_signals.py crashes.
+@pytest.mark.slow
 def test_weights_in_float16(reduce_exported):
     folder, network, figures = reduce_exported('openvino', 'f16')
     assert sorted(path.name for path in folder.iterdir()) == ['f16.bin', 'f16.xml']
@@ -48,6 +51,7 @@ def test_weights_in_float16(reduce_exported):
     assert network.segment(np.zeros((33, 50, 3), np.uint8)).shape == (33, 50)
 
 
+@pytest.mark.slow
 def test_bfloat16_or_why_not(reduce_exported):
     """It needs a processor that has it; OpenVINO would silently compute in float32."""
     core = pytest.importorskip('openvino', reason='needs the extra [deploy]').Core()
