@@ -39,8 +39,8 @@ def test_the_network_describes_itself(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-# Slow, as other tests with the engine: OpenVINO leaves a signal stack behind in its process, on which
-# a later SIGINT of tests/utils/test_signals.py crashes.
+# Slow, as other tests with the engine: after OpenVINO has converted and compiled in a process, the
+# SIGINT that tests/utils/test_signals.py sends itself there crashes.
 @pytest.mark.slow
 def test_weights_in_float16(reduce_exported):
     folder, network, figures = reduce_exported('openvino', 'f16')
