@@ -29,7 +29,7 @@ def set_statistics(model: nn.Module, images: Tensor) -> None:
 def set_benign_norms(model: nn.Module, images: Tensor) -> None:
     """Small residual branches, and statistics of images like those compared.
 
-    Other random networks enlarge rounding up to millions of times, so no two engines would agree.
+    Other random networks amplify rounding up to millions of times, so no two engines would agree.
 
     Args:
         model: A segmentor.

@@ -159,7 +159,7 @@ def test_channels_last_changes_rounding_only(network):
 
 
 def test_bfloat16_is_near_float32(network):
-    """Deep random networks enlarge any rounding: that of the image alone, up to 18 times less."""
+    """Deep random networks amplify any rounding: that of the image alone, up to 18 times less."""
     image = torch.randn(1, 3, *SIZE)
     expected = predict(network.model, image)
     of_rounded_image = predict(network.model, image.bfloat16().float()) - expected

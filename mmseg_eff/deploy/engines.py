@@ -29,14 +29,20 @@ def import_engine(module: str, package: str, backend: str) -> ModuleType:
     Raises:
         EngineMissing: If it is not installed; it names the package.
     """
+    try:
+        return import_quietly(module)
+    except ImportError as error:
+        raise EngineMissing(f'backend {backend} needs {package}: pip install {package}') from error
+
+
+def import_quietly(module: str) -> ModuleType:
+    """Import a package of an engine or its converter, without its reports and its log."""
     disable_telemetry()
     level = logging.root.manager.disable
     # ExecuTorch's packages log which of their optional parts are missing
     logging.disable(max(level, logging.WARNING))
     try:
         return importlib.import_module(module)
-    except ImportError as error:
-        raise EngineMissing(f'backend {backend} needs {package}: pip install {package}') from error
     finally:
         logging.disable(level)
 

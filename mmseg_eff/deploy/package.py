@@ -14,14 +14,6 @@ from mmseg.models import BaseSegmentor
 
 from ..errors import InputError
 from ..utils.atomic_io import is_other_process, lock, sha256_of
-from . import (
-    engines,
-    runtime,
-    runtime_checks,
-    runtime_images,
-    runtime_scores,
-    runtime_segmenter,
-)
 from .backends import backend_names, engine_file, find_backend
 from .graph import SegmentationGraph
 from .runtime_checks import REPORT, check_file, check_report, read_report
@@ -30,14 +22,14 @@ from .triton import PYTHON_MODEL, VERSION, WRITTEN
 PACKAGES = ('mmseg_eff', 'torch', 'nncf')  # whose versions a report has, with those of a backend
 ENGINE = 'engine.py'  # the backend's own file in an exported folder
 MODULES = tuple(  # copied into the folder
-    Path(str(module.__file__))
-    for module in (
-        engines,
-        runtime,
-        runtime_checks,
-        runtime_images,
-        runtime_scores,
-        runtime_segmenter,
+    Path(__file__).with_name(f'{name}.py')
+    for name in (
+        'engines',
+        'runtime',
+        'runtime_checks',
+        'runtime_images',
+        'runtime_scores',
+        'runtime_segmenter',
     )
 )
 

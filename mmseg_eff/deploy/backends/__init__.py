@@ -5,7 +5,6 @@ each exported folder as ``engine.py``: at its top it imports the standard librar
 and what converts is imported by ``convert``.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...utils.names import backend_names
-from ..engines import disable_telemetry
+from ..engines import import_quietly
 
 if TYPE_CHECKING:
     from ..graph import SegmentationGraph
@@ -152,15 +151,9 @@ def deploy_package(name: str, extra: str = 'deploy') -> ModuleType:
     Raises:
         InputError: If it is not installed; it names the extra that brings it.
     """
-    disable_telemetry()
-    level = logging.root.manager.disable
-    # some log which of their optional parts are missing
-    logging.disable(max(level, logging.WARNING))
     try:
-        return import_module(name)
+        return import_quietly(name)
     except ImportError as error:
         raise InputError(
             f'the export needs {name}; install the extra [{extra}]: pip install -e ".[{extra}]"'
         ) from error
-    finally:
-        logging.disable(level)
