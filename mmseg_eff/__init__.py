@@ -9,7 +9,7 @@ from multiprocessing import current_process, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import _moved
+from . import _lazy_packages, _lazy_registries, _moved
 from .apis import EXPORTS
 from .registration import register
 from .version import __version__
@@ -47,5 +47,7 @@ def __dir__() -> list[str]:
 
 
 _moved.install()
+_lazy_packages.install()
+_lazy_registries.install()
 if not is_command():
     register()
