@@ -39,6 +39,8 @@ def is_command() -> bool:
 def __getattr__(name: str) -> Any:
     if name in EXPORTS:
         return getattr(import_module('.apis', __name__), name)
+    if name == 'converters':
+        return import_module('.converters', __name__)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
 

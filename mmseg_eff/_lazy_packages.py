@@ -9,6 +9,7 @@ the module is imported when somebody asks for one of the names: as an attribute,
 """
 
 import ast
+import builtins
 import importlib.util
 import sys
 from collections import defaultdict
@@ -17,7 +18,7 @@ from contextlib import suppress
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 PACKAGES = frozenset(
@@ -34,12 +35,15 @@ PACKAGES = frozenset(
             'models.text_encoder models.utils utils visualization'
         ),
         'mmseg_eff': (
-            'datasets engine engine.hooks evaluation models models.backbones models.decode_heads '
-            'models.losses models.necks models.segmentors'
+            'datasets deploy engine engine.hooks evaluation models models.backbones '
+            'models.decode_heads models.losses models.necks models.segmentors'
         ),
     }.items()
     for package in packages.split()
 )
+LATE = {  # module -> module that it takes functions from, which few who import it call
+    'mmseg.datasets.transforms.transforms': 'scipy.ndimage',
+}
 Hook = Callable[[ModuleType], object]
 
 _names: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)  # name -> package, module
@@ -53,7 +57,7 @@ class LazyFinder(MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name not in PACKAGES and name not in _hooks:
+        if name not in PACKAGES and name not in _hooks and name not in LATE:
             return None
         for finder in sys.meta_path:
             if finder is self or not hasattr(finder, 'find_spec'):
@@ -89,6 +93,9 @@ class LazyLoader(Loader):
             module.__spec__.loader = self.loader
         if name in PACKAGES and isinstance(self.loader, SourceFileLoader):
             run_lazily(module, self.loader)
+        elif name in LATE and LATE[name] not in sys.modules:
+            module.__dict__['__builtins__'] = {**vars(builtins), '__import__': late(LATE[name])}
+            self.loader.exec_module(module)
         else:
             self.loader.exec_module(module)
         for hook in _hooks.pop(name, ()):
@@ -183,6 +190,24 @@ class Deferring(ast.NodeTransformer):
         for part in ast.walk(call):
             ast.copy_location(part, node)
         return call
+
+
+def late(delayed: str) -> Callable[..., Any]:
+    """A function like ``__import__``; what it gives of one module are functions that import it."""
+
+    def function(name: str) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return getattr(import_module(delayed), name)(*args, **kwargs)
+
+        return call
+
+    def find(name: str, *args: Any, **kwargs: Any) -> Any:
+        names = args[2] if len(args) > 2 else kwargs.get('fromlist')
+        if name == delayed and names:
+            return SimpleNamespace(**{name: function(name) for name in names})
+        return builtins.__import__(name, *args, **kwargs)
+
+    return find
 
 
 def exports(name: str) -> list[str] | None:

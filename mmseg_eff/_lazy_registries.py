@@ -11,7 +11,9 @@ from typing import Any
 
 from ._lazy_packages import after_import, load, load_all, waiting
 
-SCOPES = {'mmseg_eff': 'mmseg'}  # the scope that a project registers its parts in; by default its own
+SCOPES = {
+    'mmseg_eff': 'mmseg'
+}  # the scope that a project registers its parts in; by default its own
 
 
 def extend(module: ModuleType) -> None:
@@ -54,6 +56,12 @@ def extend(module: ModuleType) -> None:
 
     registry.get, registry._register_module = find, register
     registry.module_dict = property(all_names, doc=names.__doc__)
+
+
+def registered(registry: Any, name: str) -> Any:
+    """What a registry itself has under a name, or ``None``; only its own project is imported."""
+    load(name)
+    return registry._module_dict.get(name)
 
 
 def install() -> None:

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-MODULES = ('registry', 'models', 'datasets', 'engine', 'evaluation', 'converters', 'hub')
+MODULES = ('registry', 'models', 'datasets', 'engine', 'evaluation', 'hub')
 
 
 def register() -> None:
