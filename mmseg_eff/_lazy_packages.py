@@ -171,10 +171,10 @@ class Deferring(ast.NodeTransformer):
         }
         self.tree = ast.fix_missing_locations(self.visit(self.tree))
 
-    def visit_Try(self, node: ast.Try) -> ast.AST:
+    def visit(self, node: ast.AST) -> Any:
+        if isinstance(node, ast.Module | ast.If | ast.ImportFrom):
+            return super().visit(node)
         return node
-
-    visit_FunctionDef = visit_ClassDef = visit_With = visit_Try
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
         if node.level != 1 or not node.module:
@@ -255,6 +255,12 @@ def load_all() -> bool:
         found = found or module not in sys.modules
         import_module(module)
     return found
+
+
+def note_all() -> None:
+    """Note the names of every listed package, whether or not anybody has imported it."""
+    for name in PACKAGES - sys.modules.keys():
+        import_module(name)
 
 
 def after_import(name: str, hook: Hook) -> None:

@@ -9,11 +9,10 @@ import functools
 from types import ModuleType
 from typing import Any
 
-from ._lazy_packages import after_import, load, load_all, waiting
+from ._lazy_packages import after_import, load, load_all, note_all, waiting
 
-SCOPES = {
-    'mmseg_eff': 'mmseg'
-}  # the scope that a project registers its parts in; by default its own
+SCOPES = {'mmseg_eff': 'mmseg'}  # project -> scope of its parts, if it is not its own
+PROJECTS = ('mmcv', 'mmengine', 'mmseg', 'mmseg_eff')  # which do not take each other's names
 
 
 def extend(module: ModuleType) -> None:
@@ -26,6 +25,7 @@ def extend(module: ModuleType) -> None:
     @functools.wraps(get)
     def find(self, key: str) -> Any:
         if isinstance(key, str):
+            self.import_from_location()
             load(key.rpartition('.')[2])
         try:
             found = get(self, key)
@@ -42,6 +42,8 @@ def extend(module: ModuleType) -> None:
     def register(self, module: Any, module_name: Any = None, force: bool = False) -> None:
         given = [module_name] if isinstance(module_name, str) else module_name
         own = getattr(module, '__module__', None) or ''
+        if own.partition('.')[0] not in PROJECTS:
+            note_all()
         for name in given or [getattr(module, '__name__', '')]:
             for package, path in waiting(name):
                 project = package.partition('.')[0]
