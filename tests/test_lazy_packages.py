@@ -12,7 +12,7 @@ PHOTO = ROOT / 'mmseg_eff/assets/street.jpg'
 OF_TRAINING = (
     *('matplotlib', 'scipy', 'sympy', 'regex', 'torch._dynamo', 'torch.distributed.fsdp'),
     *('torch.distributed.optim', 'torch.distributed.tensor', 'mmengine.runner.runner'),
-    *('mmengine.runner.loops', 'mmengine.hooks.hook', 'mmengine.evaluator.metric'),
+    *('mmengine.runner.loops', 'mmengine.hooks.checkpoint_hook', 'mmengine.evaluator.metric'),
     *('mmengine.optim.scheduler.param_scheduler', 'mmengine.infer.infer'),
     *('mmseg.datasets.basesegdataset', 'mmseg.datasets.cityscapes', 'mmseg.models.assigners'),
     *('mmseg.apis.mmseg_inferencer', 'mmseg.engine', 'mmseg.evaluation.metrics.iou_metric'),
@@ -43,7 +43,7 @@ def test_an_image_is_labelled_without_the_parts_of_a_training():
         'print(*sys.modules)'
     ).split()
     assert 'mmseg.models.segmentors.encoder_decoder' in loaded
-    assert not {*OF_TRAINING} & {*loaded}
+    assert sorted({*OF_TRAINING} & {*loaded}) == []
 
 
 def test_parts_are_found_by_name_in_a_new_process():
@@ -53,7 +53,7 @@ import sys, mmseg_eff
 from mmseg.registry import DATASETS, HOOKS, LOOPS, METRICS, MODELS, OPTIMIZERS, TASK_UTILS
 from mmengine import registry
 
-assert MODELS.build(dict(type='ESPNet')).p == 2
+assert MODELS.build(dict(type='ESPNet')).pool
 for found, name in (
     (MODELS, 'ResNetV1c'), (MODELS, 'mmseg.CrossEntropyLoss'), (MODELS, 'mmengine.BaseTTAModel'),
     (DATASETS, 'CityscapesDataset'), (DATASETS, 'CamVidDataset'), (HOOKS, 'CheckpointHook'),
