@@ -14,8 +14,16 @@ OF_TRAINING = (
     *('torch.distributed.optim', 'torch.distributed.tensor', 'mmengine.runner.runner'),
     *('mmengine.runner.loops', 'mmengine.hooks.checkpoint_hook', 'mmengine.evaluator.metric'),
     *('mmengine.optim.scheduler.param_scheduler', 'mmengine.infer.infer'),
-    *('mmseg.datasets.basesegdataset', 'mmseg.datasets.cityscapes', 'mmseg.models.assigners'),
-    *('mmseg.apis.mmseg_inferencer', 'mmseg.engine', 'mmseg.evaluation.metrics.iou_metric'),
+    *(
+        'mmseg.datasets.basesegdataset',
+        'mmseg.datasets.cityscapes',
+        'mmseg.models.assigners.match_cost',
+    ),
+    *(
+        'mmseg.apis.mmseg_inferencer',
+        'mmseg.engine.hooks.visualization_hook',
+        'mmseg.evaluation.metrics.iou_metric',
+    ),
     *('mmseg_eff.engine.runner', 'mmseg_eff.engine.hooks.run_record_hook', 'mmseg_eff.training'),
     *('mmseg_eff.datasets.camvid', 'mmseg_eff.datasets.random_jpeg', 'mmseg_eff.converters'),
     *('mmseg_eff.evaluation.checked_iou_metric', 'mmseg_eff.deploy.export'),
