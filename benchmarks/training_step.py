@@ -6,12 +6,14 @@ Two processes train the same network on the same batches from the same weights, 
 (NCHW, ``nn.PReLU``, the C library's own memory management) and a fast one (channels-last, the
 ``PReLU`` of this package, freed memory kept). Prints the images a second of both and the largest
 relative difference of the first losses, which rounding grows into step by step: with ``--double``
-they say whether the mathematics is the same. ``--profile`` prints the operators of a fast step.
+they say whether the mathematics is the same. ``--against CHECKOUT`` adds a third process, the fast
+one of another checkout of this repository. ``--profile`` prints the operators of a fast step.
 """
 
 import argparse
 import multiprocessing
 import statistics
+import sys
 from multiprocessing.connection import Connection
 
 import torch
@@ -111,31 +113,38 @@ def main() -> None:
     )
     parser.add_argument('--double', action='store_true')
     parser.add_argument('--profile', action='store_true')
+    parser.add_argument('--against', metavar='CHECKOUT', help='folder of an earlier version')
     args = parser.parse_args()
 
+    names = ['plain', 'fast'] if args.against is None else ['plain', 'against', 'fast']
     context = multiprocessing.get_context('spawn')
-    pipes = []
-    for is_fast in (False, True):
-        pipe, end = context.Pipe()
-        context.Process(target=work, args=(end, args, is_fast)).start()
-        pipes.append(pipe)
-    seconds = ([], [])
+    pipes = {}
+    for name in names:
+        pipes[name], end = context.Pipe()
+        path = list(sys.path)
+        if name == 'against':  # a spawned process takes over the path, and imports anew
+            sys.path.insert(0, args.against)
+        context.Process(target=work, args=(end, args, name != 'plain')).start()
+        sys.path[:] = path
+    seconds = {name: [] for name in names}
     for turn in range(args.repeats):
-        for pipe, values in zip(pipes, seconds, strict=True):
+        for name, pipe in pipes.items():
             pipe.send(args.steps)
             turn_seconds = pipe.recv()
             if turn:  # the first warms up
-                values += turn_seconds
-    losses = []
-    for pipe in pipes:
+                seconds[name] += turn_seconds
+    losses = {}
+    for name, pipe in pipes.items():
         pipe.send(0)
-        losses.append(pipe.recv())
-    plain, fast = (args.batch_size / statistics.median(values) for values in seconds)
-    print(f'{plain:.2f} -> {fast:.2f} images a second, ratio {fast / plain:.2f}')
-    pairs = list(zip(*losses, strict=True))
-    for count in (1, 20):
-        difference = max(abs(a - b) / abs(a) for a, b in pairs[:count])
-        print(f'first {count} losses: largest relative difference {difference:.1e}')
+        losses[name] = pipe.recv()
+    rates = {name: args.batch_size / statistics.median(seconds[name]) for name in names}
+    for name in names[:-1]:
+        ratio = rates['fast'] / rates[name]
+        print(f'{name} {rates[name]:.2f}, fast {rates["fast"]:.2f} images a second: {ratio:.2f}')
+        pairs = list(zip(losses[name], losses['fast'], strict=True))
+        for count in (1, 20):
+            difference = max(abs(a - b) / abs(a) for a, b in pairs[:count])
+            print(f'  first {count} losses: largest relative difference {difference:.1e}')
 
 
 if __name__ == '__main__':
