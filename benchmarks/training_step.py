@@ -7,14 +7,17 @@ Two processes train the same network on the same batches from the same weights, 
 ``PReLU`` of this package, freed memory kept). Prints the images a second of both and the largest
 relative difference of the first losses, which rounding grows into step by step: with ``--double``
 they say whether the mathematics is the same. ``--against CHECKOUT`` adds a third process, the fast
-one of another checkout of this repository. ``--profile`` prints the operators of a fast step.
+one of another checkout of this repository, with its own file CONFIG. ``--profile`` prints the
+operators of a fast step.
 """
 
 import argparse
+import logging
 import multiprocessing
 import statistics
 import sys
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
@@ -89,6 +92,7 @@ def batch_to_double(module: nn.Module, args: tuple, batch: dict) -> dict:
 def work(pipe: Connection, args: argparse.Namespace, is_fast: bool) -> None:
     """Train as many steps as received and send their seconds; at 0, send the losses."""
     quiet_warnings()
+    logging.disable(logging.INFO)  # mmengine's, of every parameter
     training = Training(args, is_fast)
     while count := pipe.recv():
         pipe.send([seconds_of(training.step) for _ in range(count)])
@@ -121,10 +125,12 @@ def main() -> None:
     pipes = {}
     for name in names:
         pipes[name], end = context.Pipe()
-        path = list(sys.path)
+        path, config = list(sys.path), args.config
         if name == 'against':  # a spawned process takes over the path, and imports anew
             sys.path.insert(0, args.against)
+            args.config = str(Path(args.against, config))
         context.Process(target=work, args=(end, args, name != 'plain')).start()
+        args.config = config
         sys.path[:] = path
     seconds = {name: [] for name in names}
     for turn in range(args.repeats):
@@ -142,7 +148,7 @@ def main() -> None:
         ratio = rates['fast'] / rates[name]
         print(f'{name} {rates[name]:.2f}, fast {rates["fast"]:.2f} images a second: {ratio:.2f}')
         pairs = list(zip(losses[name], losses['fast'], strict=True))
-        for count in (1, 20):
+        for count in (1, min(20, len(pairs))):
             difference = max(abs(a - b) / abs(a) for a, b in pairs[:count])
             print(f'  first {count} losses: largest relative difference {difference:.1e}')
 

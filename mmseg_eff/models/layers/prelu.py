@@ -42,8 +42,8 @@ class MaskedPReLU(torch.autograd.Function):
         if gradient.stride() != x.stride():
             gradient = torch.empty_like(x).copy_(gradient)
         if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
-            rows = (value.permute(0, 2, 3, 1).flatten(0, 2) for value in (gradient, x))
-            of_x, of_slope = rows_backward(*rows, slope)
+            gradient, rows = (value.permute(0, 2, 3, 1).flatten(0, 2) for value in (gradient, x))
+            of_x, of_slope = rows_backward(gradient, rows, slope)
             return of_x.view(x[:, 0].shape + x.shape[1:2]).permute(0, 3, 1, 2), of_slope
         positive = torch.ops.aten.threshold_backward(gradient, x, 0)
         negative = gradient - positive

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 VECTOR = 16  # torch's kernels are fast for multiples of so many channels
 MIN_WIDTH = 128  # channels from which folding pixels into channels gains nothing more
@@ -24,7 +24,9 @@ class TrainBatchNorm2d(nn.BatchNorm2d):
         factor = self.folding(input)
         if factor == 1:
             return super().forward(input)
-        assert self.num_batches_tracked is not None
+        assert self.num_batches_tracked is not None  # see folding()
+        assert self.running_mean is not None and self.running_var is not None
+        assert self.momentum is not None
         self.num_batches_tracked.add_(1)
         out, mean, variance = FoldedBatchNorm.apply(input, self.weight, self.bias, self.eps, factor)
         with torch.no_grad():
@@ -72,15 +74,15 @@ class FoldedBatchNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor, eps: float, factor: int
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float, factor: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         folded = fold(x, factor)
         means, variances = torch.ops.aten.batch_norm_update_stats(folded, None, None, 0.0)
         means, variances = means.view(factor, -1), variances.view(factor, -1)
         mean = means.mean(0)
         variance = (variances + (means - mean).square()).mean(0)
-        tiled = (value.repeat(factor) for value in (weight, bias, mean, variance))
-        out = torch.native_batch_norm(folded, *tiled, False, 0.0, eps)[0]
+        tiled = [value.repeat(factor) for value in (weight, bias, mean, variance)]
+        out = torch.ops.aten.native_batch_norm(folded, *tiled, False, 0.0, eps)[0]
         ctx.save_for_backward(x, weight, mean, variance)
         ctx.eps, ctx.factor = eps, factor
         ctx.mark_non_differentiable(mean, variance)
