@@ -36,8 +36,8 @@ def benchmark(
 ) -> list[Figures]:
     """Time several networks from image file to label file, stage by stage, on the CPU.
 
-    Each has a process of its own, which stays warm, and they run in turn on the same image, the first
-    turn as warm-up. In a script, call this below ``if __name__ == '__main__':``.
+    Each has a warm process of its own, and they run in turn on the same image, the first turn as
+    warm-up. In a script, call this below ``if __name__ == '__main__':``.
 
         rows = benchmark([('config.py', 'weights.pth'), 'exports/onnx'], ['street.png'])
         print({row.name: row.milliseconds()['all'] for row in rows})  # median, 95th percentile

@@ -16,7 +16,8 @@ from .stages import STAGES
 from .timing import Conditions
 
 PERCENTILES = (50, 95)
-HEADER = ('network', 'input', 'parameters M', 'MACs G', 'memory MB', *STAGES, 'all', 'fastest', 'mIoU')
+TIMES = (*STAGES, 'all', 'fastest')
+HEADER = ('network', 'input', 'parameters M', 'MACs G', 'memory MB', *TIMES, 'mIoU')
 UNKNOWN = '–'
 
 

@@ -20,6 +20,7 @@ from ..deploy.engines import EngineMissing, import_quietly
 from ..deploy.runtime_checks import REPORT, read_report
 from ..utils.printing import quiet_warnings
 from ..utils.signals import follow_parent
+from .memory import resident
 from .stages import Candidate, Clock, load_candidate, run_once
 
 
@@ -110,13 +111,6 @@ def facts() -> Facts:
     """``Worker.facts`` in its process."""
     ((_, clock, libraries),) = loaded
     return Facts(clock.engine, clock.input_shape, resident('VmHWM') - libraries)
-
-
-def resident(key: str) -> float:
-    """A line of ``/proc/self/status`` in MB; a child's ``ru_maxrss`` would include its parent's."""
-    lines = Path('/proc/self/status').read_text().splitlines()
-    (kilobytes,) = (line.split()[1] for line in lines if line.startswith(key))
-    return int(kilobytes) / 1e3
 
 
 def close_all(workers: Sequence[Worker]) -> None:
