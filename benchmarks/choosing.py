@@ -35,6 +35,8 @@ from mmseg_eff.utils.printing import quiet_warnings
 
 WAYS = ('openvino', 'onnx', 'openvino-bf16', 'openvino-f16', 'openvino-int8')
 LEAST_REPEATS = 5
+STATISTICS = (256, 512)  # size of the images that random weights have the statistics of
+LACKING = 'this processor has no'  # in the reason of an exporter
 
 
 class Made(NamedTuple):
@@ -52,18 +54,25 @@ class Made(NamedTuple):
 
 
 def make(row: Rated, args: argparse.Namespace) -> Made:
-    """Make the exports of a network unless they are there, in float32 before the others."""
-    place = args.place / row.network.name.replace(' ', '-')
-    place.mkdir(parents=True, exist_ok=True)
-    checkpoint, reason = checkpoint_of(row.network, place, args)
+    """Make the exports of a network unless they are there, in float32 before the others.
+
+    What the processor lacks for one network, it lacks for all; that goes to ``args.lacking``.
+    """
+    place = args.place / row.network.name
+    weights = args.work / 'random' / row.network.name
+    for folder in (place, weights):
+        folder.mkdir(parents=True, exist_ok=True)
+    checkpoint, reason = checkpoint_of(row.network, weights, args.small_images, args.limit)
     if reason:
         return Made('', {}, dict.fromkeys(args.ways, reason))
     made = Made(checkpoint, {}, {})
     for way in sorted(args.ways, key=lambda way: '-' in way):
-        refused = made.reasons.get(way.partition('-')[0], '')
+        refused = args.lacking.get(way) or made.reasons.get(way.partition('-')[0], '')
         refused = refused or exported(row.network, checkpoint, place / way, args)
         if refused:
             made.reasons[way] = refused
+            if LACKING in refused:
+                args.lacking[way] = refused
         else:
             made.folders[way] = place / way
     return made
@@ -129,7 +138,10 @@ def main() -> None:
         if not args.only or row.network.name.startswith(tuple(args.only))
     ]
     args.share = args.minutes / len(rows) / len(args.sizes)
-    photos, found = args.images, []
+    photos, found, args.lacking = args.images, [], {}
+    folder = args.work / 'random'
+    folder.mkdir(parents=True, exist_ok=True)
+    args.small_images = make_images(photos, STATISTICS, folder)
     for text in args.sizes:
         args.size = check_size(text.split('x'))
         args.place = args.work / text

@@ -36,9 +36,7 @@ from mmseg_eff.utils.atomic_io import replacing, sha256_of
 
 PACKAGE = Path(mmseg_eff.__file__).parent
 SOURCES = (  # what the exported graph comes from
-    *('deploy/backends', 'deploy/graph.py', 'deploy/trace_ops.py'),
-    *('models/backbones', 'models/decode_heads', 'models/layers', 'models/necks'),
-    *('models/fuse_norms.py', 'models/optimize.py'),
+    *('deploy/backends', 'deploy/graph.py', 'deploy/trace_ops.py', 'models'),
 )
 
 
@@ -122,12 +120,10 @@ def version_of(module: str) -> str:
 @cache
 def code() -> str:
     """A hash of the source files that an export comes from."""
-    paths = [PACKAGE / name for name in SOURCES]
-    files = [
-        file
-        for path in paths
-        for file in ([path] if path.is_file() else sorted(path.rglob('*.py')))
-    ]
+    files: list[Path] = []
+    for path in (PACKAGE / name for name in SOURCES):
+        files += [path] if path.is_file() else sorted(path.rglob('*.py'))
+    files = [file for file in files if not file.name.startswith('train_')]
     return digest([[str(file.relative_to(PACKAGE)), sha256_of(file)] for file in files])
 
 
