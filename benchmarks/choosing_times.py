@@ -50,8 +50,11 @@ class Row(NamedTuple):
 
 def rows_of(report: dict) -> list[Row]:
     """The rows of a JSON file of ``choosing.py``."""
-    rows = [Row(**network) for network in report['networks']]
-    return [row._replace(size=tuple(row.size), size_timed=tuple(row.size_timed)) for row in rows]
+    sizes = ('size', 'size_timed', 'input_shape')
+    return [
+        Row(**{**network, **{key: tuple(network[key]) for key in sizes}})
+        for network in report['networks']
+    ]
 
 
 def is_ahead(row: Row, other: Row, way: str) -> bool:

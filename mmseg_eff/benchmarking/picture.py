@@ -35,7 +35,7 @@ ENGINES = {
     'tensorrt': 'TensorRT',
 }
 FONT_SIZE = 11  # of the names
-TICKS = (1, 2, 3, 5)  # and their multiples by powers of ten
+TICKS = (1, 2, 5)  # and their multiples by powers of ten
 AROUND = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
 DISTANCES = (8, 14, 22, 34, 50)  # of a name from its point, in points (1/72 inch)
 NEAR = 14  # up to here no line leads from the name to its point

@@ -29,7 +29,6 @@ PEERS = {  # mmseg's own configs of networks of this kind
     'STDC1': 'stdc/stdc1_in1k-pre_4xb12-80k_cityscapes-512x1024.py',
     'Fast-SCNN': 'fastscnn/fast_scnn_8xb4-160k_cityscapes-512x1024.py',
     'SegFormer-B0': 'segformer/segformer_mit-b0_8xb1-160k_cityscapes-1024x1024.py',
-    'SegNeXt-T': 'segnext/segnext_mscan-t_1xb16-adamw-160k_ade20k-512x512.py',
     'DeepLabV3+ MobileNetV2': (
         'mobilenet_v2/mobilenet-v2-d8_deeplabv3plus_4xb2-80k_cityscapes-512x1024.py'
     ),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 RANDOM = '-'  # in place of a checkpoint
 PEERS = (  # of benchmarking.run
     *('BiSeNetV2', 'DDRNet-23-slim', 'PIDNet-S', 'STDC1', 'Fast-SCNN', 'SegFormer-B0'),
-    *('SegNeXt-T', 'DeepLabV3+ MobileNetV2'),
+    'DeepLabV3+ MobileNetV2',
 )
 
 
