@@ -71,6 +71,7 @@ def test_ddp_on_the_cpu(tmp_path, on_cpu, cfg, broadcasts):
         wrapped(torch.randn(2, 3, 4, 4)).sum().backward()
         assert not any(isinstance(m, nn.SyncBatchNorm) for m in wrapped.modules())
         assert runner.wrap_model(None, wrapped) is wrapped
+        del wrapped  # after the group, it could wait for its threads forever
     finally:
         distributed.destroy_process_group()
 
