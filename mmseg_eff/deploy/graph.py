@@ -29,6 +29,7 @@ from ..errors import InputError
 from ..models import optimize_for_inference
 from ..models.layers import SubpixelConv
 from ..models.segmentors.heads import num_labels
+from ..models.segmentors.predict_labels import predicts_as_mmseg
 from ..models.segmentors.tta import has_sigmoid_outputs
 from .description import describe, find_resize, normalization
 from .runtime_checks import OUTPUTS
@@ -175,8 +176,17 @@ class SegmentationGraph(nn.Module):
             labels = self.subpixel_labels(x)
             if labels.shape[1:] == size:  # smaller if the finest map's stride is not 2
                 return labels.to(label_type(self.num_labels))
-        meta = dict(img_shape=x.shape[2:], pad_shape=x.shape[2:])
-        logits = self.model.encode_decode(x, [meta])[..., :height, :width]
+        padded = x.shape[2:]
+        if self.is_resized_once((height, width), size):
+            # as the head gives them; ESPNet's are larger for images of odd size
+            logits = self.model._forward(x)[..., : padded[0], : padded[1]]
+            align_corners = self.model.decode_head.align_corners
+            if factor := whole_factor(logits.shape[2:], padded):
+                return upsampled_argmax(logits, factor, align_corners)[:, :height, :width]
+            logits = F.interpolate(logits, padded, mode='bilinear', align_corners=align_corners)
+        else:
+            logits = self.model.encode_decode(x, [dict(img_shape=padded, pad_shape=padded)])
+        logits = logits[..., :height, :width]
         if 'labels' not in self.inside:
             return logits
         if self.output != 'labels':
@@ -188,6 +198,20 @@ class SegmentationGraph(nn.Module):
         if self.threshold is not None:
             return (logits[:, 0] > self.threshold).to(torch.uint8)
         return logits.argmax(1).to(label_type(self.num_labels))
+
+    def is_resized_once(self, given: Sequence[int], size: Sequence[int]) -> bool:
+        """Whether labels (H, W) come from the head's logits by one resize, of fixed sizes.
+
+        Args:
+            given: Size of the network's input before it is padded.
+            size: Size of the labels.
+        """
+        return (
+            self.output == 'labels'
+            and self.size is not None
+            and tuple(given) == tuple(size)
+            and predicts_as_mmseg(self.model)
+        )
 
     def scores(self, logits: Tensor, size: Sequence[int]) -> Tensor:
         """Logits or probabilities (N, K, H, W) of logits (N, C, h, w).

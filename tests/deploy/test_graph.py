@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import ConfigDict
+from mmseg.models.decode_heads import FCNHead
 from small_segmentor import LOAD, NORMALISE, PACK, build
 from torch.nn import functional as F
 
@@ -84,6 +85,26 @@ def test_labels_of_a_batch_are_those_of_each_image(settings, size):
         together = eager(SegmentationGraph(model, size=size, batch=batch).eval())
         assert np.array_equal(together.segment_batch(images), expected)
         assert np.array_equal(together.segment(images[0]), expected[0])
+
+
+@pytest.mark.parametrize(
+    ('size', 'settings'),
+    [((48, 64), {}), (SIZE, dict(test_cfg=dict(size_divisor=16))), (SIZE, {})],
+    ids=['as it is', 'padded', 'no whole factor'],
+)
+def test_logits_of_a_fixed_size_are_resized_at_most_once(size, settings):
+    image = noise(1, size)
+    model = build(**NORMALISE, **settings)
+    model.decode_head = FCNHead(
+        in_channels=131, in_index=1, channels=131, num_convs=0, num_classes=4, align_corners=True
+    ).eval()
+    model.align_corners = True
+    graph = SegmentationGraph(model, size=size).eval()
+    assert (eager(graph).segment(image) == segment_image(model, image.copy())).mean() > 0.999
+    program = torch.export.export(graph, graph.example(size))
+    shapes = [tuple(getattr(node.meta.get('val'), 'shape', ())) for node in program.graph.nodes]
+    at_full_size = [shape for shape in shapes if shape == (1, 4, *size)]
+    assert bool(at_full_size) == (size == SIZE and not settings)
 
 
 @pytest.mark.parametrize('inside', [('normalise',), ('normalise', 'labels')])
