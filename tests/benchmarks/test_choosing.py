@@ -9,7 +9,7 @@ from choosing_text import PARTS, ahead, conditions, details, int8, overview
 from choosing_times import Row, front, peer_ahead, rows_of
 
 from mmseg_eff.benchmarking.picture import networks_of
-from mmseg_eff.benchmarking.stages import TORCH
+from mmseg_eff.benchmarking.stages import STAGES, TORCH
 from mmseg_eff.errors import InputError
 
 CONDITIONS = dict(threads=2, repeats=5, load_before=0.1, load_after=0.2, processor='a CPU')
@@ -17,7 +17,7 @@ BF16 = 'bf16: this processor has no bf16; nothing was written'
 
 
 def timed(ms, **more):
-    laps = [dict(network=(ms + run) / 1000) for run in (-1, 0, 1)]
+    laps = [dict.fromkeys(STAGES, 0.0) | dict(network=(ms + run) / 1000) for run in (-1, 0, 1)]
     return dict(memory=99.6, laps=laps, conditions=CONDITIONS, **more)
 
 

@@ -96,7 +96,8 @@ def test_no_other_reader_of_foreign_text(root):
         r'pickle\.loads?\(|mmengine\.load\(|fileio\.load\(|'
         r'fromstring\(|(?<![\w.`])(?:eval|exec)\([^)]'
     )
-    assert {name for name, text in sources.items() if unsafe.search(text)} == set()
+    of_packages = {'_lazy_packages.py'}  # runs the __init__.py of installed packages
+    assert {name for name, text in sources.items() if unsafe.search(text)} == of_packages
     runs = {name for name, text in sources.items() if 'Config.fromfile(' in text}
     assert runs == {'load.py'}
 
