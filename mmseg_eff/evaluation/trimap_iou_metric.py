@@ -111,8 +111,7 @@ def border_distance(
     # The nearest pixel of another label touches the region: no more than its box, and a pixel
     # around it, has to be looked at.
     distance = np.empty(label.shape, np.float32)
-    values, regions = np.unique(label, return_inverse=True)
-    regions = regions.reshape(label.shape)
+    regions = np.unique(label, return_inverse=True)[1].reshape(label.shape)
     for index, box in enumerate(find_objects(regions + 1)):
         box = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
         same = regions[box] == index
