@@ -1,110 +1,159 @@
-"""Our networks and mmseg's fast ones, in torch and exported to OpenVINO, in one run:
+"""Our networks and mmseg's fast ones, in torch and exported, in float32 and below, in one run:
 
-    python benchmarks/choosing.py EXPORTS --json FIGURES.json --plot docs/images/choosing.png
+    python benchmarks/choosing.py WORK --export-only
+    python benchmarks/choosing.py WORK --minutes 20 --json docs/results/choosing.json
+    python benchmarks/choosing_page.py docs/results/choosing.json
 
-Each network takes the image size that its Cityscapes mIoU was published for. The exports are made
-in the folder EXPORTS, of the authors' weights where they are published, else of random ones; those
-that are there are kept. The table is Markdown.
+Every network labels an image file of 512x1024 and one of 1024x2048, whole and at their sizes, in
+torch (eager) and in each of ``--ways``. Exports are made in the folder WORK, of the authors'
+weights where they are published, else of random ones, and kept there until what they depend on
+changes. Each network in each way is a warm process; at each size all of them run in turn, or those
+of ``--together`` networks, if the memory does not hold more. A precision that the processor does
+not compute in is said to be missing.
 """
 
 import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-import cv2
-from optimize import randomise
-from random_networks import random_checkpoint
+from choosing_list import Rated, rated_networks
+from kept_exports import add_arguments, checkpoint_of, exported
 
+import mmseg_eff
 from mmseg_eff.apis.demonstration import PHOTO
-from mmseg_eff.apis.exporting import export
 from mmseg_eff.apis.measuring import Candidate, benchmark
-from mmseg_eff.benchmarking.run import PEERS, known_miou
-from mmseg_eff.commands.benchmark import print_table
-from mmseg_eff.config.load import load_config
-from mmseg_eff.errors import InputError
-from mmseg_eff.hub import published, resolve
-from mmseg_eff.utils.image_io import write_png
+from mmseg_eff.benchmarking.complexity import check_size
+from mmseg_eff.benchmarking.run import make_images
+from mmseg_eff.benchmarking.stages import TORCH
+from mmseg_eff.deploy.runtime_checks import REPORT, read_report
+from mmseg_eff.utils.atomic_io import replacing
 from mmseg_eff.utils.printing import quiet_warnings
 
-SIZE = (1024, 2048)  # of Cityscapes' images
-WEIGHTS = (  # published, whose index names config and mIoU
-    'espnet-c-p2q8_cityscapes',
-    'espnet-p2q8_cityscapes',
-    'espnetv2-s0.5_cityscapes',
-    'espnetv2-s1.0_cityscapes',
-    'espnetv2-s1.5_cityscapes',
-    'espnetv2-s2.0_cityscapes',
-)
-PUBLISHED_MIOU = {  # in the ESeg paper, and in the model zoo of DeepLab's authors
-    'eseg/eseg-s_1xb16-90k_cityscapes-512x1024': 80.1,
-    'eseg/eseg-m_1xb16-90k_cityscapes-512x1024': 81.6,
-    'eseg/eseg-l_1xb16-90k_cityscapes-512x1024': 82.6,
-    'eseg/eseg-lite-s_1xb16-90k_cityscapes-1024x1024': 76.0,
-    'eseg/eseg-lite-m_1xb16-90k_cityscapes-1024x1024': 78.6,
-    'eseg/eseg-lite-l_1xb16-90k_cityscapes-1024x1024': 80.1,
-    'deeplab/deeplabv3plus-mobilenetv2_1xb16-90k_cityscapes-769x769': 70.71,
-}
+WAYS = ('openvino', 'onnx', 'openvino-bf16', 'openvino-f16', 'openvino-int8')
+LEAST_REPEATS = 5
+STATISTICS = (256, 512)  # size of the images that random weights have the statistics of
+LACKING = 'this processor has no'  # in the reason of an exporter
 
 
-def networks() -> dict[str, tuple[str, str | None, float | None]]:
-    """Config, published weights and mIoU of each network by name; ``None`` where there is none."""
-    ours = {
-        row.config: (f'hub:{row.name}', row.miou) for row in map(published().get, WEIGHTS) if row
-    }
-    ours |= {config: (None, miou) for config, miou in PUBLISHED_MIOU.items()}
-    rows = {Path(name).name: (f'mmseg_eff::{name}.py', *rest) for name, rest in ours.items()}
-    return rows | {name: (f'mmseg::{path}', None, None) for name, path in PEERS.items()}
+class Made(NamedTuple):
+    """The exports of a network at a size.
+
+    Attributes:
+        checkpoint: The weights; empty if there are none, for the reason that all ``reasons`` are.
+        folders: Exported folder by way.
+        reasons: Why there is none, by way.
+    """
+
+    checkpoint: str
+    folders: dict[str, Path]
+    reasons: dict[str, str]
+
+
+def make(row: Rated, args: argparse.Namespace) -> Made:
+    """Make the exports of a network unless they are there, in float32 before the others.
+
+    What the processor lacks for one network, it lacks for all; that goes to ``args.lacking``.
+    """
+    place = args.place / row.network.name
+    weights = args.work / 'random' / row.network.name
+    for folder in (place, weights):
+        folder.mkdir(parents=True, exist_ok=True)
+    checkpoint, reason = checkpoint_of(row.network, weights, args.small_images, args.limit)
+    if reason:
+        return Made('', {}, dict.fromkeys(args.ways, reason))
+    made = Made(checkpoint, {}, {})
+    for way in sorted(args.ways, key=lambda way: '-' in way):
+        refused = args.lacking.get(way) or made.reasons.get(way.partition('-')[0], '')
+        refused = refused or exported(row.network, checkpoint, place / way, args)
+        if refused:
+            made.reasons[way] = refused
+            if LACKING in refused:
+                args.lacking[way] = refused
+        else:
+            made.folders[way] = place / way
+    return made
+
+
+def candidates_of(row: Rated, made: Made) -> list[Candidate]:
+    """A network in torch and its exports, named by their ways."""
+    network, name = row.network, partial('{} {}'.format, row.network.name)
+    rows = [Candidate(name(TORCH), str(network.config), made.checkpoint, network.options)]
+    return rows + [Candidate(name(way), str(folder)) for way, folder in made.folders.items()]
+
+
+def figures_of(rows: Sequence[Rated], args: argparse.Namespace) -> list[dict]:
+    """Time networks in all ways at a size; figures by network."""
+    made = {row.title: make(row, args) for row in rows}
+    if args.export_only:
+        return []
+    candidates = {row.title: candidates_of(row, made[row.title]) for row in rows}
+    figures = benchmark(
+        [candidate for of_one in candidates.values() for candidate in of_one],
+        args.images[0],
+        size=args.size,
+        repeats=args.repeats,
+        minutes=args.share * len(rows),
+        threads=args.threads,
+    )
+    by_name = {figure.name: asdict(figure) for figure in figures}
+    found = []
+    for row in rows:
+        ways = {}
+        for candidate in candidates[row.title]:
+            figure = by_name[candidate.name]
+            way = candidate.name.rpartition(' ')[2]
+            ways[way] = {key: figure[key] for key in ('memory', 'laps', 'conditions')}
+            if way == TORCH:
+                counts = {key: figure[key] for key in ('parameters', 'macs', 'input_shape')}
+            else:
+                ways[way]['labels'] = read_report(Path(candidate.path, REPORT))['agreement']
+        ways |= {way: dict(reason=reason) for way, reason in made[row.title].reasons.items()}
+        has_weights = bool(row.network.weights)
+        facts = {key: value for key, value in row._asdict().items() if key != 'network'}
+        found.append(
+            dict(**facts, has_weights=has_weights, size_timed=args.size, **counts, ways=ways)
+        )
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('exports', type=Path)
-    parser.add_argument('--json', type=Path)
-    parser.add_argument('--plot', type=Path)
-    parser.add_argument('--repeats', type=int, default=5)
-    parser.add_argument('--threads', type=int, default=2)
-    parser.add_argument('--only', nargs='+', help='beginnings of names')
-    parser.add_argument('--export-only', action='store_true', help='measure nothing')
+    add_arguments(parser)
+    parser.add_argument('--ways', nargs='*', default=WAYS, help='BACKEND or BACKEND-PRECISION')
+    parser.add_argument('--sizes', nargs='+', default=('512x1024', '1024x2048'), metavar='HxW')
+    parser.add_argument('--images', nargs='+', default=[PHOTO], help='photos; the first is timed')
+    parser.add_argument('--repeats', type=int, default=LEAST_REPEATS, help='at least so many')
+    parser.add_argument('--minutes', type=float, default=0, help='of timing, for more repeats')
+    parser.add_argument('--together', type=int, default=100, help='networks that run in turn')
     args = parser.parse_args()
     quiet_warnings()
-    args.exports.mkdir(parents=True, exist_ok=True)
-    image = args.exports / 'street.png'
-    write_png(image, cv2.resize(cv2.imread(str(PHOTO)), SIZE[::-1], interpolation=cv2.INTER_CUBIC))
-
-    candidates, miou = [], {}
-    for name, (config, weights, known) in networks().items():
-        if args.only and not name.startswith(tuple(args.only)):
-            continue
-        path = args.exports / f'{name.partition("_")[0]}_openvino'
-        checkpoint = weights or path.with_suffix('.pth')
-        if not weights and not checkpoint.exists():
-            random_checkpoint(load_config(config), checkpoint, randomise)
-        if not path.exists():
-            print(f'exporting {name}', flush=True)
-            try:
-                export(
-                    config, checkpoint, path, backend='openvino', images=image, threads=args.threads
-                )
-            except InputError as error:
-                print(f'{name} only in torch: {error}')
-        rows = [Candidate(name, config, resolve(str(checkpoint)))]
-        known = known or known_miou(rows[0].config())
-        if path.exists():
-            rows.append(Candidate(path.name, str(path)))
-        candidates += rows
-        miou |= {row.name: known for row in rows}
-    if args.export_only:
-        return
-    figures = benchmark(
-        candidates,
-        image,
-        miou=miou,
-        repeats=args.repeats,
-        threads=args.threads,
-        json_file=args.json,
-        plot_file=args.plot,
-    )
-    print(figures[0].conditions)
-    print_table(figures, use_markdown=True)
+    mmseg_eff.register()
+    rows = [
+        row
+        for row in rated_networks()
+        if not args.only or row.network.name.startswith(tuple(args.only))
+    ]
+    args.share = args.minutes / len(rows) / len(args.sizes)
+    photos, found, args.lacking = args.images, [], {}
+    folder = args.work / 'random'
+    folder.mkdir(parents=True, exist_ok=True)
+    args.small_images = make_images(photos, STATISTICS, folder)
+    for text in args.sizes:
+        args.size = check_size(text.split('x'))
+        args.place = args.work / text
+        args.place.mkdir(parents=True, exist_ok=True)
+        args.images = make_images(photos, args.size, args.place)
+        for first in range(0, len(rows), args.together):
+            found += figures_of(rows[first : first + args.together], args)
+            if args.json and found:
+                with replacing(args.json) as temporary:
+                    temporary.write_text(json.dumps(dict(networks=found), indent=1) + '\n')
+    if found:
+        print(found[0]['ways'][TORCH]['conditions'])
 
 
 if __name__ == '__main__':

@@ -1,6 +1,6 @@
 """The networks of the repository, one config each, with published weights where there are some."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,13 +16,15 @@ class Network(NamedTuple):
 
     Attributes:
         name: Family and variant.
-        config: File of the config.
+        config: File of the config, or ``mmseg::…``.
         weights: ``hub:NAME``; ``None`` for random ones.
+        options: Settings of the config to override, by dotted key.
     """
 
     name: str
-    config: Path
+    config: Path | str
     weights: str | None
+    options: Mapping[str, object] | None = None
 
 
 def variant(config: Path) -> str:

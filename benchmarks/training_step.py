@@ -6,13 +6,18 @@ Two processes train the same network on the same batches from the same weights, 
 (NCHW, ``nn.PReLU``, the C library's own memory management) and a fast one (channels-last, the
 ``PReLU`` of this package, freed memory kept). Prints the images a second of both and the largest
 relative difference of the first losses, which rounding grows into step by step: with ``--double``
-they say whether the mathematics is the same. ``--profile`` prints the operators of a fast step.
+they say whether the mathematics is the same. ``--against CHECKOUT`` adds a third process, the fast
+one of another checkout of this repository, with its own file CONFIG. ``--profile`` prints the
+operators of a fast step.
 """
 
 import argparse
+import logging
 import multiprocessing
 import statistics
+import sys
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
@@ -87,6 +92,7 @@ def batch_to_double(module: nn.Module, args: tuple, batch: dict) -> dict:
 def work(pipe: Connection, args: argparse.Namespace, is_fast: bool) -> None:
     """Train as many steps as received and send their seconds; at 0, send the losses."""
     quiet_warnings()
+    logging.disable(logging.INFO)  # mmengine's, of every parameter
     training = Training(args, is_fast)
     while count := pipe.recv():
         pipe.send([seconds_of(training.step) for _ in range(count)])
@@ -111,31 +117,40 @@ def main() -> None:
     )
     parser.add_argument('--double', action='store_true')
     parser.add_argument('--profile', action='store_true')
+    parser.add_argument('--against', metavar='CHECKOUT', help='folder of an earlier version')
     args = parser.parse_args()
 
+    names = ['plain', 'fast'] if args.against is None else ['plain', 'against', 'fast']
     context = multiprocessing.get_context('spawn')
-    pipes = []
-    for is_fast in (False, True):
-        pipe, end = context.Pipe()
-        context.Process(target=work, args=(end, args, is_fast)).start()
-        pipes.append(pipe)
-    seconds = ([], [])
+    pipes = {}
+    for name in names:
+        pipes[name], end = context.Pipe()
+        path, config = list(sys.path), args.config
+        if name == 'against':  # a spawned process takes over the path, and imports anew
+            sys.path.insert(0, args.against)
+            args.config = str(Path(args.against, config))
+        context.Process(target=work, args=(end, args, name != 'plain')).start()
+        args.config = config
+        sys.path[:] = path
+    seconds = {name: [] for name in names}
     for turn in range(args.repeats):
-        for pipe, values in zip(pipes, seconds, strict=True):
+        for name, pipe in pipes.items():
             pipe.send(args.steps)
             turn_seconds = pipe.recv()
             if turn:  # the first warms up
-                values += turn_seconds
-    losses = []
-    for pipe in pipes:
+                seconds[name] += turn_seconds
+    losses = {}
+    for name, pipe in pipes.items():
         pipe.send(0)
-        losses.append(pipe.recv())
-    plain, fast = (args.batch_size / statistics.median(values) for values in seconds)
-    print(f'{plain:.2f} -> {fast:.2f} images a second, ratio {fast / plain:.2f}')
-    pairs = list(zip(*losses, strict=True))
-    for count in (1, 20):
-        difference = max(abs(a - b) / abs(a) for a, b in pairs[:count])
-        print(f'first {count} losses: largest relative difference {difference:.1e}')
+        losses[name] = pipe.recv()
+    rates = {name: args.batch_size / statistics.median(seconds[name]) for name in names}
+    for name in names[:-1]:
+        ratio = rates['fast'] / rates[name]
+        print(f'{name} {rates[name]:.2f}, fast {rates["fast"]:.2f} images a second: {ratio:.2f}')
+        pairs = list(zip(losses[name], losses['fast'], strict=True))
+        for count in (1, min(20, len(pairs))):
+            difference = max(abs(a - b) / abs(a) for a, b in pairs[:count])
+            print(f'  first {count} losses: largest relative difference {difference:.1e}')
 
 
 if __name__ == '__main__':

@@ -9,7 +9,7 @@ from multiprocessing import current_process, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import _moved
+from . import _lazy_packages, _lazy_registries, _moved
 from .apis import EXPORTS
 from .registration import register
 from .version import __version__
@@ -39,6 +39,8 @@ def is_command() -> bool:
 def __getattr__(name: str) -> Any:
     if name in EXPORTS:
         return getattr(import_module('.apis', __name__), name)
+    if name == 'converters':
+        return import_module('.converters', __name__)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
 
@@ -47,5 +49,7 @@ def __dir__() -> list[str]:
 
 
 _moved.install()
+_lazy_packages.install()
+_lazy_registries.install()
 if not is_command():
     register()

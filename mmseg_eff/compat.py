@@ -16,6 +16,8 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
+from ._lazy_packages import after_import
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -36,10 +38,8 @@ def apply() -> None:
     allow_checkpoint_globals()
     replace_pkg_resources()
     announce_package()
-    draw_contiguous_images()
-    complete_data_lists()
-    let_inferencer_read_images()
-    repeat_random_bases()
+    for name, fix in FIXES.items():
+        after_import(name, fix)
 
 
 def is_distribution(name: str) -> bool:
@@ -195,13 +195,17 @@ def replace_pkg_resources() -> None:
 
 
 def announce_package() -> None:
-    """Make ``mmseg_eff::…`` bases and our model names known to mmengine."""
-    import mmseg
+    """Make ``mmseg_eff::…`` bases known to mmengine."""
     from mmengine.config.utils import MODULE2PACKAGE
-    from mmengine.infer import BaseInferencer
 
     MODULE2PACKAGE.setdefault('mmseg_eff', 'mmseg_eff')
-    original = BaseInferencer._get_models_from_metafile
+
+
+def list_models(module: types.ModuleType) -> None:
+    """Make our model names known to mmengine's inferencers."""
+    import mmseg
+
+    original = module.BaseInferencer._get_models_from_metafile
     if hasattr(original, '__wrapped__'):
         return
 
@@ -213,15 +217,14 @@ def announce_package() -> None:
             for model in original(str(own)):
                 yield {**model, 'Config': str(own / model['Config'])}
 
-    BaseInferencer._get_models_from_metafile = staticmethod(models_from_metafile)
+    module.BaseInferencer._get_models_from_metafile = staticmethod(models_from_metafile)
 
 
-def draw_contiguous_images() -> None:
+def draw_contiguous_images(module: types.ModuleType) -> None:
     """OpenCV 5 draws class names only into contiguous arrays; browse_dataset.py gives others."""
     import numpy as np
-    from mmseg.visualization import SegLocalVisualizer
 
-    original = SegLocalVisualizer._draw_sem_seg
+    original = module.SegLocalVisualizer._draw_sem_seg
     if hasattr(original, '__wrapped__'):
         return
 
@@ -229,19 +232,18 @@ def draw_contiguous_images() -> None:
     def draw(self, image: np.ndarray, *args, **kwargs) -> np.ndarray:
         return original(self, np.ascontiguousarray(image), *args, **kwargs)
 
-    SegLocalVisualizer._draw_sem_seg = draw
+    module.SegLocalVisualizer._draw_sem_seg = draw
 
 
-def complete_data_lists() -> None:
+def complete_data_lists(module: types.ModuleType) -> None:
     """Skip blank lines of an ``ann_file``, and tell samples ``ignore_index`` and ``num_classes``.
 
     mmseg takes a blank line for an image without a name; and it tells the transforms ``label_map``
     and ``reduce_zero_label``, but neither the ignored label nor the number of classes.
     """
     from mmengine.dataset import BaseDataset
-    from mmseg.datasets import BaseSegDataset
 
-    original = BaseSegDataset.filter_data
+    original = module.BaseSegDataset.filter_data
     if original is not BaseDataset.filter_data:
         return
 
@@ -253,10 +255,10 @@ def complete_data_lists() -> None:
         rules = dict(ignore_index=self.ignore_index, num_classes=len(classes) if is_known else None)
         return [{**info, **rules} for info in original(self) if info.get('img_path') != nameless]
 
-    BaseSegDataset.filter_data = filter_data
+    module.BaseSegDataset.filter_data = filter_data
 
 
-def let_inferencer_read_images() -> None:
+def let_inferencer_read_images(module: types.ModuleType) -> None:
     """Let ``MMSegInferencer`` use configs that load images and labels by transforms of ours.
 
     It looks for mmcv's ``LoadImageFromFile`` by name and fails without it. The loading transform of
@@ -264,9 +266,8 @@ def let_inferencer_read_images() -> None:
     are. Loaders of labels are left out, whatever their name.
     """
     from mmengine.dataset import Compose
-    from mmseg.apis import MMSegInferencer
 
-    original = MMSegInferencer._init_pipeline
+    original = module.MMSegInferencer._init_pipeline
     if hasattr(original, '__wrapped__'):
         return
 
@@ -285,7 +286,7 @@ def let_inferencer_read_images() -> None:
             return original(self, cfg)
         return Compose([ArrayOrFile(compose(loading)), *compose(steps).transforms])
 
-    MMSegInferencer._init_pipeline = init_pipeline
+    module.MMSegInferencer._init_pipeline = init_pipeline
 
 
 class ArrayOrFile:
@@ -309,7 +310,7 @@ class ArrayOrFile:
         return {'img_path': None, 'img_shape': size, 'ori_shape': size, 'seg_fields': [], **results}
 
 
-def repeat_random_bases() -> None:
+def repeat_random_bases(module: types.ModuleType) -> None:
     """Make the evaluation of mmseg's Hamburger head (SegNeXt) deterministic.
 
     It starts its matrix decomposition from new random bases in every pass, in evaluation, too: two
@@ -317,9 +318,8 @@ def repeat_random_bases() -> None:
     network. Training does not change, nor do later random numbers.
     """
     import torch
-    from mmseg.models.decode_heads.ham_head import NMF2D
 
-    original = NMF2D._build_bases
+    original = module.NMF2D._build_bases
     if hasattr(original, '__wrapped__'):
         return
 
@@ -331,4 +331,13 @@ def repeat_random_bases() -> None:
             torch.manual_seed(0)
             return original(self, 1, *args, **kwargs).repeat(B, 1, 1)
 
-    NMF2D._build_bases = build_bases
+    module.NMF2D._build_bases = build_bases
+
+
+FIXES = {  # module -> what is mended in it when it is imported
+    'mmengine.infer.infer': list_models,
+    'mmseg.visualization.local_visualizer': draw_contiguous_images,
+    'mmseg.datasets.basesegdataset': complete_data_lists,
+    'mmseg.apis.mmseg_inferencer': let_inferencer_read_images,
+    'mmseg.models.decode_heads.ham_head': repeat_random_bases,
+}

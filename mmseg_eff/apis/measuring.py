@@ -28,6 +28,7 @@ def benchmark(
     peers: bool = False,
     miou: Mapping[str, float] | None = None,
     repeats: int = 21,
+    minutes: float = 0.0,
     threads: int = 2,
     json_file: str | Path | None = None,
     plot_file: str | Path | None = None,
@@ -35,8 +36,8 @@ def benchmark(
 ) -> list[Figures]:
     """Time several networks from image file to label file, stage by stage, on the CPU.
 
-    All run in this process in turn on the same image, the first turn as warm-up. Memory is measured
-    in a new process for each network: in a script, call this below ``if __name__ == '__main__':``.
+    Each has a warm process of its own, and they run in turn on the same image, the first turn as
+    warm-up. In a script, call this below ``if __name__ == '__main__':``.
 
         rows = benchmark([('config.py', 'weights.pth'), 'exports/onnx'], ['street.png'])
         print({row.name: row.milliseconds()['all'] for row in rows})  # median, 95th percentile
@@ -53,7 +54,8 @@ def benchmark(
         peers: Add mmseg's own networks of this kind, ``PEERS``, with random weights.
         miou: mIoU in percent by name; the others' are looked up in the ``metafile.yaml`` beside
             their configs, measured at the recipe's own image size.
-        repeats: Timed runs of each network.
+        repeats: Timed runs of each network, at least.
+        minutes: Time for all of them together: the faster ones run more often in their part of it.
         threads: Threads of torch, OpenCV and the engines.
         json_file: File to write every measured second to.
         plot_file: PNG to draw mIoU over time in. An exported folder NETWORK_BACKEND is joined with
@@ -91,6 +93,7 @@ def benchmark(
             repeats=repeats,
             threads=threads,
             keep_size=checked is not None,
+            minutes=minutes,
         )
     if json_path:
         write_json(json_path, figures)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.transforms import Bbox
 
-SIZE, DPI = (9, 6), 130
+SIZE, DPI = (7, 6.4), 200  # 1400 pixels wide, and legible at 400
 COLORS = {  # beginning of a title -> colour, which colour-blind eyes tell apart (Okabe and Ito)
     'ESPNetv2': '#009e73',
     'ESPNet': '#0072b2',
@@ -34,8 +34,8 @@ ENGINES = {
     'openvino': 'OpenVINO',
     'tensorrt': 'TensorRT',
 }
-FONT_SIZE = 9  # of the names
-TICKS = (1, 2, 3, 5)  # and their multiples by powers of ten
+FONT_SIZE = 11  # of the names
+TICKS = (1, 2, 5)  # and their multiples by powers of ten
 AROUND = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
 DISTANCES = (8, 14, 22, 34, 50)  # of a name from its point, in points (1/72 inch)
 NEAR = 14  # up to here no line leads from the name to its point
@@ -108,13 +108,15 @@ def plot(path: Path, figures: Sequence[Figures]) -> None:
     axes.xaxis.set_major_formatter(lambda ms, _: duration(ms))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.12, y=0.08)
-    axes.set_ylabel('mIoU [%]')
-    axes.set_xlabel(f'time from image file to label file, {figures[0].conditions.threads} threads')
+    axes.tick_params(labelsize=FONT_SIZE)
+    axes.set_ylabel('mIoU [%]', fontsize=FONT_SIZE)
+    words = f'time from image file to label file, {figures[0].conditions.threads} threads'
+    axes.set_xlabel(words, fontsize=FONT_SIZE)
     engines = sorted({engine for network in networks for engine in network.times} - {TORCH})
     if engines:
         names = ', '.join(map(name_of, engines))
         marks = f'● in torch    ◆ exported ({names})'
-        axes.set_title(marks, loc='left', fontsize='medium', color=OTHERS)
+        axes.set_title(marks, loc='left', fontsize=FONT_SIZE, color=OTHERS)
     axes.spines[['top', 'right']].set_visible(False)
     axes.grid(alpha=0.25)
     figure.draw_without_rendering()

@@ -16,7 +16,8 @@ from .stages import STAGES
 from .timing import Conditions
 
 PERCENTILES = (50, 95)
-HEADER = ('network', 'input', 'parameters M', 'MACs G', 'memory MB', *STAGES, 'all', 'mIoU')
+TIMES = (*STAGES, 'all', 'fastest')
+HEADER = ('network', 'input', 'parameters M', 'MACs G', 'memory MB', *TIMES, 'mIoU')
 UNKNOWN = '–'
 
 
@@ -54,6 +55,11 @@ class Figures:
             for stage in (*STAGES, 'all')
         }
 
+    @property
+    def fastest(self) -> float:
+        """Milliseconds of the fastest run."""
+        return 1000 * min(sum(lap.values()) for lap in self.laps)
+
 
 def cells(figures: Figures) -> list[str]:
     """A row under ``HEADER``; times as median / 95th percentile in ms."""
@@ -66,6 +72,7 @@ def cells(figures: Figures) -> list[str]:
         UNKNOWN if figures.macs is None else f'{figures.macs / 1e9:.2f}',
         f'{figures.memory:.0f}',
         *times,
+        f'{figures.fastest:.1f}',
         UNKNOWN if figures.miou is None else f'{figures.miou:.2f}',
     ]
 
@@ -89,9 +96,7 @@ def write_json(path: Path, figures: Sequence[Figures]) -> None:
         del network['conditions']  # of all
     report = dict(
         torch=torch.__version__,
-        processors=os.cpu_count(),
-        threads=figures[0].conditions.threads,
-        load_average=os.getloadavg()[0],
+        **asdict(figures[0].conditions),
         networks=networks,
     )
     with replacing(path) as temporary:

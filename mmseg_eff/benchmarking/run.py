@@ -17,10 +17,10 @@ from ..datasets.toy_street import Scene
 from ..errors import InputError
 from ..utils.image_io import write_png
 from .complexity import complexity
-from .memory import peak_memory
 from .report import Figures
-from .stages import Candidate, load_candidate, run_once
+from .stages import Candidate
 from .timing import take_turns
+from .workers import Worker, close_all
 
 PEERS = {  # mmseg's own configs of networks of this kind
     'BiSeNetV2': 'bisenetv2/bisenetv2_fcn_4xb4-160k_cityscapes-1024x1024.py',
@@ -28,6 +28,7 @@ PEERS = {  # mmseg's own configs of networks of this kind
     'PIDNet-S': 'pidnet/pidnet-s_2xb6-120k_1024x1024-cityscapes.py',
     'STDC1': 'stdc/stdc1_in1k-pre_4xb12-80k_cityscapes-512x1024.py',
     'Fast-SCNN': 'fastscnn/fast_scnn_8xb4-160k_cityscapes-512x1024.py',
+    'SegFormer-B0': 'segformer/segformer_mit-b0_8xb1-160k_cityscapes-1024x1024.py',
     'DeepLabV3+ MobileNetV2': (
         'mobilenet_v2/mobilenet-v2-d8_deeplabv3plus_4xb2-80k_cityscapes-512x1024.py'
     ),
@@ -102,32 +103,43 @@ def measure(
     repeats: int,
     threads: int,
     keep_size: bool,
+    minutes: float = 0.0,
 ) -> list[Figures]:
-    """Measure all figures of all candidates.
+    """Measure all figures of all candidates, each in a process of its own, in turn.
 
     Args:
         candidates: What to compare.
         images: Image files, used in turn.
         miou: mIoU by name; the others' are looked up beside their configs.
-        repeats: Timed runs of each.
+        repeats: Timed runs of each, at least.
         threads: Threads of each.
         keep_size: Leave what resizes the image out of the configs' pipelines.
+        minutes: Time for all: the faster ones have more runs in their part of it.
     """
-    loaded = {c.name: load_candidate(c, threads, keep_size) for c in candidates}
-    with TemporaryDirectory() as folder:
+    workers: dict[str, Worker] = {}
+    try:
+        for candidate in candidates:
+            workers[candidate.name] = Worker(candidate, threads, keep_size)
+        with TemporaryDirectory() as folder:
 
-        def turn(name: str) -> dict[str, float]:
-            image = images[runs[name] % len(images)]
-            runs[name] += 1
-            return run_once(*loaded[name], image, Path(folder, 'labels.png'))
+            def turn(name: str) -> dict[str, float]:
+                image = images[runs[name] % len(images)]
+                runs[name] += 1
+                return workers[name].run(image, Path(folder, 'labels.png'))
 
-        runs = dict.fromkeys(loaded, 0)
-        turns = take_turns(
-            {name: partial(turn, name) for name in loaded}, repeats=repeats, threads=threads
-        )
+            runs = dict.fromkeys(workers, 0)
+            turns = take_turns(
+                {name: partial(turn, name) for name in workers},
+                repeats=repeats,
+                threads=threads,
+                seconds=60 * minutes / len(workers),
+            )
+        facts = {name: worker.facts() for name, worker in workers.items()}
+    finally:
+        close_all([*workers.values()])
     figures = []
     for candidate in candidates:
-        shape = loaded[candidate.name][1].input_shape
+        engine, shape, memory = facts[candidate.name]
         total = known = None
         if shape:
             config = candidate.config()
@@ -135,11 +147,11 @@ def measure(
         figures.append(
             Figures(
                 name=candidate.name,
-                engine=loaded[candidate.name][1].engine,
+                engine=engine,
                 input_shape=shape,
                 parameters=total and total.parameters,
                 macs=total and total.macs,
-                memory=peak_memory(candidate, images, threads, keep_size),
+                memory=memory,
                 miou=miou.get(candidate.name, known),
                 laps=turns.results[candidate.name],
                 conditions=turns.conditions,

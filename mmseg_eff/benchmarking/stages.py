@@ -18,8 +18,8 @@ from mmengine.registry import init_default_scope
 from mmseg.apis import init_model
 from torch import nn
 
+from ..checkpoint.io import load_weights
 from ..config.load import load_config
-from ..converters import load_weights
 from ..datasets.image_reader import LabelsImages
 from ..deploy.segmentor import load_export
 from ..errors import InputError

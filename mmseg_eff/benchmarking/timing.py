@@ -3,13 +3,14 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic
 
 import cv2
 import torch
 
 from ..utils.timing import Result, in_turn
+from .machine import processor
 
 
 @dataclass(frozen=True)
@@ -18,20 +19,22 @@ class Conditions:
 
     Attributes:
         threads: Threads of torch and OpenCV.
-        repeats: Timed calls of each function.
+        repeats: Timed calls of each function, at least.
         load_before: Load average of the machine's last minute before the calls.
         load_after: The same after them.
+        processor: The machine's, see ``processor``.
     """
 
     threads: int
     repeats: int
     load_before: float
     load_after: float
+    processor: str = field(default_factory=processor)
 
     def __str__(self) -> str:
         return (
             f'{self.threads} threads, {self.repeats} repeats, load average '
-            f'{self.load_before:.2f} before, {self.load_after:.2f} after'
+            f'{self.load_before:.2f} before, {self.load_after:.2f} after; {self.processor}'
         )
 
 
@@ -49,12 +52,16 @@ class Turns(Generic[Result]):
 
 
 def take_turns(
-    functions: Mapping[str, Callable[[], Result]], *, repeats: int, threads: int
+    functions: Mapping[str, Callable[[], Result]],
+    *,
+    repeats: int,
+    threads: int,
+    seconds: float = 0.0,
 ) -> Turns[Result]:
     """``in_turn`` with pinned threads."""
     with pinned(threads):
         before = os.getloadavg()[0]
-        results = in_turn(functions, repeats)
+        results = in_turn(functions, repeats, seconds)
     return Turns(results, Conditions(threads, repeats, before, os.getloadavg()[0]))
 
 

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import mmseg.registry
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import Registry
-from mmengine.runner import Runner, set_random_seed
 from torch.utils.data import DataLoader
 
+from .._lazy_registries import registered
 from ..errors import InputError
 
 OF_EVERY_PART = ('type', '_scope_', '_delete_')
@@ -132,6 +132,8 @@ def known_keys(path: str, old: object, new: ConfigDict) -> Known:
     own = {key for key in old if isinstance(key, str)} if isinstance(old, dict) else set()
     own.update(BY_NAME.get(path.rpartition('.')[2], ()))
     if not path:
+        from mmengine.runner import Runner
+
         names = own | parameters(Runner.__init__).names.union(OF_RUNNER) - {'cfg'}
         for _, runner in find(new.get('runner_type', 'Runner')):
             names |= parameters(runner.__init__).names
@@ -143,6 +145,8 @@ def known_keys(path: str, old: object, new: ConfigDict) -> Known:
     if path.endswith('_dataloader') and '.' not in path:
         return Known(own | parameters(DataLoader.__init__).names | {*OF_LOADER}, True)
     if path == 'randomness':
+        from mmengine.runner import set_random_seed
+
         return Known(own | parameters(set_random_seed).names, True)
     if path in CLOSED:
         return Known(own | {*CLOSED[path]}, True)
@@ -158,7 +162,7 @@ def find(name: object) -> Iterator[tuple[str, Any]]:
         if isinstance(registry, Registry):
             registry.import_from_location()  # mmseg's own modules
             while registry is not None:
-                if (found := registry.module_dict.get(name.rpartition('.')[2])) is not None:
+                if (found := registered(registry, name.rpartition('.')[2])) is not None:
                     yield kind, found
                     break
                 registry = registry.parent

@@ -3,14 +3,17 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from mmengine.dataset import BaseDataset
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.registry import DATASETS
-from mmengine.runner import Runner
 
 from ..datasets.wrappers import innermost_datasets
 from .checks import folders, list_files
+
+if TYPE_CHECKING:
+    from mmengine.runner import Runner
 
 CHECKED = dict(backend='checked_listing')
 PLAIN = 'mmseg.datasets.basesegdataset'  # lists through a backend
@@ -74,7 +77,7 @@ def keep_list(dataset: BaseDataset, listed: list[dict]) -> None:
     vars(dataset)['load_data_list'] = partial(list, listed)
 
 
-def hand_over(runner: Runner, name: str, datasets: Sequence[BaseDataset]) -> None:
+def hand_over(runner: 'Runner', name: str, datasets: Sequence[BaseDataset]) -> None:
     """Let a runner build the datasets of a loader from the lists of those that were checked.
 
     Each list is handed over once and then forgotten. A dataset of the user's own lists its files

@@ -167,9 +167,7 @@ def reduce_precision(
     before = validation.score(float32.run, range(len(wanted.validation)))[0]
 
     def measure(changed: dict) -> tuple[Segmenter, PrecisionFigures]:
-        made = dict(precision=wanted.precision, files=file_facts(folder))
-        report = {**float32.report, **changed, **made}
-        network = load_network(folder, report, threads)
+        network = load_reduced(folder, float32, wanted.precision, changed, threads)
         before_ms, after_ms = latencies(lambda: float32.run(inputs), lambda: network.run(inputs))
         return network, PrecisionFigures(
             images=len(wanted.validation),
@@ -188,6 +186,22 @@ def reduce_precision(
     figures.check(wanted.precision, wanted.max_drop)
     remove_float32(folder, backend, network.report['model'])
     return network, figures
+
+
+def load_reduced(
+    folder: Path, float32: Segmenter, precision: str, changed: dict, threads: int = 0
+) -> Segmenter:
+    """Load the network that a backend has added to the folder of its float32 network.
+
+    Args:
+        folder: The folder.
+        float32: The float32 network.
+        precision: The lower precision.
+        changed: What ``Reducing`` has returned.
+        threads: Threads of the CPU; the engine chooses with 0.
+    """
+    made = dict(precision=precision, files=file_facts(folder))
+    return load_network(folder, {**float32.report, **changed, **made}, threads)
 
 
 def remove_float32(folder: Path, backend: Backend, model: str) -> None:

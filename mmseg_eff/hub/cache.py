@@ -7,7 +7,6 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from platformdirs import user_cache_path
 
 from ..checkpoint.io import read_for_mmengine
-from ..converters.convert import convert
 from ..errors import InputError
 from ..utils.names import HUB
 from .download import fault, fetch
@@ -66,6 +65,8 @@ def get(name: str) -> Path:
             raise InputError(f'{shipped}: is damaged, install mmseg_eff again: {reason}')
         return shipped
     if not target.is_file():
+        from ..converters.convert import convert
+
         original = original_path(name)
         fetch(weights, original)
         assert weights.converter  # of all that are fetched

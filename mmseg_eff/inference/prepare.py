@@ -10,8 +10,6 @@ import torch
 from mmseg.models import BaseSegmentor
 
 from ..deploy.segmentor import ExportedSegmentor, load_export
-from ..engine.fingerprint import plain
-from ..engine.hooks.run_record_hook import weights_hash
 from ..errors import InputError
 from ..models.segmentors.predict_labels import predict_labels_only
 from .dense_crf import DenseCRF, Refine, crf_parameters
@@ -83,6 +81,8 @@ def identify(segmentor: Segmentor) -> dict[str, object]:
     if isinstance(segmentor, ExportedSegmentor):
         return {'export': digest_of(segmentor.runtime.report)}
     assert isinstance(segmentor, ImageSegmentor)
+    from ..engine.hooks.run_record_hook import weights_hash  # it imports the parts of a training
+
     model, reader = segmentor.model, segmentor.reader
     return {
         'config': digest_of([model.cfg.model, reader.loading, reader.steps]),
@@ -100,5 +100,7 @@ def describe_crf(crf: Refine | None) -> object:
 
 def digest_of(value: object) -> str:
     """SHA-256 of nested settings, as hexadecimal digits."""
+    from ..engine.fingerprint import plain
+
     text = json.dumps(plain(value), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

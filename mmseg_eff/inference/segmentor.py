@@ -17,9 +17,9 @@ from mmseg.structures import SegDataSample
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..checkpoint.io import load_weights
 from ..checkpoint.preprocessing import preprocessing_differences
 from ..config.load import load_config
-from ..converters import load_weights
 from ..dataset_check.build import first_dataset
 from ..datasets.image_reader import (
     ImageReader,

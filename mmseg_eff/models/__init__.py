@@ -21,6 +21,7 @@ from .losses import OHEMCrossEntropy, WeightedCrossEntropy
 from .necks import EPP, BiFPN, PooledLevels
 from .optimize import optimize_for_inference
 from .segmentors import MeanProbabilityTTAModel, MultiScaleEncoderDecoder, predict_labels_only
+from .train_layers import use_train_layers
 
 __all__ = [
     'EPP',
@@ -47,4 +48,5 @@ __all__ = [
     'Xception',
     'optimize_for_inference',
     'predict_labels_only',
+    'use_train_layers',
 ]

@@ -116,6 +116,11 @@ class Trace(TorchDispatchMode):
         self.outputs: dict[int, nn.Conv2d] = {}  # output -> its convolution
         self.alive: list[Tensor] = []  # outputs of convolutions, so that their ids stay unique
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Import no compiler: torch would, to keep it out of the method below."""
+        return False
+
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
         taken = {id(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}

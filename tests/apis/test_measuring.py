@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+from in_process import replace_workers
 
 import mmseg_eff
 from mmseg_eff.benchmarking.stages import STAGES, Candidate, load_candidate
@@ -17,15 +18,8 @@ FAST = dict(size=(32, 64), repeats=2, threads=1, options=OPTIONS)
 
 @pytest.fixture
 def memory(monkeypatch):
-    """Stands in for the process that measures memory; the candidates that it was asked for."""
-    asked = []
-
-    def peak_memory(candidate, *_):
-        asked.append(candidate)
-        return 123.4
-
-    monkeypatch.setattr('mmseg_eff.benchmarking.run.peak_memory', peak_memory)
-    return asked
+    """Stands in for the processes; what they were asked for."""
+    return replace_workers(monkeypatch)
 
 
 def test_complexity_of_a_name_and_of_a_config():
@@ -70,7 +64,7 @@ def test_networks_in_all_forms(memory, tmp_path, make_image):
     )
     assert [row.name for row in rows] == [CONFIG, 'named']
     assert [row.miou for row in rows] == [None, 61.5]
-    assert [candidate.checkpoint for candidate in memory] == [str(weights), None]
+    assert [candidate.checkpoint for candidate, *_ in memory] == [str(weights), None]
     written = json.loads(json_file.read_text())
     assert [row['laps'] for row in written['networks']] == [row.laps for row in rows]
     assert plot_file.read_bytes().startswith(b'\x89PNG')

@@ -19,3 +19,4 @@ def test_figures_of_the_runs():
     assert row['parameters M'] == '1.235' and row['MACs G'] == '9.88' and row['mIoU'] == '–'
     assert row['input'] == '32x64' and row['memory MB'] == '100'
     assert row['decode'] == '11.0 / 20.0' and row['all'] == '65.0 / 110.0'
+    assert figures.fastest == pytest.approx(5 * 1 + 10) and row['fastest'] == '15.0'

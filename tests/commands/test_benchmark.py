@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from helpers import read_image
+from in_process import replace_workers
 
 from mmseg_eff.benchmarking.report import HEADER, STAGES
 from mmseg_eff.benchmarking.run import PEERS
@@ -18,15 +19,8 @@ ARGV = [CONFIG, '--size', '32', '64', '--threads', '1', '--repeats', '2', *TINY]
 
 @pytest.fixture
 def memory(monkeypatch):
-    """Stands in for the process that measures memory; what it was asked."""
-    asked = []
-
-    def peak_memory(*args):
-        asked.append(args)
-        return 123.4
-
-    monkeypatch.setattr('mmseg_eff.benchmarking.run.peak_memory', peak_memory)
-    return asked
+    """Stands in for the processes; what they were asked for."""
+    return replace_workers(monkeypatch)
 
 
 def test_names_of_the_peers():
@@ -51,7 +45,7 @@ def test_table_json_and_picture(tmp_path, memory, capsys):
         '123',
     ]
     assert len(np.unique(read_image(tmp_path / 'a.png').reshape(-1, 3), axis=0)) > 10
-    ((candidate, _, threads, keep_size),) = memory
+    ((candidate, threads, keep_size),) = memory
     assert (candidate.name, threads, keep_size) == (NAME, 1, True)
 
 

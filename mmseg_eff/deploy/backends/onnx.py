@@ -43,7 +43,8 @@ def convert(graph: 'SegmentationGraph', folder: Path) -> None:
     from ...errors import InputError
     from ..trace_ops import PlainOperations, quiet_resize
 
-    logging.getLogger('torch.onnx').setLevel(logging.ERROR)  # torchvision is not needed
+    for name in ('torch.onnx', 'onnxscript'):  # torchvision is not needed, nor all constants folded
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         with torch.no_grad(), PlainOperations(), quiet_resize(), warnings.catch_warnings():
             warnings.simplefilter('ignore')

@@ -7,10 +7,15 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import nn
 
+from ...models import use_train_layers
+
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
     """Keep weights and batches in channels-last memory format; the feature maps follow them.
+
+    On a CPU, torch's convolutions and norms also become those of this package that are faster to
+    train in this format (``use_train_layers``); checkpoints stay as they are.
 
     The same mathematics: only the order in memory, and so the rounding, changes. In several
     processes the weights stay as they are: torch's DDP lays out its buckets for the weights that
@@ -20,6 +25,7 @@ class ChannelsLastHook(Hook):
     def before_run(self, runner: Runner) -> None:
         """Convert the runner's model, or only its batches if it is wrapped."""
         if is_model_wrapper(runner.model):
+            use_train_layers(runner.model.module)
             convert_batches(runner.model.module)
         else:
             self.convert(runner.model)
@@ -27,6 +33,7 @@ class ChannelsLastHook(Hook):
     @staticmethod
     def convert(model: BaseModel) -> None:
         """Convert a segmentor in place, and every batch after its data preprocessor."""
+        use_train_layers(model)
         model.to(memory_format=torch.channels_last)
         convert_batches(model)
 

@@ -7,6 +7,8 @@ from .output_stride import atrous_strides, check_output_stride
 from .prelu import PReLU
 from .pyramid import check_channels, pooled_levels, weighted_sum
 from .reparam import PooledDepthwise, SubpixelConv, fold_norm, is_constant, stem_with_pool
+from .train_conv import TrainConv2d
+from .train_norm import TrainBatchNorm2d
 from .upsample_argmax import upsample_argmax
 
 __all__ = [
@@ -17,6 +19,8 @@ __all__ = [
     'PReLU',
     'PooledDepthwise',
     'SubpixelConv',
+    'TrainBatchNorm2d',
+    'TrainConv2d',
     'atrous_strides',
     'check_channels',
     'check_out_indices',

@@ -157,7 +157,11 @@ class GatedMerge(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(x) * self.gate(x)
+        if not (x.requires_grad and x.is_contiguous(memory_format=torch.channels_last)):
+            return self.conv(x) * self.gate(x)
+        # The gradient of torch's pooling to 1x1 has no memory format, and would spoil that of x.
+        pooled = x.permute(0, 2, 3, 1).mean((1, 2))[..., None, None]
+        return self.conv(x) * self.gate[1:](pooled)
 
 
 @MODELS.register_module()
