@@ -74,6 +74,7 @@ def config_of(num_classes: int) -> Config:
     config.model.data_preprocessor.pop('batch_sizes', None)
     config.model.data_preprocessor.update(type='SegDataPreProcessor', size=CROP)
     config.model.decode_head.num_classes = num_classes
+    config.model.decode_head.loss_decode = dict(type='WeightedCrossEntropy')
     config.test_pipeline = [dict(type='LoadCheckedImage'), dict(type='PackSegInputs')]
     return config
 
