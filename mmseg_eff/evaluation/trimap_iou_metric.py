@@ -14,7 +14,7 @@ from mmengine.logging import MMLogger, print_log
 from mmseg.registry import METRICS
 from numpy.typing import NDArray
 from prettytable import PrettyTable
-from scipy.ndimage import find_objects
+from scipy.ndimage import find_objects  # type: ignore[import-untyped]
 from torch import Tensor
 
 from .protocol_iou_metric import PROTOCOLS, ProtocolIoUMetric, total
