@@ -49,6 +49,7 @@ common = [
     'pycocotools',
     'pyyaml',
     'rich',
+    'scipy',
     'safetensors',
     'setuptools',  # mmengine imports it without a declaration
     'shtab',

@@ -178,27 +178,27 @@ def count_classes(
     parts: Sequence[Part], checks: Sequence[Sequence[PairCheck]], split: str
 ) -> list[ClassFrequency]:
     """Frequency and suggested weights of each class in a split; empty without any labels."""
-    counted = [
-        part.rules.count_classes(check.values)
-        for part, part_checks in zip(parts, checks, strict=True)
-        for check in part_checks
-        if part.split == split and check.values is not None
-    ]
-    if not np.any(counted):
+    classes = parts[0].dataset.metainfo['classes']
+    counts, present, images = np.zeros((3, len(classes)), np.int64)
+    for part, part_checks in zip(parts, checks, strict=True):
+        for check in part_checks if part.split == split else ():
+            if check.values is not None:
+                in_image = part.rules.count_classes(check.values)
+                counts += in_image
+                present[in_image > 0] += in_image.sum()
+                images += in_image > 0
+    if not counts.any():
         return []
-    pixels = np.array(counted)  # (images, C)
-    counts, occurs = pixels.sum(0), pixels > 0
-    present = occurs.T @ pixels.sum(1)
     weights = {name: method(counts, present).round(4) for name, method in METHODS.items()}
     return [
         ClassFrequency(
             name,
             int(counts[index]),
             round(float(counts[index] / counts.sum()), 6),
-            int(occurs[:, index].sum()),
+            int(images[index]),
             {method: float(values[index]) for method, values in weights.items()},
         )
-        for index, name in enumerate(parts[0].dataset.metainfo['classes'])
+        for index, name in enumerate(classes)
     ]
 
 

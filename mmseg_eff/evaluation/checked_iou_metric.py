@@ -48,6 +48,19 @@ class CheckedIoUMetric(IoUMetric):
             except InputError as error:
                 path = sample.get('seg_map_path') or sample.get('img_path')
                 raise InputError(f'{path}: {error}' if path else str(error)) from error
+            self.fold_results()
+
+    def fold_results(self) -> None:
+        """Add all results but the last to the first, and replace them by empty tuples.
+
+        mmseg keeps those of each image, so that memory grows with images times classes. A sampler
+        repeats images to give all processes equally many; ``BaseMetric.evaluate`` drops these by
+        their place, the last of a process. So the last must not be in the sum yet.
+        """
+        if len(self.results) > 2:
+            for total, added in zip(self.results[0], self.results[-2], strict=True):
+                total += added
+            self.results[-2] = ()
 
     def claim_file(self, sample: dict) -> None:
         """Raise an ``InputError`` if another image has the same PNG in ``output_dir``."""
@@ -66,7 +79,7 @@ class CheckedIoUMetric(IoUMetric):
         """The figures of ``IoUMetric``; none with ``format_only``."""
         if self.format_only and self.output_dir is None:
             return {}
-        return super().compute_metrics(results)
+        return super().compute_metrics([result for result in results if result])
 
     def intersect_and_union(
         self, pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int

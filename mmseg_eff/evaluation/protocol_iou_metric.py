@@ -92,27 +92,6 @@ class ProtocolIoUMetric(CheckedIoUMetric):
             )
         BaseMetric.dataset_meta.fset(self, dataset_meta)
 
-    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Count the pixels of each sample and write its PNG, if there is an ``output_dir``.
-
-        Raises:
-            InputError: If a label is neither a class nor ignored, or the sizes differ.
-        """
-        for sample in data_samples:
-            super().process(data_batch, [sample])
-            self.fold_results()
-
-    def fold_results(self) -> None:
-        """Add all matrices but the last to the first, and replace them by empty tuples.
-
-        A sampler repeats images to give all processes equally many; ``BaseMetric.evaluate`` drops
-        these by their place, the last of a process. So the last must not be in the sum yet.
-        """
-        if len(self.results) > 2:
-            (first,), (matrix,) = self.results[0], self.results[-2]
-            first += matrix
-            self.results[-2] = ()
-
     def intersect_and_union(
         self, pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int
     ) -> tuple[Tensor, ...]:

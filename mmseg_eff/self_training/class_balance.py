@@ -60,7 +60,7 @@ def count_ranks(sources: Sequence[Source], folder: Path, num_classes: int) -> ND
         label, ranks = candidate(source, folder)
         is_class = label < num_classes
         index = label[is_class].astype(np.int64) * RANKS + ranks[is_class]
-        counts += np.bincount(index, minlength=counts.size).reshape(counts.shape)
+        np.add.at(counts.reshape(-1), index, 1)  # np.bincount would make all counts for each image
     total = torch.from_numpy(counts)
     all_reduce(total)
     return total.numpy()

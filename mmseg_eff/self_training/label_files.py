@@ -5,7 +5,7 @@ with several processes.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -170,22 +170,24 @@ def record_of(path: Path) -> LabelRecord:
     return record
 
 
-def summarise_labels(records: Sequence[LabelRecord], classes: Sequence[str]) -> LabelSummary:
+def summarise_labels(records: Iterable[LabelRecord], classes: Sequence[str]) -> LabelSummary:
     """Exact counts and shares of all images.
 
     Args:
-        records: The record of each label.
+        records: The record of each label, of which one at a time is kept.
         classes: Names of the classes.
     """
     counts = np.zeros((2, len(classes)), np.int64)
+    images = pixels = 0
     for record in records:
         counts += [record.predicted, record.kept]
-    pixels = sum(record.pixels for record in records)
+        images += 1
+        pixels += record.pixels
     rows = [
         ClassSummary(name, predicted, kept, share(kept, predicted), share(kept, pixels))
         for name, predicted, kept in zip(classes, *counts.tolist(), strict=True)
     ]
-    return LabelSummary(len(records), pixels, share(int(counts[1].sum()), pixels), rows)
+    return LabelSummary(images, pixels, share(int(counts[1].sum()), pixels), rows)
 
 
 def share(part: int, whole: int) -> float | None:

@@ -117,7 +117,7 @@ def make_labels(
         done = [source for source in sources if str(source.path) not in failed]
         summaries: list[LabelSummary | None] = [None]
         if get_dist_info()[0] == 0:
-            records = [record_of(out / 'labels' / f'{source.name}.png') for source in done]
+            records = (record_of(out / 'labels' / f'{source.name}.png') for source in done)
             summary = summarise_labels(records, teacher.classes)
             report = dict(config=config, checkpoint=checkpoint, **settings, **asdict(summary))
             with replacing(out / 'report.json') as temporary:

@@ -52,7 +52,7 @@ class Legend:
         present = present_classes(label, len(self.classes))
         before = self.shown
         if self.is_video:
-            present = [*before, *(index for index in present if index not in before)]
+            present = list(dict.fromkeys((*before, *present)))
         if self.band is None or present != before or self.band.shape[1] < picture.shape[1]:
             self.band = self.draw(present, picture.shape[0], picture.shape[1])
         self.shown = present

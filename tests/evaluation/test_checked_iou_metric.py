@@ -61,3 +61,16 @@ def test_predictions_are_written_without_labels(tmp_path):
 def test_unknown_figures_are_refused_at_the_start():
     with pytest.raises(ValueError, match=r"iou_metrics must be of \('mIoU', .*, got \['mFoo'\]"):
         CheckedIoUMetric(iou_metrics=['mFoo'])
+
+
+def test_two_results_are_kept_of_many_images():
+    samples = [sample([[0, 1, 2, 3]], [[0, 1, 2, index % 4]]) for index in range(50)]
+    metric = CheckedIoUMetric()
+    metric.dataset_meta = dict(classes=('a', 'b', 'c', 'd'))
+    most = 0
+    for one in samples:
+        metric.process({}, [one])
+        most = max(most, sum(map(len, metric.results)))
+    assert most == 2 * 4  # areas of the sum and of the last image
+    assert len(metric.results) == 50  # a distributed test drops repeated images by their place
+    assert metric.evaluate(50) == evaluate(IoUMetric(), samples)

@@ -6,8 +6,14 @@ import torch
 from mmengine.logging import MMLogger
 from mmseg.registry import METRICS
 
+from mmseg_eff.evaluation import trimap_iou_metric
 from mmseg_eff.evaluation.protocol_iou_metric import ProtocolIoUMetric
-from mmseg_eff.evaluation.trimap_iou_metric import AROUND, TrimapIoUMetric
+from mmseg_eff.evaluation.trimap_iou_metric import (
+    AROUND,
+    TrimapIoUMetric,
+    border_distance,
+    distance_inside,
+)
 
 CLASSES = ('road', 'tree', 'car', 'bus')
 WIDTHS = (1, 2, 3, 5)
@@ -145,3 +151,20 @@ def test_wrong_widths(widths):
 def test_wrong_border():
     with pytest.raises(ValueError, match=r"around must be one of \('void', 'labels'\), got 'edges"):
         TrimapIoUMetric(around='edges')
+
+
+def test_the_pixels_looked_at_do_not_grow_with_the_classes(monkeypatch):
+    seen = []
+
+    def count(mask):
+        seen[-1] += mask.size
+        return distance_inside(mask)
+
+    monkeypatch.setattr(trimap_iou_metric, 'distance_inside', count)
+    for side in (30, 10):  # 4 and 36 classes
+        rows, columns = np.indices((60, 60)) // side
+        label = (60 // side) * rows + columns
+        seen.append(0)
+        distance = border_distance(label, 255, 'labels')
+        np.testing.assert_allclose(distance, distance_by_hand(label, 'labels'), rtol=1e-6)
+    assert seen[1] <= 1.5 * label.size  # a pixel around each region of 10 x 10

@@ -1,3 +1,4 @@
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from mmseg_eff.datasets.image_reader import ImageReader
 from mmseg_eff.inference.inputs import Source
 from mmseg_eff.self_training.class_balance import (
     confidence_of,
+    count_ranks,
     keep_share,
     levels_of,
     limits_of_share,
@@ -135,3 +137,13 @@ def test_confidences_are_written_in_8_bits_on_request(write, tmp_path):
     assert levels.dtype == np.uint8
     wanted = 255 * confidence_of(read(sources, tmp_path / 'all/confidence'))
     assert np.abs(levels - wanted).max() <= 0.51
+
+
+def test_counting_an_image_needs_no_second_table_of_all_ranks(write, tmp_path):
+    sources = write(CONFIDENCES['spread'])
+    tracemalloc.start()
+    counts = count_ranks(sources, tmp_path / 'all', 200)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert counts.sum() > 0
+    assert peak < 1.5 * counts.nbytes

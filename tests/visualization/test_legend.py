@@ -82,6 +82,29 @@ def test_frames_of_a_video_have_one_size_and_places():
     assert changed.any() and not changed[(first < 255).any(-1)].any()  # what was there stays
 
 
+def test_places_are_found_without_comparing_all_classes(monkeypatch):
+    class Index(int):
+        comparisons = 0
+
+        def __eq__(self, other):
+            Index.comparisons += 1
+            return int(self) == int(other)
+
+        __hash__ = int.__hash__
+
+    count = 500
+    monkeypatch.setattr(
+        'mmseg_eff.visualization.legend.present_classes',
+        lambda label, num_classes: [Index(index) for index in reversed(range(num_classes))],
+    )
+    legend = Legend(['x'] * count, color_table([(0, 0, 0)] * count), is_video=True)
+    picture = np.zeros((20, 20, 3), np.uint8)
+    for _ in range(2):
+        legend.append(picture, np.zeros((20, 20), np.uint16))
+    assert legend.shown == [*reversed(range(count))]
+    assert Index.comparisons < 10 * count
+
+
 def test_names_in_one_line():
     assert short('traffic\n  light') == 'traffic light'
     assert len(short('x' * 100)) == LONGEST and short('x' * 100).endswith('…')
