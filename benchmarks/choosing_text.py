@@ -77,8 +77,9 @@ def ahead(rows: Sequence[Row]) -> str:
         pairs = [(row, peer) for row in ours if (peer := peer_ahead(row, rated, way))]
         best = ', '.join(row.title for row in front(rated, way))
         lines += [
-            f'{words.capitalize()}, {len(pairs)} of our {len(ours)} networks are behind another '
-            f"project's in accuracy and time together. Nothing is ahead of {best}.",
+            f'{words.capitalize()}, {len(pairs)} of our {len(ours)} networks have a network of '
+            'another project ahead of them in accuracy and time together. '
+            f'Nothing is ahead of {best}.',
             '',
         ]
         if pairs:

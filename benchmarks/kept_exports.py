@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def config_of(network: Network) -> Config:
-    """A network's config, whose pipeline leaves images at their size."""
+    """A network's config, without a resize in its test pipeline."""
     config = load_config(network.config, network.options)
     without_resize(config)
     return config

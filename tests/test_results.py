@@ -47,7 +47,7 @@ def test_metafiles_have_the_published_figures_of_the_page(root):
         'ESPNetv2 s = 2.0': 'mmseg_eff::espnetv2/espnetv2-s2.0_1xb6-49.6k_cityscapes-512x1024.py',
         'ESeg-S': 'mmseg_eff::eseg/eseg-s_1xb16-90k_cityscapes-512x1024.py',
     }
-    assert len(rows) >= 9 and dict(rows).keys() <= configs.keys()
+    assert dict(rows).keys() == configs.keys() - {'SegFormer-B0'}  # a peer since that run
     for name, miou in rows:
         config = load_config(configs[name])
         assert known_miou(config) == float(miou), name
